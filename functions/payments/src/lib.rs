@@ -1,0 +1,23 @@
+//! The core of Sluice: what a payment is, what may happen to it and what an answer means.
+//!
+//! This room decides and does nothing: no AWS, no tokio, no clock and no randomness of its own may enter.
+//! Time and dice are arguments; the world is reached through the traits in [`ports`].
+
+pub mod answer;
+pub mod backoff;
+pub mod card;
+pub mod fingerprint;
+pub mod gate;
+pub mod history;
+pub mod id;
+pub mod merchant;
+pub mod message;
+pub mod money;
+pub mod payment;
+pub mod policy;
+pub mod ports;
+pub mod request;
+pub mod store;
+pub mod time;
+pub mod transition;
+pub mod triage;

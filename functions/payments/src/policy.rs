@@ -1,0 +1,54 @@
+//! The numbers that decisions depend on, one set for each provider. All of them come from settings; none is guessed.
+
+/// What a provider promises and how long we wait for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// Longest time to open a connection.
+    pub connect_timeout_ms: u64,
+    /// Longest time from a request's first byte to its whole answer.
+    pub call_timeout_ms: u64,
+    /// How long before its slot a payment is claimed, so that the claim's own write is over by then.
+    pub claim_lead_ms: u64,
+    /// Time kept for the write that settles, after a call's time-out.
+    pub settle_allowance_ms: u64,
+    /// The provider's stated bound: a charge that is not found this long after its request was written does not exist.
+    pub absence_bound_ms: u64,
+    /// How long the provider remembers an idempotency key, from the first request that carried it.
+    pub key_window_ms: u64,
+    /// How far apart clocks may be; added to the absence bound and taken off the key window.
+    pub clock_skew_ms: u64,
+    /// Sends that may have had an effect before a payment is parked.
+    pub max_attempts: u32,
+    /// First bound of the backoff.
+    pub backoff_base_ms: u64,
+    /// Largest bound of the backoff, and the longest that a message is hidden at a time.
+    pub backoff_cap_ms: u64,
+    /// How often a payment's message may be put back by `dead_letter` before only a sweep may do it.
+    pub max_heals: u32,
+    /// How long a message may be there before its payment's item must be.
+    pub missing_item_grace_ms: u64,
+    /// How long a message of a newer version waits for its code.
+    pub newer_version_grace_ms: u64,
+    /// How long an ended payment is kept.
+    pub retention_ms: u64,
+}
+
+impl Policy {
+    /// Time from a call's slot until its lease may end: to connect, to call, and to settle.
+    pub const fn lease_ms(&self) -> u64 {
+        self.connect_timeout_ms
+            .saturating_add(self.call_timeout_ms)
+            .saturating_add(self.settle_allowance_ms)
+    }
+
+    /// Time that an absence must have lasted to be proved, after the last lease under which a request may have been
+    /// written has ended.
+    pub const fn absence_proof_ms(&self) -> u64 {
+        self.absence_bound_ms.saturating_add(self.clock_skew_ms)
+    }
+
+    /// Time from the first request within which the idempotency key surely still holds.
+    pub const fn sure_key_window_ms(&self) -> u64 {
+        self.key_window_ms.saturating_sub(self.clock_skew_ms)
+    }
+}

@@ -1,0 +1,149 @@
+//! The ports: all that the handlers need of the world. Two families implement them, AWS's and the simulator's, and
+//! one contract suite runs against both.
+
+use std::future::Future;
+
+use crate::answer::{QueryAnswer, SendAnswer};
+use crate::gate::{GateAnswer, GateState, Reserve};
+use crate::id::PaymentId;
+use crate::merchant::{ApiKeyHash, Merchant};
+use crate::message::Message;
+use crate::payment::{Lane, Order, Payment};
+use crate::store::{SendClaim, Written};
+use crate::time::Timestamp;
+
+/// Why the table gave no answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// Refused before anything was written: throttled, or no connection was made.
+    #[error("the table refused before writing: {0}")]
+    Refused(String),
+    /// Nobody knows whether it was written.
+    #[error("the table's answer was lost: {0}")]
+    Unresolved(String),
+    /// The item is not one that this code can read.
+    #[error("the item cannot be read: {0}")]
+    Corrupt(String),
+}
+
+/// The table of payments. Every write is conditional and carries its own nonce.
+pub trait Store: Sync {
+    /// Writes a new payment if none stands under its id; for a linked refund, reserves its amount on the charge in
+    /// the same transaction.
+    fn put(&self, payment: &Payment) -> impl Future<Output = Result<Written, StoreError>> + Send;
+
+    /// Claims a queued payment to be sent, without having read it.
+    fn claim(&self, claim: &SendClaim) -> impl Future<Output = Result<Written, StoreError>> + Send;
+
+    /// Writes `after` in place of `before`, if `before` still stands; when a linked refund ends without success,
+    /// gives its amount back to the charge in the same transaction.
+    fn replace(
+        &self,
+        before: &Payment,
+        after: &Payment,
+    ) -> impl Future<Output = Result<Written, StoreError>> + Send;
+
+    /// Reads a payment, strongly consistent.
+    fn get(
+        &self,
+        id: &PaymentId,
+    ) -> impl Future<Output = Result<Option<Payment>, StoreError>> + Send;
+}
+
+/// The table of merchants.
+pub trait Merchants: Sync {
+    /// The merchant whose API key has this hash.
+    fn find(
+        &self,
+        key: &ApiKeyHash,
+    ) -> impl Future<Output = Result<Option<Merchant>, StoreError>> + Send;
+}
+
+/// Why a queue gave no answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the queue did not take it: {0}")]
+pub struct QueueError(pub String);
+
+/// Which queue a message was received from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Source {
+    /// A lane's queue.
+    Lane(Lane),
+    /// The dead-letter queue.
+    DeadLetter,
+}
+
+/// The queues.
+pub trait Queue: Sync {
+    /// Sends a message to a lane, to be seen `delay_seconds` from now (0 to 900).
+    fn send(
+        &self,
+        lane: Lane,
+        message: &Message,
+        delay_seconds: u32,
+    ) -> impl Future<Output = Result<(), QueueError>> + Send;
+
+    /// Hides a received message for `seconds` from now (0 to 43,200).
+    fn hide(
+        &self,
+        source: Source,
+        receipt_handle: &str,
+        seconds: u32,
+    ) -> impl Future<Output = Result<(), QueueError>> + Send;
+}
+
+/// Why the gate gave no answer; nothing is sent then.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the gate did not answer: {0}")]
+pub struct GateError(pub String);
+
+/// The table of gates.
+pub trait GateStore: Sync {
+    /// One conditional update.
+    fn reserve(&self, request: &Reserve)
+    -> impl Future<Output = Result<GateAnswer, GateError>> + Send;
+
+    /// Writes the gate if there is none yet.
+    fn create(&self, gate: &GateState) -> impl Future<Output = Result<(), GateError>> + Send;
+}
+
+/// Why no connection was made; no request was written.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no connection to the provider: {0}")]
+pub struct ConnectError(pub String);
+
+/// A payment provider. Connecting and calling are apart, so that the last look at the slot, the lease and
+/// `expires_at` lies between them, right before the request is written.
+pub trait Provider: Sync {
+    /// An open connection that has taken no request yet.
+    type Connection: Connection;
+
+    /// Takes a pooled connection or opens one.
+    fn connect(&self) -> impl Future<Output = Result<Self::Connection, ConnectError>> + Send;
+}
+
+/// One call to the provider. Dropping the future resets the connection: nothing is written afterwards.
+pub trait Connection: Send {
+    /// Sends the payment, with its id as the idempotency key, the same in every attempt.
+    fn send(self, id: &PaymentId, order: &Order) -> impl Future<Output = SendAnswer> + Send;
+
+    /// Asks what became of the payment.
+    fn query(self, id: &PaymentId, order: &Order) -> impl Future<Output = QueryAnswer> + Send;
+}
+
+/// The clock.
+pub trait Clock: Sync {
+    /// Microseconds since the Unix epoch.
+    fn now_us(&self) -> u64;
+
+    /// The same in milliseconds.
+    fn now(&self) -> Timestamp {
+        Timestamp::from_us(self.now_us())
+    }
+}
+
+/// Dice: evenly distributed bits, unique rather than secret.
+pub trait Entropy: Sync {
+    /// 128 of them.
+    fn bits(&self) -> u128;
+}

@@ -1,0 +1,153 @@
+//! What every write has in common: the nonce that tells our own lost success from somebody else's write, and the
+//! decision made anew on what really stands in the table.
+
+use crate::backoff::Dice;
+use crate::id::{ClaimId, MerchantId, Nonce, PaymentId};
+use crate::payment::{Claim, Payment, Reason, RefundOf, State};
+use crate::policy::Policy;
+use crate::ports::{Clock, Entropy, Store, StoreError};
+use crate::time::Timestamp;
+use crate::transition::{Event, Kept, Moment, Step, transition};
+
+/// What became of a conditional write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// Done; this stands now.
+    Applied(Box<Payment>),
+    /// The condition failed; this stands instead, if anything does.
+    Refused(Option<Box<Payment>>),
+    /// The charge to refund cannot bear it; this stands there, if anything does.
+    ChargeRefused(Option<Box<Payment>>),
+}
+
+/// Claims a queued payment to be sent, in one update that has not read it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SendClaim {
+    /// Which payment.
+    pub payment_id: PaymentId,
+    /// The merchant that the message named.
+    pub merchant: MerchantId,
+    /// The claim's own id.
+    pub claim: ClaimId,
+    /// When its lease ends.
+    pub lease_until: Timestamp,
+    /// Now.
+    pub now: Timestamp,
+    /// What was first sent before this may be forgotten by the provider.
+    pub first_sent_after: Timestamp,
+    /// The write's mark.
+    pub nonce: Nonce,
+}
+
+impl SendClaim {
+    /// What the update makes of a payment, or `None` when its condition fails. The AWS adapter writes the same as
+    /// an update expression; the contract suite holds the two together.
+    pub fn apply(&self, payment: &Payment, policy: &Policy) -> Option<Payment> {
+        let fits = payment.state == State::Queued
+            && payment.order.merchant == self.merchant
+            && payment.attempts_left > 0
+            && !payment.is_expired(self.now)
+            && payment.first_sent_at.is_none_or(|at| at > self.first_sent_after);
+        if !fits {
+            return None;
+        }
+        let moment = Moment { now: self.now, nonce: self.nonce.clone(), dice: Dice(0), policy };
+        let event = Event::Claim { id: self.claim.clone(), lease_until: self.lease_until };
+        match transition(payment, &event, &moment) {
+            Step::Change(after) if after.state == State::Sending => Some(*after),
+            Step::Change(_) | Step::Keep(_) => None,
+        }
+    }
+
+    /// The claim as it is kept in the item.
+    pub fn kept(&self) -> Claim {
+        Claim { id: self.claim.clone(), from: State::Queued, lease_until: self.lease_until }
+    }
+
+    /// The reason that the claim writes.
+    pub const REASON: Reason = Reason::Claimed;
+}
+
+/// The charge and the amount that ending `after` gives back.
+pub fn released<'a>(before: &Payment, after: &'a Payment) -> Option<(&'a PaymentId, u64)> {
+    let ends_without_success = !before.state.is_terminal()
+        && after.state.is_terminal()
+        && after.state != State::Succeeded;
+    match (&after.order.refund_of, ends_without_success) {
+        (Some(RefundOf::Charge { payment_id, .. }), true) => {
+            Some((payment_id, after.order.money.amount()))
+        }
+        (Some(RefundOf::Charge { .. } | RefundOf::Unlinked) | None, _) => None,
+    }
+}
+
+/// Writes a new payment. A refusal whose item bears our nonce is our own success with a lost answer.
+pub async fn put<S: Store>(store: &S, payment: &Payment) -> Result<Written, StoreError> {
+    Ok(match store.put(payment).await? {
+        Written::Refused(Some(stands)) if stands.nonce == payment.nonce => Written::Applied(stands),
+        other => other,
+    })
+}
+
+/// Claims a queued payment. A refusal whose item bears our claim is our own success with a lost answer.
+pub async fn claim<S: Store>(store: &S, claim: &SendClaim) -> Result<Written, StoreError> {
+    Ok(match store.claim(claim).await? {
+        Written::Refused(Some(stands)) if stands.nonce == claim.nonce => Written::Applied(stands),
+        other => other,
+    })
+}
+
+/// What came of deciding and writing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// This was written and stands.
+    Changed(Box<Payment>),
+    /// Nothing was to be written about this.
+    Kept(Box<Payment>, Kept),
+    /// There is no such payment.
+    Missing,
+}
+
+/// Most times that one decision is made anew because somebody else wrote in between.
+const TRIES_MAX: u32 = 8;
+
+/// Decides on `payment` and writes the decision; when something else stands there by now, decides anew on that.
+pub async fn decide<S: Store, C: Clock, E: Entropy>(
+    store: &S,
+    clock: &C,
+    entropy: &E,
+    policy: &Policy,
+    payment: Payment,
+    event: &Event<'_>,
+) -> Result<Outcome, StoreError> {
+    let mut stands = payment;
+    for _ in 0..TRIES_MAX {
+        let moment = moment(clock, entropy, policy);
+        let after = match transition(&stands, event, &moment) {
+            Step::Change(after) => after,
+            Step::Keep(kept) => return Ok(Outcome::Kept(Box::new(stands), kept)),
+        };
+        match store.replace(&stands, &after).await? {
+            Written::Applied(after) => return Ok(Outcome::Changed(after)),
+            // Our own write with a lost answer.
+            Written::Refused(Some(current)) if current.nonce == after.nonce => {
+                return Ok(Outcome::Changed(current));
+            }
+            Written::Refused(Some(current)) => stands = *current,
+            Written::Refused(None) | Written::ChargeRefused(_) => return Ok(Outcome::Missing),
+        }
+    }
+    Err(StoreError::Refused("somebody else wrote each time".to_owned()))
+}
+
+/// A moment with fresh dice.
+pub fn moment<'a, C: Clock, E: Entropy>(clock: &C, entropy: &E, policy: &'a Policy) -> Moment<'a> {
+    let bits = entropy.bits();
+    let low = u64::try_from(bits & u128::from(u64::MAX)).unwrap_or(0);
+    Moment {
+        now: clock.now(),
+        nonce: Nonce::from_bits(entropy.bits()),
+        dice: Dice(low),
+        policy,
+    }
+}
