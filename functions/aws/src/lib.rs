@@ -1,1 +1,15 @@
-//! aws
+//! AWS behind the core's ports: DynamoDB, SQS, the clock, the dice, the settings and the logs.
+//!
+//! No decision about a payment is made here. An adapter writes what the core has decided, says truthfully whether it
+//! was written, and never bends for an emulator.
+
+pub mod clients;
+pub mod gates;
+mod item;
+pub mod merchants;
+pub mod queue;
+pub mod settings;
+pub mod store;
+pub mod system;
+pub mod telemetry;
+mod verdict;

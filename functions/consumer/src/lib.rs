@@ -1,1 +1,265 @@
-//! consumer
+//! Takes payments from their lane to the provider, at the gate's pace, and never acknowledges what is not durable.
+//!
+//! One batch: reserve slots, claim each payment shortly before its slot, look once more, call, settle, and only then
+//! let the message go. What cannot be settled now waits; waiting uses up no attempt.
+
+mod job;
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
+use batch::{Record, Verdict};
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use payments::gate::{self, GateState, Reservation, Slots};
+use payments::message::{Message, NotOurs};
+use payments::policy::Policy;
+use payments::ports::{Clock, Entropy, GateStore, Provider, Queue, Store};
+use payments::time::Timestamp;
+use tracing::{error, info, warn};
+
+/// How much one invocation does side by side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Most calls under way at once.
+    pub max_in_flight: u32,
+}
+
+/// How long a batch waits before it asks a paused or contended gate again.
+const GATE_PAUSE: Duration = Duration::from_secs(1);
+/// How long a message waits when the gate cannot be read, in seconds.
+const GATE_DOWN_SECONDS: u32 = 5;
+/// How long a message of a newer version waits before it is looked at again, in seconds.
+const NEWER_VERSION_SECONDS: u32 = 60;
+/// Kept at the end of an invocation for what is left to hide and to answer.
+const ANSWER_ALLOWANCE_MS: u64 = 500;
+
+/// The consumer function over its ports.
+#[derive(Debug)]
+pub struct Consumer<S, G, Q, P, C, E> {
+    store: S,
+    gate: G,
+    queue: Q,
+    provider: P,
+    clock: C,
+    entropy: E,
+    policy: Policy,
+    limits: Limits,
+    /// The gate as this environment saw it last.
+    seen: Mutex<GateState>,
+}
+
+/// What is to be done about a message.
+#[derive(Debug)]
+enum Plan {
+    /// Make its payment's call.
+    Call(Job),
+    /// Nothing but this.
+    Conclude(Verdict),
+}
+
+/// A message's payment and the slot for its call.
+#[derive(Debug)]
+struct Job {
+    message: Message,
+    slot_us: u64,
+    margin_us: u64,
+}
+
+impl<S, G, Q, P, C, E> Consumer<S, G, Q, P, C, E>
+where
+    S: Store,
+    G: GateStore,
+    Q: Queue,
+    P: Provider,
+    C: Clock,
+    E: Entropy,
+{
+    /// A consumer over these ports. `gate_settings` is what the gate is created with if there is none yet.
+    #[expect(clippy::too_many_arguments, reason = "each port is one argument, named where it is wired")]
+    pub fn new(
+        store: S,
+        gate: G,
+        queue: Q,
+        provider: P,
+        clock: C,
+        entropy: E,
+        policy: Policy,
+        limits: Limits,
+        gate_settings: GateState,
+    ) -> Self {
+        let seen = Mutex::new(gate_settings);
+        Self { store, gate, queue, provider, clock, entropy, policy, limits, seen }
+    }
+
+    /// Works through one batch. It ends before `deadline`, whatever the provider does: what is not settled by then
+    /// is dropped (its connection reset) and comes again.
+    pub async fn handle(&self, event: SqsEvent, deadline: Timestamp) -> SqsBatchResponse {
+        let records = batch::records(event, &self.queue);
+        let mut open: Vec<String> = records.iter().map(|record| record.message_id.clone()).collect();
+        let mut failed = Vec::new();
+        let end = deadline.minus_ms(ANSWER_ALLOWANCE_MS);
+        let within = Duration::from_millis(end.since_ms(self.clock.now()));
+        let finished = tokio::time::timeout(
+            within,
+            self.work(records, end, |message_id, failure| {
+                open.retain(|id| *id != message_id);
+                failed.extend(failure);
+            }),
+        )
+        .await;
+        if finished.is_err() {
+            error!(event = "batch_ran_out_of_time", messages = open.len());
+        }
+        batch::response(failed.into_iter().chain(open))
+    }
+
+    async fn work(
+        &self,
+        records: Vec<Record>,
+        end: Timestamp,
+        mut concluded: impl FnMut(String, Option<String>),
+    ) {
+        let mut waiting = VecDeque::new();
+        // Calls, reservations and conclusions go on side by side: whoever waits for one would miss another's slot.
+        let mut running = FuturesUnordered::new();
+        for record in records {
+            match self.read(&record) {
+                Ok(message) => waiting.push_back((record, message)),
+                Err(verdict) => running.push(self.run(record, Plan::Conclude(verdict), end)),
+            }
+        }
+        let mut reserving = None;
+        loop {
+            if reserving.is_none() {
+                let room = self.room(running.len(), waiting.len());
+                if room > 0 {
+                    reserving = Some(Box::pin(self.slots(room, end, Duration::ZERO)));
+                }
+            }
+            tokio::select! {
+                // In this order each time: a run of the simulator repeats to the letter.
+                biased;
+                next = wait_for(&mut reserving) => {
+                    reserving = None;
+                    match next {
+                        Next::Slots(slots) => {
+                            for index in 0..slots.count {
+                                let Some(slot_us) = slots.start_us(index) else { break };
+                                let Some((record, message)) = waiting.pop_front() else { break };
+                                let margin_us = slots.margin_us;
+                                let plan = Plan::Call(Job { message, slot_us, margin_us });
+                                running.push(self.run(record, plan, end));
+                            }
+                        }
+                        Next::Pause => {
+                            // Keeping the batch costs a little of Lambda's time; handing it back would fill the
+                            // queue's in-flight limit ("Amazon SQS standard queue quotas": about 120,000).
+                            let room = self.room(running.len(), waiting.len()).max(1);
+                            reserving = Some(Box::pin(self.slots(room, end, GATE_PAUSE)));
+                        }
+                        Next::Over(verdict) => {
+                            for (record, _) in waiting.drain(..) {
+                                running.push(self.run(record, Plan::Conclude(verdict), end));
+                            }
+                        }
+                    }
+                }
+                Some((message_id, failure)) = running.next() => concluded(message_id, failure),
+                else => return,
+            }
+        }
+    }
+
+    /// How many slots to reserve now: all that can start, but not one by one, so that a batch costs few reservations.
+    fn room(&self, running: usize, waiting: usize) -> u32 {
+        let running = u32::try_from(running).unwrap_or(u32::MAX);
+        let waiting = u32::try_from(waiting).unwrap_or(u32::MAX);
+        let free = self.limits.max_in_flight.max(1).saturating_sub(running);
+        let worth_it = waiting.min(self.limits.max_in_flight.div_ceil(2).max(1));
+        if waiting > 0 && free >= worth_it { free.min(waiting) } else { 0 }
+    }
+
+    async fn slots(&self, wanted: u32, end: Timestamp, pause: Duration) -> Next {
+        if !pause.is_zero() {
+            tokio::time::sleep(pause).await;
+        }
+        let now_us = self.clock.now_us();
+        let earliest_us = now_us.saturating_add(self.policy.claim_lead_ms.saturating_mul(1_000));
+        let latest_us = end.minus_ms(self.policy.lease_ms()).us();
+        let nothing_fits = latest_us < earliest_us;
+        if nothing_fits {
+            return Next::Over(Verdict::Again { seconds: 1 });
+        }
+        match self.reserve(wanted, earliest_us, latest_us).await {
+            Ok(Reservation::Slots(slots)) => Next::Slots(slots),
+            Ok(Reservation::Paused) => Next::Pause,
+            Ok(Reservation::Later { free_us }) if free_us <= latest_us => Next::Pause,
+            Ok(Reservation::Later { free_us }) => {
+                let lead_us = self.policy.claim_lead_ms.saturating_mul(1_000);
+                let at = Timestamp::from_us(free_us.saturating_sub(lead_us));
+                Next::Over(Verdict::again_at(at, Timestamp::from_us(now_us)))
+            }
+            Err(error) => {
+                error!(event = "gate_unreadable", %error);
+                Next::Over(Verdict::Again { seconds: GATE_DOWN_SECONDS })
+            }
+        }
+    }
+
+    async fn reserve(
+        &self,
+        wanted: u32,
+        earliest_us: u64,
+        latest_us: u64,
+    ) -> Result<Reservation, payments::ports::GateError> {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let reserved = gate::reserve(&self.gate, &mut seen, wanted, earliest_us, latest_us).await;
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = seen;
+        reserved
+    }
+
+    async fn run(&self, record: Record, plan: Plan, end: Timestamp) -> (String, Option<String>) {
+        let verdict = match plan {
+            Plan::Call(job) => self.carry(&record, &job, end).await,
+            Plan::Conclude(verdict) => verdict,
+        };
+        let failure = batch::conclude(&self.queue, &record, verdict).await;
+        (record.message_id, failure)
+    }
+
+    /// Whether a message is one for us, and what becomes of it if not.
+    fn read(&self, record: &Record) -> Result<Message, Verdict> {
+        match Message::parse(&record.body) {
+            Ok(message) => Ok(message),
+            Err(NotOurs::NewerVersion(version)) => {
+                // Its code is on its way; it comes again until the redrive policy takes it to `dead_letter`.
+                info!(event = "message_newer", message_id = record.message_id, version);
+                Err(Verdict::Again { seconds: NEWER_VERSION_SECONDS })
+            }
+            Err(NotOurs::Foreign) => {
+                warn!(event = "message_foreign", message_id = record.message_id);
+                Err(Verdict::PassOn)
+            }
+        }
+    }
+}
+
+/// The answer of a reservation under way; for ever nothing if there is none.
+async fn wait_for<F: Future<Output = Next> + Unpin>(reserving: &mut Option<F>) -> Next {
+    match reserving {
+        Some(reserving) => reserving.await,
+        None => std::future::pending().await,
+    }
+}
+
+/// What the gate's answer means for the batch.
+enum Next {
+    /// Start as many.
+    Slots(Slots),
+    /// Keep the batch and ask again.
+    Pause,
+    /// Nothing more can be started in this invocation.
+    Over(Verdict),
+}

@@ -1,1 +1,203 @@
-//! dead_letter
+//! Looks at what the redrive policy took out of a lane, and asks the payment's item what to do: put it back, wait,
+//! drop it, or leave it for a person. The message never decides.
+//!
+//! A message that goes on is failed on, so that the DLQ's own redrive policy takes it to the `parked` queue: a message
+//! that was sent straight there would have no source to be moved back to.
+
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
+use batch::{Record, Verdict};
+use payments::message::{Message, NotOurs};
+use payments::payment::Payment;
+use payments::policy::Policy;
+use payments::ports::{Clock, Entropy, Queue, Store, StoreError};
+use payments::store::{self, Outcome};
+use payments::time::Timestamp;
+use payments::transition::{Event, Kept};
+use payments::triage::{Triage, delay_seconds, triage};
+use tracing::{error, info, warn};
+
+/// How long a message waits when the table or a queue does not answer, in seconds.
+const PORT_DOWN_SECONDS: u32 = 60;
+/// How long a message waits for an item that is not there yet, in seconds.
+const MISSING_ITEM_SECONDS: u32 = 30;
+/// How long a message of a newer version waits between looks, in seconds.
+const NEWER_VERSION_SECONDS: u64 = 900;
+/// Time needed for one message; with less left, the rest of the batch comes again.
+const MESSAGE_ALLOWANCE_MS: u64 = 3_000;
+
+/// The dead_letter function over its ports.
+#[derive(Debug)]
+pub struct DeadLetter<S, Q, C, E> {
+    store: S,
+    queue: Q,
+    clock: C,
+    entropy: E,
+    policy: Policy,
+}
+
+impl<S: Store, Q: Queue, C: Clock, E: Entropy> DeadLetter<S, Q, C, E> {
+    /// A triage over these ports.
+    pub fn new(store: S, queue: Q, clock: C, entropy: E, policy: Policy) -> Self {
+        Self { store, queue, clock, entropy, policy }
+    }
+
+    /// Judges one batch of the DLQ, one message after the other.
+    pub async fn handle(&self, event: SqsEvent, deadline: Timestamp) -> SqsBatchResponse {
+        let mut failed = Vec::new();
+        for record in batch::records(event, &self.queue) {
+            let left_ms = deadline.since_ms(self.clock.now());
+            if left_ms < MESSAGE_ALLOWANCE_MS {
+                failed.push(record.message_id);
+                continue;
+            }
+            let verdict = self.judge(&record).await;
+            failed.extend(batch::conclude(&self.queue, &record, verdict).await);
+        }
+        batch::response(failed)
+    }
+
+    async fn judge(&self, record: &Record) -> Verdict {
+        let message = match Message::parse(&record.body) {
+            Ok(message) => message,
+            Err(NotOurs::NewerVersion(version)) => return self.newer(record, version),
+            Err(NotOurs::Foreign) => {
+                warn!(event = "message_parked", message_id = record.message_id, why = "foreign");
+                return Verdict::PassOn;
+            }
+        };
+        let payment = match self.store.get(&message.payment_id).await {
+            Ok(Some(payment)) => payment,
+            Ok(None) => return self.missing(record, &message),
+            Err(error) => return port_down(record, &error),
+        };
+        if payment.order.merchant != message.merchant {
+            warn!(event = "message_parked", message_id = record.message_id, why = "disagrees");
+            return Verdict::PassOn;
+        }
+        match self.decide(payment, &Event::DeadLettered).await {
+            Ok(Outcome::Changed(payment) | Outcome::Kept(payment, _)) => {
+                self.follow(record, &message, *payment).await
+            }
+            Ok(Outcome::Missing) => self.missing(record, &message),
+            Err(error) => port_down(record, &error),
+        }
+    }
+
+    /// Does what the item says.
+    async fn follow(&self, record: &Record, message: &Message, payment: Payment) -> Verdict {
+        let now = self.clock.now();
+        let is_replay =
+            payment.parked_at.is_some_and(|at| message.is_replay(record.sent_timestamp, at));
+        let decided = triage(&payment, is_replay, now);
+        info!(
+            event = "message_triaged",
+            message_id = record.message_id,
+            payment_id = payment.id.as_str(),
+            state = payment.state.as_str(),
+            reason = payment.reason.as_str(),
+            triage = ?decided,
+        );
+        match decided {
+            Triage::Heal { .. } => self.heal(record, payment).await,
+            Triage::Hide { until } => Verdict::again_at(until, now),
+            Triage::Drop => Verdict::Done,
+            Triage::PassOn => {
+                error!(
+                    event = "payment_parked",
+                    payment_id = payment.id.as_str(),
+                    reason = payment.reason.as_str(),
+                    attempt = payment.attempts,
+                );
+                Verdict::PassOn
+            }
+            Triage::Replay => match self.decide(payment, &Event::Replay).await {
+                Ok(Outcome::Changed(payment)) => {
+                    info!(event = "payment_replayed_by_operator", payment_id = payment.id.as_str());
+                    self.heal(record, *payment).await
+                }
+                // A second replay of the same payment: the first has taken it up.
+                Ok(Outcome::Kept(..)) => Verdict::Done,
+                Ok(Outcome::Missing) => Verdict::PassOn,
+                Err(error) => port_down(record, &error),
+            },
+        }
+    }
+
+    /// Puts the message back in its lane: first written down, then sent, then dropped here.
+    async fn heal(&self, record: &Record, payment: Payment) -> Verdict {
+        let event = Event::Heal { by: &record.message_id };
+        match self.decide(payment, &event).await {
+            Ok(Outcome::Changed(payment)) => {
+                let now = self.clock.now();
+                let message = Message::new(payment.id.clone(), payment.order.merchant.clone(), now);
+                let delay_seconds = delay_seconds(payment.due_at, now);
+                match self.queue.send(payment.order.lane, &message, delay_seconds).await {
+                    Ok(()) => {
+                        info!(event = "payment_healed", payment_id = payment.id.as_str(), delay_seconds);
+                        Verdict::Done
+                    }
+                    Err(error) => {
+                        error!(event = "message_send_failed", payment_id = payment.id.as_str(), %error);
+                        Verdict::Again { seconds: PORT_DOWN_SECONDS }
+                    }
+                }
+            }
+            Ok(Outcome::Kept(payment, kept)) => match kept {
+                // It was parked in the meantime: so should this message be.
+                Kept::Parked => Verdict::PassOn,
+                Kept::HealsUsedUp => {
+                    warn!(event = "heals_used_up", payment_id = payment.id.as_str());
+                    Verdict::Done
+                }
+                Kept::HealedElsewhere
+                | Kept::Ended
+                | Kept::LeaseHeld { .. }
+                | Kept::NotParked
+                | Kept::ClaimLost
+                | Kept::NotDue
+                | Kept::NotCancelable => Verdict::Done,
+            },
+            Ok(Outcome::Missing) => Verdict::PassOn,
+            Err(error) => port_down(record, &error),
+        }
+    }
+
+    async fn decide(&self, payment: Payment, event: &Event<'_>) -> Result<Outcome, StoreError> {
+        store::decide(&self.store, &self.clock, &self.entropy, &self.policy, payment, event).await
+    }
+
+    fn newer(&self, record: &Record, version: u64) -> Verdict {
+        let now = self.clock.now();
+        let waits_until = record.sent_timestamp.plus_ms(self.policy.newer_version_grace_ms);
+        if now < waits_until {
+            let look = now.plus_ms(NEWER_VERSION_SECONDS.saturating_mul(1_000));
+            return Verdict::again_at(waits_until.min(look), now);
+        }
+        warn!(event = "message_parked", message_id = record.message_id, why = "newer", version);
+        Verdict::PassOn
+    }
+
+    fn missing(&self, record: &Record, message: &Message) -> Verdict {
+        let age_ms = self.clock.now().since_ms(record.sent_timestamp);
+        if age_ms < self.policy.missing_item_grace_ms {
+            return Verdict::Again { seconds: MISSING_ITEM_SECONDS };
+        }
+        warn!(
+            event = "message_parked",
+            message_id = record.message_id,
+            payment_id = message.payment_id.as_str(),
+            why = "no_item",
+        );
+        Verdict::PassOn
+    }
+}
+
+fn port_down(record: &Record, error: &StoreError) -> Verdict {
+    error!(event = "triage_failed", message_id = record.message_id, %error);
+    match error {
+        StoreError::Refused(_) | StoreError::Unresolved(_) => {
+            Verdict::Again { seconds: PORT_DOWN_SECONDS }
+        }
+        StoreError::Corrupt(_) => Verdict::PassOn,
+    }
+}

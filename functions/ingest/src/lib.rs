@@ -1,1 +1,325 @@
-//! placeholder while the room is being built
+//! Takes payments from merchants, once each, and tells the truth about them.
+//!
+//! The first conditional put makes a payment; the message that follows only says where to look. A caller sees only
+//! its own payments. Nothing here talks to a provider.
+
+mod api;
+mod callers;
+mod document;
+
+use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
+use http::StatusCode;
+use payments::id::{Nonce, PaymentId};
+use payments::merchant::Merchant;
+use payments::message::Message;
+use payments::payment::{Kind, Payment, State};
+use payments::policy::Policy;
+use payments::ports::{Clock, Entropy, Merchants, Queue, Store, StoreError};
+use payments::request::{self, Fault, FieldError, Request};
+use payments::store::{self, Outcome, Written};
+use payments::transition::{Event, Kept, REQUEST, may_lack_its_message};
+use tracing::{error, info, warn};
+
+use crate::api::{Call, Operation};
+use crate::callers::Callers;
+use crate::document::{Problem, Replayed};
+
+/// The ingest function over its ports.
+#[derive(Debug)]
+pub struct Ingest<S, M, Q, C, E> {
+    store: S,
+    merchants: M,
+    queue: Q,
+    clock: C,
+    entropy: E,
+    policy: Policy,
+    callers: Callers,
+}
+
+impl<S: Store, M: Merchants, Q: Queue, C: Clock, E: Entropy> Ingest<S, M, Q, C, E> {
+    /// An ingest over these ports, whose new payments follow this policy.
+    pub fn new(store: S, merchants: M, queue: Q, clock: C, entropy: E, policy: Policy) -> Self {
+        Self { store, merchants, queue, clock, entropy, policy, callers: Callers::default() }
+    }
+
+    /// Answers one request of the HTTP API (payload format 2.0). It always answers.
+    pub async fn handle(&self, request: ApiGatewayV2httpRequest) -> ApiGatewayV2httpResponse {
+        match self.answer(&request).await {
+            Ok(response) => response,
+            Err(problem) => {
+                let status = problem.status().as_u16();
+                info!(event = "request_refused", status, problem = problem.name());
+                problem.into_response()
+            }
+        }
+    }
+
+    async fn answer(
+        &self,
+        request: &ApiGatewayV2httpRequest,
+    ) -> Result<ApiGatewayV2httpResponse, Problem> {
+        let call = Call::of(request)?;
+        let merchant = self.caller(&call).await?;
+        match call.operation {
+            Operation::Create => self.create(&call, &merchant).await,
+            Operation::Get(ref id) => {
+                let payment = self.find(&merchant, id).await?;
+                Ok(document::payment(StatusCode::OK, &payment, Replayed::No))
+            }
+            Operation::Find { kind, ref order_id } => {
+                let id = PaymentId::derive(&merchant.merchant, kind, order_id);
+                let payment = self.find(&merchant, &id).await?;
+                Ok(document::payment(StatusCode::OK, &payment, Replayed::No))
+            }
+            Operation::Cancel(ref id) => self.cancel(&call, &merchant, id).await,
+        }
+    }
+
+    async fn caller(&self, call: &Call<'_>) -> Result<Merchant, Problem> {
+        let key = call.api_key.as_ref().ok_or(Problem::Unauthorized)?;
+        let now = self.clock.now();
+        if let Some(known) = self.callers.get(key, now) {
+            return known.ok_or(Problem::Unauthorized);
+        }
+        let found = self.merchants.find(key).await.map_err(|error| {
+            error!(event = "merchant_read_failed", %error);
+            Problem::Unavailable
+        })?;
+        self.callers.remember(key.clone(), found.clone(), now);
+        found.ok_or(Problem::Unauthorized)
+    }
+
+    async fn create(
+        &self,
+        call: &Call<'_>,
+        merchant: &Merchant,
+    ) -> Result<ApiGatewayV2httpResponse, Problem> {
+        let request = read(call, merchant)?;
+        let now = self.clock.now();
+        let id = PaymentId::derive(&request.order.merchant, request.order.kind, &request.order.order_id);
+        if request.order.expires_at.is_some_and(|at| at <= now) {
+            // Too late for a new payment, but a repeated request is still told what became of the first.
+            return match self.read(&id).await? {
+                Some(stands) => self.replay(&request, stands).await,
+                None => Err(Problem::Fields(vec![FieldError {
+                    field: "expires_at".to_owned(),
+                    reason: "must be in the future".to_owned(),
+                }])),
+            };
+        }
+        let payment = self.accepted(request.clone());
+        match store::put(&self.store, &payment).await {
+            Ok(Written::Applied(payment)) => {
+                info!(
+                    event = "payment_accepted",
+                    payment_id = payment.id.as_str(),
+                    merchant = payment.order.merchant.as_str(),
+                    kind = payment.order.kind.as_str(),
+                    lane = payment.order.lane.as_str(),
+                );
+                self.send(&payment).await?;
+                Ok(document::payment(StatusCode::ACCEPTED, &payment, Replayed::No))
+            }
+            Ok(Written::Refused(Some(stands))) => self.replay(&request, *stands).await,
+            Ok(Written::Refused(None)) => Err(Problem::Unavailable),
+            Ok(Written::ChargeRefused(charge)) => Err(charge_refused(&request, charge.as_deref())),
+            Err(error) => Err(self.put_failed(&id, &error)),
+        }
+    }
+
+    fn accepted(&self, request: Request) -> Payment {
+        Payment::accepted(
+            request.order,
+            request.fingerprint,
+            self.clock.now(),
+            Nonce::from_bits(self.entropy.bits()),
+            self.policy.max_attempts,
+        )
+    }
+
+    fn put_failed(&self, id: &PaymentId, error: &StoreError) -> Problem {
+        error!(event = "payment_write_failed", payment_id = id.as_str(), %error);
+        match error {
+            StoreError::Refused(_) => Problem::Unavailable,
+            StoreError::Unresolved(_) | StoreError::Corrupt(_) => Problem::MayBeAccepted(id.clone()),
+        }
+    }
+
+    /// The same order again: what is true now, or a refusal if it said something else before.
+    async fn replay(
+        &self,
+        request: &Request,
+        stands: Payment,
+    ) -> Result<ApiGatewayV2httpResponse, Problem> {
+        if stands.fingerprint != request.fingerprint {
+            return Err(Problem::DifferentRequest(stands.id));
+        }
+        info!(
+            event = "payment_replayed",
+            payment_id = stands.id.as_str(),
+            state = stands.state.as_str(),
+        );
+        if may_lack_its_message(&stands, self.clock.now()) {
+            let payment = self.heal(stands).await?;
+            return Ok(document::payment(status_of(&payment), &payment, Replayed::Yes));
+        }
+        Ok(document::payment(status_of(&stands), &stands, Replayed::Yes))
+    }
+
+    /// Puts a message back for a payment whose first may never have been sent.
+    async fn heal(&self, payment: Payment) -> Result<Payment, Problem> {
+        let id = payment.id.clone();
+        let event = Event::Heal { by: REQUEST };
+        match self.decide(payment, &event).await {
+            Ok(Outcome::Changed(payment)) => {
+                info!(event = "payment_healed", payment_id = payment.id.as_str());
+                self.send(&payment).await?;
+                Ok(*payment)
+            }
+            Ok(Outcome::Kept(payment, _)) => Ok(*payment),
+            Ok(Outcome::Missing) => Err(Problem::MayBeAccepted(id)),
+            Err(error) => Err(self.put_failed(&id, &error)),
+        }
+    }
+
+    async fn send(&self, payment: &Payment) -> Result<(), Problem> {
+        let message =
+            Message::new(payment.id.clone(), payment.order.merchant.clone(), self.clock.now());
+        self.queue.send(payment.order.lane, &message, 0).await.map_err(|error| {
+            error!(event = "message_send_failed", payment_id = payment.id.as_str(), %error);
+            // The item stands; whether it has a message nobody knows. Repeating finds it and sends again.
+            Problem::MayBeAccepted(payment.id.clone())
+        })
+    }
+
+    async fn cancel(
+        &self,
+        call: &Call<'_>,
+        merchant: &Merchant,
+        id: &PaymentId,
+    ) -> Result<ApiGatewayV2httpResponse, Problem> {
+        let payment = match self.find(merchant, id).await {
+            Ok(payment) => payment,
+            Err(Problem::NotFound) if !call.body.is_empty() => {
+                return self.cancel_unseen(call, merchant, id).await;
+            }
+            Err(problem) => return Err(problem),
+        };
+        match self.decide(payment, &Event::Cancel).await {
+            Ok(Outcome::Changed(payment)) => {
+                info!(
+                    event = "payment_cancel_requested",
+                    payment_id = payment.id.as_str(),
+                    state = payment.state.as_str(),
+                );
+                Ok(document::payment(status_of(&payment), &payment, Replayed::No))
+            }
+            Ok(Outcome::Kept(payment, kept)) => canceled_before(&payment, kept),
+            Ok(Outcome::Missing) => Err(Problem::NotFound),
+            Err(error) => {
+                warn!(event = "payment_write_failed", payment_id = id.as_str(), %error);
+                Err(Problem::Unavailable)
+            }
+        }
+    }
+
+    /// Cancels an order that is not here: whoever was told "may have been accepted" can make sure that it never will
+    /// be. It takes the order's own body, because only that proves whose order the id is.
+    async fn cancel_unseen(
+        &self,
+        call: &Call<'_>,
+        merchant: &Merchant,
+        id: &PaymentId,
+    ) -> Result<ApiGatewayV2httpResponse, Problem> {
+        let request = read(call, merchant)?;
+        let derived =
+            PaymentId::derive(&request.order.merchant, request.order.kind, &request.order.order_id);
+        if derived != *id {
+            return Err(Problem::NotFound);
+        }
+        let accepted = self.accepted(request);
+        let moment = store::moment(&self.clock, &self.entropy, &self.policy);
+        let Some(canceled) = payments::transition::canceled_unseen(accepted, &moment) else {
+            return Err(Problem::Unavailable);
+        };
+        match store::put(&self.store, &canceled).await {
+            Ok(Written::Applied(payment)) => {
+                info!(event = "payment_canceled_unseen", payment_id = payment.id.as_str());
+                Ok(document::payment(StatusCode::OK, &payment, Replayed::No))
+            }
+            // It came in the meantime: cancel that one.
+            Ok(Written::Refused(Some(stands))) => match self.decide(*stands, &Event::Cancel).await {
+                Ok(Outcome::Changed(payment)) => {
+                    Ok(document::payment(status_of(&payment), &payment, Replayed::No))
+                }
+                Ok(Outcome::Kept(payment, kept)) => canceled_before(&payment, kept),
+                Ok(Outcome::Missing) => Err(Problem::NotFound),
+                Err(_) => Err(Problem::Unavailable),
+            },
+            Ok(Written::Refused(None) | Written::ChargeRefused(_)) => Err(Problem::Unavailable),
+            Err(error) => Err(self.put_failed(id, &error)),
+        }
+    }
+
+    async fn decide(&self, payment: Payment, event: &Event<'_>) -> Result<Outcome, StoreError> {
+        store::decide(&self.store, &self.clock, &self.entropy, &self.policy, payment, event).await
+    }
+
+    /// Reads a payment of this merchant's; another merchant's is not there.
+    async fn find(&self, merchant: &Merchant, id: &PaymentId) -> Result<Payment, Problem> {
+        match self.read(id).await? {
+            Some(payment) if payment.order.merchant == merchant.merchant => Ok(payment),
+            Some(_) | None => Err(Problem::NotFound),
+        }
+    }
+
+    async fn read(&self, id: &PaymentId) -> Result<Option<Payment>, Problem> {
+        self.store.get(id).await.map_err(|error| {
+            error!(event = "payment_read_failed", payment_id = id.as_str(), %error);
+            Problem::Unavailable
+        })
+    }
+}
+
+fn read(call: &Call<'_>, merchant: &Merchant) -> Result<Request, Problem> {
+    call.check_body()?;
+    request::read(&call.body, merchant, call.idempotency_key).map_err(|fault| match fault {
+        Fault::Fields(errors) => Problem::Fields(errors),
+        Fault::NotPermitted(error) => Problem::NotPermitted(error),
+    })
+}
+
+/// 202 while something is still to come, 200 when it has ended.
+const fn status_of(payment: &Payment) -> StatusCode {
+    if payment.state.is_terminal() { StatusCode::OK } else { StatusCode::ACCEPTED }
+}
+
+/// A cancelation that had nothing to write: it was canceled before, is being seen to, or cannot be.
+fn canceled_before(payment: &Payment, kept: Kept) -> Result<ApiGatewayV2httpResponse, Problem> {
+    match (payment.state, kept) {
+        (State::Canceled, _) => Ok(document::payment(StatusCode::OK, payment, Replayed::Yes)),
+        (_, Kept::NotDue) => Ok(document::payment(StatusCode::ACCEPTED, payment, Replayed::Yes)),
+        (_, _) => Err(Problem::NotCancelable(payment.id.clone(), payment.state)),
+    }
+}
+
+fn charge_refused(request: &Request, charge: Option<&Payment>) -> Problem {
+    let reason = match charge {
+        None => "no charge with this order id is here",
+        Some(charge) if charge.order.merchant != request.order.merchant => {
+            "no charge with this order id is here"
+        }
+        Some(charge) if charge.order.kind != Kind::Charge || charge.state != State::Succeeded => {
+            "the charge has not succeeded, so there is nothing to give back yet"
+        }
+        Some(charge) if charge.order.money.currency() != request.order.money.currency() => {
+            "the charge was made in another currency"
+        }
+        Some(_) => "more than what is left of the charge after its other refunds",
+    };
+    let field = match charge {
+        Some(charge) if charge.state == State::Succeeded => "amount",
+        Some(_) | None => "original_order_id",
+    };
+    Problem::ChargeRefused(FieldError { field: field.to_owned(), reason: reason.to_owned() })
+}

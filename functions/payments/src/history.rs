@@ -9,7 +9,7 @@ use crate::payment::{Reason, State};
 use crate::time::Timestamp;
 
 /// Most entries that an item keeps; beyond it the middle is dropped, never the beginning or the newest.
-pub const ENTRIES_MAX: usize = 64;
+pub const ENTRIES_MAX: usize = 32;
 
 /// One line of the story: in this state, for this reason, since this time.
 ///

@@ -370,14 +370,6 @@ impl Payment {
     pub fn is_expired(&self, now: Timestamp) -> bool {
         self.order.expires_at.is_some_and(|expires_at| expires_at <= now)
     }
-
-    /// The charge whose amount this refund has reserved.
-    pub const fn reserved_charge(&self) -> Option<&PaymentId> {
-        match &self.order.refund_of {
-            Some(RefundOf::Charge { payment_id, .. }) => Some(payment_id),
-            Some(RefundOf::Unlinked) | None => None,
-        }
-    }
 }
 
 /// The open index's key of a payment.

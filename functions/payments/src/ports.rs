@@ -83,6 +83,9 @@ pub trait Queue: Sync {
         delay_seconds: u32,
     ) -> impl Future<Output = Result<(), QueueError>> + Send;
 
+    /// Which of our queues this ARN names, if any.
+    fn source_of(&self, event_source_arn: &str) -> Option<Source>;
+
     /// Hides a received message for `seconds` from now (0 to 43,200).
     fn hide(
         &self,

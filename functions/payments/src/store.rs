@@ -2,6 +2,7 @@
 //! decision made anew on what really stands in the table.
 
 use crate::backoff::Dice;
+use crate::history::ENTRIES_MAX;
 use crate::id::{ClaimId, MerchantId, Nonce, PaymentId};
 use crate::payment::{Claim, Payment, Reason, RefundOf, State};
 use crate::policy::Policy;
@@ -20,7 +21,10 @@ pub enum Written {
     ChargeRefused(Option<Box<Payment>>),
 }
 
-/// Claims a queued payment to be sent, in one update that has not read it.
+/// Claims a queued payment for its first attempt, in one update that has not read it.
+///
+/// An update that has not read the item cannot write what depends on it, such as the number of a later attempt; what
+/// is not as simple as a first attempt is refused here and decided on by [`decide`], from what then stands there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SendClaim {
     /// Which payment.
@@ -45,7 +49,9 @@ impl SendClaim {
     pub fn apply(&self, payment: &Payment, policy: &Policy) -> Option<Payment> {
         let fits = payment.state == State::Queued
             && payment.order.merchant == self.merchant
+            && payment.attempts == 0
             && payment.attempts_left > 0
+            && payment.history.len() < ENTRIES_MAX
             && !payment.is_expired(self.now)
             && payment.first_sent_at.is_none_or(|at| at > self.first_sent_after);
         if !fits {
@@ -66,6 +72,16 @@ impl SendClaim {
 
     /// The reason that the claim writes.
     pub const REASON: Reason = Reason::Claimed;
+}
+
+/// The charge and the amount that writing a new payment reserves: a refund's, unless it is written as ended.
+pub fn reserved(payment: &Payment) -> Option<(&PaymentId, u64)> {
+    match (&payment.order.refund_of, payment.state.is_terminal()) {
+        (Some(RefundOf::Charge { payment_id, .. }), false) => {
+            Some((payment_id, payment.order.money.amount()))
+        }
+        (Some(RefundOf::Charge { .. } | RefundOf::Unlinked) | None, _) => None,
+    }
 }
 
 /// The charge and the amount that ending `after` gives back.

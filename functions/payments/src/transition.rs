@@ -58,7 +58,7 @@ pub enum Event<'a> {
     DeadLettered,
     /// Its message is to be put back in its queue.
     Heal {
-        /// Whose work that is.
+        /// Whose work that is: the message's id, or [`REQUEST`].
         by: &'a str,
     },
     /// A person put it back.
@@ -120,6 +120,25 @@ pub enum Kept {
 
 /// How long after a heal by somebody else no second message is put back, in ms.
 pub const HEAL_PAUSE_MS: u64 = 120_000;
+
+/// Who heals when a repeated request does.
+pub const REQUEST: &str = "request";
+
+/// How long a payment that nobody has touched waits before a repeated request puts a message back for it, in ms.
+pub const REPEAT_HEAL_MS: u64 = 10_000;
+
+/// Whether a repeated request finds its payment as a crash between put and send would have left it: queued, never
+/// touched, and no longer new. Its message may never have been sent; a second one does no harm, no message does.
+pub fn may_lack_its_message(payment: &Payment, now: Timestamp) -> bool {
+    let (last_heard, times) =
+        payment.heal.as_ref().map_or((payment.created_at, 0), |heal| (heal.at, heal.times));
+    // Each time twice as long, so that a merchant who asks again and again in a long sale does not fill the queue.
+    let patience_ms = REPEAT_HEAL_MS.saturating_mul(1_u64.checked_shl(times).unwrap_or(u64::MAX));
+    payment.state == State::Queued
+        && payment.attempts == 0
+        && payment.reason == Reason::Accepted
+        && now.since_ms(last_heard) >= patience_ms
+}
 
 /// Decides what becomes of `payment` after `event`.
 pub fn transition(payment: &Payment, event: &Event<'_>, moment: &Moment<'_>) -> Step {
@@ -400,6 +419,15 @@ fn cancel(payment: &Payment, moment: &Moment<'_>) -> Step {
     }
 }
 
+/// A payment that is canceled before it was ever there. It is written as a first version, so that only an order that
+/// is really not here takes it.
+pub fn canceled_unseen(accepted: Payment, moment: &Moment<'_>) -> Option<Payment> {
+    match cancel(&accepted, moment) {
+        Step::Change(canceled) => Some(Payment { version: accepted.version, ..*canceled }),
+        Step::Keep(_) => None,
+    }
+}
+
 fn expire(payment: &Payment, moment: &Moment<'_>) -> Step {
     match payment.state {
         State::Queued if payment.is_expired(moment.now) => {
@@ -444,13 +472,16 @@ fn heal(payment: &Payment, by: &str, moment: &Moment<'_>) -> Step {
         }
     }
     let times = match &payment.heal {
-        // The same work again: it crashed between its write and its send, or its send's answer was lost.
-        Some(heal) if heal.by == by => heal.times,
-        Some(heal) if moment.now.since_ms(heal.at) < HEAL_PAUSE_MS => {
-            return Step::Keep(Kept::HealedElsewhere);
-        }
+        // The same message's work again: it crashed between its write and its send, or its send's answer was lost.
+        Some(heal) if heal.by == by && by != REQUEST => heal.times,
         Some(heal) if heal.times >= moment.policy.max_heals => {
             return Step::Keep(Kept::HealsUsedUp);
+        }
+        // A message comes again until its work is done, a request may not: only a message's heal is relied on.
+        Some(heal)
+            if heal.by != REQUEST && by != REQUEST && moment.now.since_ms(heal.at) < HEAL_PAUSE_MS =>
+        {
+            return Step::Keep(Kept::HealedElsewhere);
         }
         Some(heal) => heal.times.saturating_add(1),
         None => 1,

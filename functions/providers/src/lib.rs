@@ -1,1 +1,3 @@
-//! providers
+//! The providers' adapters: one module a provider, each of them behind [`payments::ports::Provider`].
+
+pub mod http;

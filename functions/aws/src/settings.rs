@@ -1,0 +1,244 @@
+//! What each function is told by its environment. A setting that is missing or wrong stops the start and is named;
+//! nothing falls back silently, because a wrong number here is a payment made twice.
+
+mod reader;
+
+use std::fmt;
+
+use payments::policy::Policy;
+
+use crate::queue::QueueUrls;
+use reader::Reader;
+pub use reader::SettingsError;
+
+/// A minute, an hour and a day, in ms.
+const MINUTE_MS: u64 = 60_000;
+const HOUR_MS: u64 = 60 * MINUTE_MS;
+const DAY_MS: u64 = 24 * HOUR_MS;
+
+/// Longest time that a function runs, in ms ("Lambda quotas"); no call can take longer.
+const FUNCTION_TIMEOUT_MS: u64 = 15 * MINUTE_MS;
+/// Longest time that SQS hides a message, in ms ("Amazon SQS visibility timeout").
+const HIDE_MS_MAX: u64 = 12 * HOUR_MS;
+/// Longest time that SQS keeps a message, in ms ("Amazon SQS message quotas").
+const MESSAGE_RETENTION_MS: u64 = 14 * DAY_MS;
+
+/// A text that is not shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Takes a text.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text, for the one place that needs it.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(not shown)")
+    }
+}
+
+/// What `ingest` needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IngestSettings {
+    /// `PAYMENTS_TABLE`.
+    pub payments_table: String,
+    /// `MERCHANTS_TABLE`.
+    pub merchants_table: String,
+    /// `HIGH_QUEUE_URL` and `STANDARD_QUEUE_URL`.
+    pub queues: QueueUrls,
+    /// The provider's numbers.
+    pub policy: Policy,
+}
+
+/// What `consumer` needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConsumerSettings {
+    /// `PAYMENTS_TABLE`.
+    pub payments_table: String,
+    /// `GATES_TABLE`.
+    pub gates_table: String,
+    /// `HIGH_QUEUE_URL` and `STANDARD_QUEUE_URL`.
+    pub queues: QueueUrls,
+    /// `PROVIDER_NAME`: the key of its gate.
+    pub provider_name: String,
+    /// `PROVIDER_URL`.
+    pub provider_url: String,
+    /// `PROVIDER_KEY`.
+    pub provider_key: Secret,
+    /// `PROVIDER_RATE_PER_SECOND`, for a gate that does not exist yet; afterwards the gate's own item says.
+    pub provider_rate_per_second: u32,
+    /// `RATE_MARGIN_MS`: how much of each second is kept free, likewise.
+    pub rate_margin_ms: u32,
+    /// `POOL_SIZE`: idle connections kept.
+    pub pool_size: usize,
+    /// `MAX_IN_FLIGHT`: calls side by side in one environment.
+    pub max_in_flight: usize,
+    /// The provider's numbers.
+    pub policy: Policy,
+}
+
+/// What `dead_letter` needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeadLetterSettings {
+    /// `PAYMENTS_TABLE`.
+    pub payments_table: String,
+    /// `HIGH_QUEUE_URL`, `STANDARD_QUEUE_URL` and `DEAD_LETTER_QUEUE_URL`.
+    pub queues: QueueUrls,
+    /// The provider's numbers.
+    pub policy: Policy,
+}
+
+impl IngestSettings {
+    /// Reads the settings from a lookup by name.
+    pub fn from(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
+        let mut reader = Reader::new(&lookup);
+        let settings = Self {
+            payments_table: reader.name("PAYMENTS_TABLE"),
+            merchants_table: reader.name("MERCHANTS_TABLE"),
+            queues: queues(&mut reader, false),
+            policy: policy(&mut reader),
+        };
+        reader.finish(settings)
+    }
+
+    /// Reads the settings from this process's environment.
+    pub fn from_environment() -> Result<Self, SettingsError> {
+        Self::from(environment)
+    }
+}
+
+impl ConsumerSettings {
+    /// Reads the settings from a lookup by name.
+    pub fn from(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
+        let mut reader = Reader::new(&lookup);
+        let settings = Self {
+            payments_table: reader.name("PAYMENTS_TABLE"),
+            gates_table: reader.name("GATES_TABLE"),
+            queues: queues(&mut reader, false),
+            provider_name: reader.name("PROVIDER_NAME"),
+            provider_url: reader.url("PROVIDER_URL", "the address of the provider's API"),
+            provider_key: Secret::new(reader.secret("PROVIDER_KEY")),
+            provider_rate_per_second: reader.number("PROVIDER_RATE_PER_SECOND", 1..=1_000_000, "calls a second"),
+            // The gate itself takes no more.
+            rate_margin_ms: reader.number("RATE_MARGIN_MS", 0..=900, "ms"),
+            pool_size: reader.number("POOL_SIZE", 0..=10_000, "connections"),
+            max_in_flight: reader.number("MAX_IN_FLIGHT", 1..=10_000, "calls"),
+            policy: policy(&mut reader),
+        };
+        reader.require(
+            settings.pool_size <= settings.max_in_flight,
+            "POOL_SIZE is above MAX_IN_FLIGHT: connections beyond the calls side by side are never used; lower it",
+        );
+        reader.finish(settings)
+    }
+
+    /// Reads the settings from this process's environment.
+    pub fn from_environment() -> Result<Self, SettingsError> {
+        Self::from(environment)
+    }
+}
+
+impl DeadLetterSettings {
+    /// Reads the settings from a lookup by name.
+    pub fn from(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
+        let mut reader = Reader::new(&lookup);
+        let settings = Self {
+            payments_table: reader.name("PAYMENTS_TABLE"),
+            queues: queues(&mut reader, true),
+            policy: policy(&mut reader),
+        };
+        reader.finish(settings)
+    }
+
+    /// Reads the settings from this process's environment.
+    pub fn from_environment() -> Result<Self, SettingsError> {
+        Self::from(environment)
+    }
+}
+
+fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+fn queues(reader: &mut Reader<'_>, with_dead_letter: bool) -> QueueUrls {
+    let mut url = |name| reader.url(name, "the queue's URL");
+    let urls = QueueUrls {
+        high: url("HIGH_QUEUE_URL"),
+        standard: url("STANDARD_QUEUE_URL"),
+        dead_letter: with_dead_letter.then(|| url("DEAD_LETTER_QUEUE_URL")),
+    };
+    let different = (urls.high.is_empty() || urls.high != urls.standard)
+        && urls.dead_letter.as_ref().is_none_or(|url| {
+            url.is_empty() || (*url != urls.high && *url != urls.standard)
+        });
+    reader.require(
+        different,
+        "HIGH_QUEUE_URL, STANDARD_QUEUE_URL and DEAD_LETTER_QUEUE_URL name the same queue twice: each needs its own",
+    );
+    urls
+}
+
+/// Each field's setting has the field's name in upper case.
+fn policy(reader: &mut Reader<'_>) -> Policy {
+    let mut ms = |name: &str, min: u64, max: u64| -> u64 { reader.number(name, min..=max, "ms") };
+    let mut policy = Policy {
+        connect_timeout_ms: ms("CONNECT_TIMEOUT_MS", 1, FUNCTION_TIMEOUT_MS),
+        call_timeout_ms: ms("CALL_TIMEOUT_MS", 1, FUNCTION_TIMEOUT_MS),
+        claim_lead_ms: ms("CLAIM_LEAD_MS", 0, FUNCTION_TIMEOUT_MS),
+        settle_allowance_ms: ms("SETTLE_ALLOWANCE_MS", 1, FUNCTION_TIMEOUT_MS),
+        absence_bound_ms: ms("ABSENCE_BOUND_MS", 1, 30 * DAY_MS),
+        key_window_ms: ms("KEY_WINDOW_MS", 1, 3_650 * DAY_MS),
+        clock_skew_ms: ms("CLOCK_SKEW_MS", 0, DAY_MS),
+        max_attempts: 0,
+        backoff_base_ms: ms("BACKOFF_BASE_MS", 1, HIDE_MS_MAX),
+        backoff_cap_ms: ms("BACKOFF_CAP_MS", 1, HIDE_MS_MAX),
+        max_heals: 0,
+        missing_item_grace_ms: ms("MISSING_ITEM_GRACE_MS", 0, MESSAGE_RETENTION_MS),
+        newer_version_grace_ms: ms("NEWER_VERSION_GRACE_MS", 0, MESSAGE_RETENTION_MS),
+        retention_ms: ms("RETENTION_MS", DAY_MS, 36_500 * DAY_MS),
+    };
+    policy.max_attempts = reader.number("MAX_ATTEMPTS", 1..=100, "attempts");
+    policy.max_heals = reader.number("MAX_HEALS", 1..=10_000, "heals");
+    consistent(reader, &policy);
+    policy
+}
+
+/// What the numbers must be to one another. One that is missing stands at zero and has been named already.
+fn consistent(reader: &mut Reader<'_>, policy: &Policy) {
+    let given = |values: &[u64]| values.iter().all(|value| *value > 0);
+    if given(&[policy.key_window_ms, policy.absence_bound_ms]) {
+        reader.require(
+            policy.sure_key_window_ms() > policy.absence_proof_ms().saturating_add(policy.lease_ms()),
+            "KEY_WINDOW_MS less CLOCK_SKEW_MS is not above ABSENCE_BOUND_MS plus CLOCK_SKEW_MS plus one lease \
+             (CONNECT_TIMEOUT_MS, CALL_TIMEOUT_MS and SETTLE_ALLOWANCE_MS): by the time that an absence is proved, the \
+             provider may have forgotten the key and nothing could be sent again; ask the provider for its real \
+             window and bound",
+        );
+    }
+    if given(&[policy.backoff_base_ms, policy.backoff_cap_ms]) {
+        reader.require(
+            policy.backoff_base_ms <= policy.backoff_cap_ms,
+            "BACKOFF_BASE_MS is above BACKOFF_CAP_MS: the first wait would be the longest; raise the cap",
+        );
+    }
+    if given(&[policy.retention_ms, policy.key_window_ms]) {
+        reader.require(
+            policy.retention_ms >= policy.key_window_ms,
+            "RETENTION_MS is below KEY_WINDOW_MS: an order could be forgotten here while the provider still knows it; \
+             keep ended payments longer",
+        );
+    }
+    reader.require(
+        policy.lease_ms() < FUNCTION_TIMEOUT_MS,
+        "CONNECT_TIMEOUT_MS, CALL_TIMEOUT_MS and SETTLE_ALLOWANCE_MS together are longer than a function may run \
+         (15 minutes): no call could be settled; lower them",
+    );
+}

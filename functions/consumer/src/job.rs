@@ -1,0 +1,345 @@
+//! One payment's call: claim, connect, look once more, call, settle.
+
+use std::time::Duration;
+
+use batch::{Record, Verdict};
+use payments::answer::{NotTaken, QueryAnswer, SendAnswer, Unclear};
+use payments::gate::Reservation;
+use payments::id::{ClaimId, Nonce};
+use payments::message::Message;
+use payments::payment::{Claim, Payment, State};
+use payments::ports::{Clock, Connection, Entropy, GateStore, Provider, Queue, Store, StoreError};
+use payments::store::{self, Outcome, SendClaim, Written};
+use payments::time::Timestamp;
+use payments::transition::{Event, Kept};
+use tracing::{error, info, warn};
+
+use crate::{Consumer, Job};
+
+/// How long a message waits when the table does not answer, in seconds.
+const STORE_DOWN_SECONDS: u32 = 5;
+/// How long a message waits for an item that is not there yet, in seconds.
+const MISSING_ITEM_SECONDS: u32 = 10;
+/// How often a write that settles is tried, beyond the SDK's own retries.
+const SETTLE_TRIES: u32 = 3;
+/// Between those tries.
+const SETTLE_PAUSE: Duration = Duration::from_millis(100);
+/// How often a missed slot is replaced by another one before the claim is given back.
+const SLOT_TRIES: u32 = 3;
+
+/// A payment that this call may be made for.
+struct Held {
+    payment: Payment,
+    claim: Claim,
+}
+
+/// What a call brought.
+enum Answer {
+    Send(SendAnswer),
+    Query(QueryAnswer),
+}
+
+impl<S, G, Q, P, C, E> Consumer<S, G, Q, P, C, E>
+where
+    S: Store,
+    G: GateStore,
+    Q: Queue,
+    P: Provider,
+    C: Clock,
+    E: Entropy,
+{
+    /// Makes one payment's call in its slot and says what becomes of its message.
+    pub(crate) async fn carry(&self, record: &Record, job: &Job, end: Timestamp) -> Verdict {
+        let lead_us = self.policy.claim_lead_ms.saturating_mul(1_000);
+        self.sleep_until_us(job.slot_us.saturating_sub(lead_us)).await;
+        let lease_until = Timestamp::from_us(job.slot_us).plus_ms(self.policy.lease_ms());
+        let held = match self.claim(record, &job.message, lease_until).await {
+            Ok(held) => held,
+            Err(verdict) => return verdict,
+        };
+        let answer = self.call(&held, job, end).await;
+        self.settle(&held, &answer).await
+    }
+
+    async fn claim(
+        &self,
+        record: &Record,
+        message: &Message,
+        lease_until: Timestamp,
+    ) -> Result<Held, Verdict> {
+        let now = self.clock.now();
+        let id = ClaimId::from_bits(self.entropy.bits());
+        let request = SendClaim {
+            payment_id: message.payment_id.clone(),
+            merchant: message.merchant.clone(),
+            claim: id.clone(),
+            lease_until,
+            now,
+            first_sent_after: now.minus_ms(self.policy.sure_key_window_ms()),
+            nonce: Nonce::from_bits(self.entropy.bits()),
+        };
+        match store::claim(&self.store, &request).await {
+            Ok(Written::Applied(payment)) => self.held(*payment, &id),
+            Ok(Written::Refused(Some(stands))) => {
+                self.claim_other(record, message, *stands, id, lease_until).await
+            },
+            Ok(Written::Refused(None) | Written::ChargeRefused(_)) => Err(self.missing(record, message)),
+            Err(error) => Err(store_down(record, message, &error)),
+        }
+    }
+
+    /// Claims what is not as simple as a first attempt: to query it, to send it again, or not at all.
+    async fn claim_other(
+        &self,
+        record: &Record,
+        message: &Message,
+        stands: Payment,
+        id: ClaimId,
+        lease_until: Timestamp,
+    ) -> Result<Held, Verdict> {
+        if stands.order.merchant != message.merchant {
+            warn!(event = "message_disagrees", message_id = record.message_id);
+            return Err(Verdict::PassOn);
+        }
+        let payment = self.replayed(record, message, stands).await?;
+        let event = Event::Claim { id: id.clone(), lease_until };
+        let outcome =
+            store::decide(&self.store, &self.clock, &self.entropy, &self.policy, payment, &event).await;
+        match outcome {
+            Ok(Outcome::Changed(payment)) => self.held(*payment, &id),
+            Ok(Outcome::Kept(payment, kept)) => Err(self.verdict(&payment, Some(kept))),
+            Ok(Outcome::Missing) => Err(self.missing(record, message)),
+            Err(error) => Err(store_down(record, message, &error)),
+        }
+    }
+
+    /// Takes a parked payment up again if a person put its message back.
+    async fn replayed(
+        &self,
+        record: &Record,
+        message: &Message,
+        payment: Payment,
+    ) -> Result<Payment, Verdict> {
+        let is_replay = payment
+            .parked_at
+            .is_some_and(|at| message.is_replay(record.sent_timestamp, at));
+        if payment.state != State::Parked || !is_replay {
+            return Ok(payment);
+        }
+        let outcome = store::decide(
+            &self.store,
+            &self.clock,
+            &self.entropy,
+            &self.policy,
+            payment,
+            &Event::Replay,
+        )
+        .await;
+        match outcome {
+            Ok(Outcome::Changed(payment)) => {
+                info!(event = "payment_replayed_by_operator", payment_id = payment.id.as_str());
+                Ok(*payment)
+            }
+            Ok(Outcome::Kept(payment, _)) => Ok(*payment),
+            Ok(Outcome::Missing) => Err(self.missing(record, message)),
+            Err(error) => Err(store_down(record, message, &error)),
+        }
+    }
+
+    fn held(&self, payment: Payment, id: &ClaimId) -> Result<Held, Verdict> {
+        match payment.claim.clone() {
+            Some(claim) if payment.state == State::Sending && claim.id == *id => {
+                Ok(Held { payment, claim })
+            }
+            Some(_) | None => Err(self.verdict(&payment, None)),
+        }
+    }
+
+    /// Connects, waits for the slot, looks once more, and calls.
+    async fn call(&self, held: &Held, job: &Job, end: Timestamp) -> Answer {
+        let connect_timeout = Duration::from_millis(self.policy.connect_timeout_ms);
+        let connecting = tokio::time::timeout(connect_timeout, self.provider.connect());
+        let connection = match connecting.await {
+            Ok(Ok(connection)) => connection,
+            Ok(Err(error)) => {
+                warn!(event = "connect_failed", payment_id = held.payment.id.as_str(), %error);
+                return not_taken(&held.claim, NotTaken::ConnectFailed);
+            }
+            Err(_) => {
+                warn!(event = "connect_timed_out", payment_id = held.payment.id.as_str());
+                return not_taken(&held.claim, NotTaken::ConnectFailed);
+            }
+        };
+        if !self.reach_slot(held, job, end).await {
+            return not_taken(&held.claim, NotTaken::NotWritten);
+        }
+        // From here to the request's first byte nothing is awaited, so what was just looked at still holds.
+        let Held { payment, claim } = held;
+        let call_timeout = Duration::from_millis(self.policy.call_timeout_ms);
+        match claim.from {
+            State::Queued => {
+                let sending = connection.send(&payment.id, &payment.order);
+                let answer = tokio::time::timeout(call_timeout, sending).await;
+                Answer::Send(answer.unwrap_or(SendAnswer::Unclear(Unclear::TimedOut)))
+            }
+            State::Sending
+            | State::Pending
+            | State::Unknown
+            | State::Parked
+            | State::Succeeded
+            | State::Declined
+            | State::Canceled
+            | State::Expired => {
+                let asking = connection.query(&payment.id, &payment.order);
+                let answer = tokio::time::timeout(call_timeout, asking).await;
+                Answer::Query(answer.unwrap_or(QueryAnswer::Unclear(Unclear::TimedOut)))
+            }
+        }
+    }
+
+    /// Waits for the slot, or for another if it was missed. Says whether the request may be written now.
+    async fn reach_slot(&self, held: &Held, job: &Job, end: Timestamp) -> bool {
+        let need_ms = self.policy.call_timeout_ms.saturating_add(self.policy.settle_allowance_ms);
+        let latest = held.claim.lease_until.min(end).minus_ms(need_ms);
+        let Job { mut slot_us, mut margin_us, .. } = *job;
+        for _ in 0..SLOT_TRIES {
+            self.sleep_until_us(slot_us).await;
+            let now_us = self.clock.now_us();
+            let now = Timestamp::from_us(now_us);
+            let too_late_to_start = now > latest;
+            let too_late_to_pay = held.claim.from == State::Queued && held.payment.is_expired(now);
+            if too_late_to_start || too_late_to_pay {
+                return false;
+            }
+            if now_us <= slot_us.saturating_add(margin_us) {
+                return true;
+            }
+            info!(
+                event = "slot_missed",
+                payment_id = held.payment.id.as_str(),
+                late_us = now_us.saturating_sub(slot_us),
+            );
+            match self.reserve(1, now_us, latest.us()).await {
+                Ok(Reservation::Slots(slots)) => {
+                    slot_us = slots.first_us;
+                    margin_us = slots.margin_us;
+                }
+                Ok(Reservation::Later { .. } | Reservation::Paused) | Err(_) => return false,
+            }
+        }
+        false
+    }
+
+    /// Writes what came of the call. Until that is durable the message stays.
+    async fn settle(&self, held: &Held, answer: &Answer) -> Verdict {
+        let claim = &held.claim.id;
+        let event = match answer {
+            Answer::Send(answer) => Event::SendAnswered { claim, answer },
+            Answer::Query(answer) => Event::QueryAnswered { claim, answer },
+        };
+        for _ in 0..SETTLE_TRIES {
+            let payment = held.payment.clone();
+            let outcome =
+                store::decide(&self.store, &self.clock, &self.entropy, &self.policy, payment, &event)
+                    .await;
+            match outcome {
+                Ok(Outcome::Changed(payment)) => {
+                    self.log_settled(&payment);
+                    return self.verdict(&payment, None);
+                }
+                Ok(Outcome::Kept(payment, kept)) => return self.verdict(&payment, Some(kept)),
+                Ok(Outcome::Missing) => {
+                    error!(event = "payment_vanished", payment_id = held.payment.id.as_str());
+                    return Verdict::PassOn;
+                }
+                Err(error) => {
+                    error!(event = "settle_failed", payment_id = held.payment.id.as_str(), %error);
+                    tokio::time::sleep(SETTLE_PAUSE).await;
+                }
+            }
+        }
+        // Nobody wrote the answer down: once the lease ends, a query will find it again.
+        Verdict::again_at(held.claim.lease_until, self.clock.now())
+    }
+
+    fn log_settled(&self, payment: &Payment) {
+        info!(
+            event = "payment_settled",
+            payment_id = payment.id.as_str(),
+            state = payment.state.as_str(),
+            reason = payment.reason.as_str(),
+            attempt = payment.attempts,
+            waited_ms = self.clock.now().since_ms(payment.created_at),
+        );
+        if payment.late_success_at.is_some() {
+            error!(
+                event = "late_success",
+                payment_id = payment.id.as_str(),
+                state = payment.state.as_str(),
+            );
+        }
+    }
+
+    /// What a message becomes, by where its payment stands.
+    fn verdict(&self, payment: &Payment, kept: Option<Kept>) -> Verdict {
+        let now = self.clock.now();
+        if let Some(Kept::LeaseHeld { until }) = kept {
+            return Verdict::again_at(until, now);
+        }
+        let longest = now.plus_ms(self.policy.backoff_cap_ms);
+        match payment.state {
+            State::Queued | State::Pending | State::Unknown => {
+                Verdict::again_at(payment.due_at.unwrap_or(now).min(longest), now)
+            }
+            State::Sending => {
+                let until = payment.claim.as_ref().map_or(now, |claim| claim.lease_until);
+                Verdict::again_at(until, now)
+            }
+            State::Parked => Verdict::PassOn,
+            State::Succeeded | State::Declined | State::Canceled | State::Expired => Verdict::Done,
+        }
+    }
+
+    fn missing(&self, record: &Record, message: &Message) -> Verdict {
+        let age_ms = self.clock.now().since_ms(record.sent_timestamp);
+        if age_ms < self.policy.missing_item_grace_ms {
+            return Verdict::Again { seconds: MISSING_ITEM_SECONDS };
+        }
+        warn!(
+            event = "message_without_item",
+            message_id = record.message_id,
+            payment_id = message.payment_id.as_str(),
+        );
+        Verdict::PassOn
+    }
+
+    async fn sleep_until_us(&self, at_us: u64) {
+        let wait_us = at_us.saturating_sub(self.clock.now_us());
+        if wait_us > 0 {
+            tokio::time::sleep(Duration::from_micros(wait_us)).await;
+        }
+    }
+}
+
+fn not_taken(claim: &Claim, why: NotTaken) -> Answer {
+    if claim.from == State::Queued {
+        Answer::Send(SendAnswer::NotTaken(why))
+    } else {
+        Answer::Query(QueryAnswer::NotTaken(why))
+    }
+}
+
+fn store_down(record: &Record, message: &Message, error: &StoreError) -> Verdict {
+    error!(
+        event = "claim_failed",
+        message_id = record.message_id,
+        payment_id = message.payment_id.as_str(),
+        %error,
+    );
+    match error {
+        StoreError::Refused(_) | StoreError::Unresolved(_) => {
+            Verdict::Again { seconds: STORE_DOWN_SECONDS }
+        }
+        StoreError::Corrupt(_) => Verdict::PassOn,
+    }
+}

@@ -1,0 +1,43 @@
+//! Remembers who a key belongs to, so that a merchant's record is read once a minute and a wrong key costs nothing.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use payments::merchant::{ApiKeyHash, Merchant};
+use payments::time::Timestamp;
+
+/// How long a merchant's record is believed; a revoked key works no longer than that.
+pub(crate) const KNOWN_MS: u64 = 60_000;
+/// How long a key is believed to be nobody's; a new key works after that at the latest.
+pub(crate) const UNKNOWN_MS: u64 = 10_000;
+/// Most keys remembered, so that a flood of invented ones does not fill the memory.
+const KEYS_MAX: usize = 4_096;
+
+#[derive(Debug, Default)]
+pub(crate) struct Callers(Mutex<HashMap<ApiKeyHash, Known>>);
+
+#[derive(Debug)]
+struct Known {
+    merchant: Option<Merchant>,
+    until: Timestamp,
+}
+
+impl Callers {
+    /// What is known of a key: a merchant, nobody, or nothing.
+    pub(crate) fn get(&self, key: &ApiKeyHash, now: Timestamp) -> Option<Option<Merchant>> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(key).filter(|known| known.until > now).map(|known| known.merchant.clone())
+    }
+
+    pub(crate) fn remember(&self, key: ApiKeyHash, merchant: Option<Merchant>, now: Timestamp) {
+        let life_ms = if merchant.is_some() { KNOWN_MS } else { UNKNOWN_MS };
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= KEYS_MAX {
+            known.retain(|_, known| known.until > now && known.merchant.is_some());
+        }
+        if known.len() >= KEYS_MAX {
+            known.clear();
+        }
+        known.insert(key, Known { merchant, until: now.plus_ms(life_ms) });
+    }
+}

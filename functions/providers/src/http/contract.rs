@@ -1,0 +1,210 @@
+//! The contract: what a request says and what an answer means. Pure; `infra/provider-openapi.yaml` is its other half.
+
+use ::http::header::{DATE, HeaderName, RETRY_AFTER};
+use ::http::{HeaderMap, StatusCode};
+use bytes::Bytes;
+use payments::answer::{Found, NotTaken, ProviderText, QueryAnswer, SendAnswer, Unclear};
+use payments::id::PaymentId;
+use payments::money::Money;
+use payments::payment::{Order, RefundOf};
+use serde::{Deserialize, Serialize};
+
+/// Largest answer that is read, in bytes. An honest one has some hundreds.
+pub const BODY_MAX_BYTES: usize = 64 * 1024;
+
+/// The header that carries the payment's id, the same in every attempt.
+pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// What the answer has to be about.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// The payment.
+    pub id: &'a PaymentId,
+    /// Its amount and currency.
+    pub money: Money,
+}
+
+/// An answer's body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Body {
+    /// All of it.
+    Whole(Bytes),
+    /// Larger than [`BODY_MAX_BYTES`], or not framed as HTTP asks.
+    Malformed,
+    /// The connection broke before its end.
+    Lost,
+}
+
+#[derive(Serialize)]
+struct SendBody<'a> {
+    payment_id: &'a str,
+    kind: &'static str,
+    amount: u64,
+    currency: &'static str,
+    merchant: &'a str,
+    order_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payment_method: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    customer: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refund_of_payment_id: Option<&'a str>,
+}
+
+/// The body of a send. It says the same for the same payment, for ever: a provider may refuse a known key with
+/// another body.
+pub fn send_body(id: &PaymentId, order: &Order) -> Result<Bytes, serde_json::Error> {
+    let refund_of_payment_id = match &order.refund_of {
+        Some(RefundOf::Charge { payment_id, .. }) => Some(payment_id.as_str()),
+        Some(RefundOf::Unlinked) | None => None,
+    };
+    let body = SendBody {
+        payment_id: id.as_str(),
+        kind: order.kind.as_str(),
+        amount: order.money.amount(),
+        currency: order.money.currency().code(),
+        merchant: order.merchant.as_str(),
+        order_id: order.order_id.as_str(),
+        payment_method: order.payment_method.as_deref(),
+        customer: order.customer.as_deref(),
+        description: order.description.as_deref(),
+        refund_of_payment_id,
+    };
+    serde_json::to_vec(&body).map(Bytes::from)
+}
+
+/// What the answer to a send means.
+pub fn send_answer(
+    asked: &Asked<'_>,
+    status: StatusCode,
+    headers: &HeaderMap,
+    body: &Body,
+) -> SendAnswer {
+    let told = match status.as_u16() {
+        200 => told(asked, body, |status| status == Status::Approved),
+        202 => told(asked, body, |status| status == Status::Accepted),
+        400 | 402 | 422 => told(asked, body, |status| status == Status::Declined),
+        401 | 403 => return SendAnswer::NotTaken(NotTaken::CredentialsRefused),
+        409 => Err(Unclear::Conflict),
+        429 => return SendAnswer::NotTaken(rate_limited(headers)),
+        // 503 too: an edge that sends it need not know whether the provider behind it has acted.
+        500..=599 => Err(Unclear::ProviderError),
+        // 404 as well: a wrong address says nothing about the payment.
+        _ => Err(Unclear::Unreadable),
+    };
+    match told {
+        Ok(found) => SendAnswer::Found(found),
+        Err(unclear) => SendAnswer::Unclear(unclear),
+    }
+}
+
+/// What the answer to a query means.
+pub fn query_answer(
+    asked: &Asked<'_>,
+    status: StatusCode,
+    headers: &HeaderMap,
+    body: &Body,
+) -> QueryAnswer {
+    let told = match status.as_u16() {
+        200 => told(asked, body, |_| true),
+        401 | 403 => return QueryAnswer::NotTaken(NotTaken::CredentialsRefused),
+        404 => match says_not_found(asked, body) {
+            Ok(()) => return QueryAnswer::NotFound,
+            Err(unclear) => Err(unclear),
+        },
+        409 => Err(Unclear::Conflict),
+        429 => return QueryAnswer::NotTaken(rate_limited(headers)),
+        500..=599 => Err(Unclear::ProviderError),
+        _ => Err(Unclear::Unreadable),
+    };
+    match told {
+        Ok(found) => QueryAnswer::Found(found),
+        Err(unclear) => QueryAnswer::Unclear(unclear),
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Status {
+    Approved,
+    Accepted,
+    Declined,
+}
+
+// Members that we do not know are skipped: the contract may grow.
+#[derive(Deserialize)]
+struct Told {
+    status: Status,
+    payment_id: String,
+    amount: u64,
+    currency: String,
+    reference: Option<String>,
+    code: Option<String>,
+}
+
+fn told(asked: &Asked<'_>, body: &Body, fits: fn(Status) -> bool) -> Result<Found, Unclear> {
+    let told: Told = parse(body)?;
+    let about_it = told.payment_id == asked.id.as_str()
+        && told.amount == asked.money.amount()
+        && told.currency == asked.money.currency().code();
+    if !about_it || !fits(told.status) {
+        return Err(Unclear::Unreadable);
+    }
+    let text = |text: &str| ProviderText::new(text);
+    match (told.status, told.reference.as_deref(), told.code.as_deref()) {
+        (Status::Approved, Some(reference), _) => {
+            Ok(Found::Approved { reference: text(reference) })
+        }
+        (Status::Accepted, reference, _) => Ok(Found::Accepted { reference: reference.map(text) }),
+        (Status::Declined, _, Some(code)) => Ok(Found::Declined { code: text(code) }),
+        (Status::Approved, None, _) | (Status::Declined, _, None) => Err(Unclear::Unreadable),
+    }
+}
+
+#[derive(Deserialize)]
+enum Missing {
+    #[serde(rename = "not_found")]
+    NotFound,
+}
+
+// Exactly this and nothing else: the 404 of a gateway or a mistyped URL must never prove that a charge is absent.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SaysNotFound {
+    #[serde(rename = "status")]
+    _status: Missing,
+    payment_id: String,
+}
+
+fn says_not_found(asked: &Asked<'_>, body: &Body) -> Result<(), Unclear> {
+    let says: SaysNotFound = parse(body)?;
+    if says.payment_id == asked.id.as_str() { Ok(()) } else { Err(Unclear::Unreadable) }
+}
+
+fn parse<'a, T: Deserialize<'a>>(body: &'a Body) -> Result<T, Unclear> {
+    match body {
+        Body::Whole(bytes) => serde_json::from_slice(bytes).map_err(|_| Unclear::Unreadable),
+        Body::Malformed => Err(Unclear::Unreadable),
+        Body::Lost => Err(Unclear::ConnectionLost),
+    }
+}
+
+fn rate_limited(headers: &HeaderMap) -> NotTaken {
+    NotTaken::RateLimited { retry_after_ms: retry_after_ms(headers) }
+}
+
+/// RFC 9110, section 10.2.3: seconds, or a date. A date is measured from the answer's own `Date`, so that our clock
+/// plays no part; what cannot be read counts as not said.
+fn retry_after_ms(headers: &HeaderMap) -> Option<u64> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Some(text.parse::<u64>().unwrap_or(u64::MAX).saturating_mul(1_000));
+    }
+    let until = httpdate::parse_http_date(text).ok()?;
+    let from = httpdate::parse_http_date(headers.get(DATE)?.to_str().ok()?).ok()?;
+    // Already over: no wait.
+    let wait = until.duration_since(from).unwrap_or_default();
+    Some(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX))
+}

@@ -1,0 +1,196 @@
+//! The two operations on payments.
+
+use std::future::pending;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::StatusCode;
+use tokio::time::{sleep, sleep_until};
+
+use super::answer::{self, Answer, Refused};
+use super::book::{Arrival, Asked, Begun, Operation, Outcome, Ticket};
+use super::faults::{Drawn, Fault, draw};
+use super::server::{Dropped, State};
+
+/// A call that was let in, with what falls to it.
+#[derive(Clone, Copy)]
+pub(super) struct Admitted {
+    ticket: Ticket,
+    arrival: Arrival,
+    drawn: Drawn,
+}
+
+impl State {
+    /// Notes the call and draws for it, or refuses it: the key first, then the rate.
+    pub(super) fn admit(
+        &self,
+        id: &str,
+        operation: Operation,
+        arrival: Arrival,
+        authorized: bool,
+    ) -> Result<Admitted, Answer> {
+        if !authorized {
+            self.book.refuse(id, operation, arrival, "unauthorized");
+            return Err(answer::error(StatusCode::UNAUTHORIZED, "the key is not known"));
+        }
+        let settings = &self.settings;
+        let Some(ticket) = self.book.admit(id, operation, arrival, settings.rate_per_second) else {
+            return Err(answer::rate_limited());
+        };
+        let mut drawn =
+            draw(settings.seed, id, ticket.number, &settings.faults, settings.latency_ms);
+        if drawn.slow {
+            drawn.latency_ms += settings.slow_ms;
+        }
+        Ok(Admitted { ticket, arrival, drawn })
+    }
+
+    /// The faults that come before any effect, for sends and queries alike.
+    async fn before_effect(&self, call: &Admitted) -> Option<Result<Answer, Dropped>> {
+        let fault = call.drawn.fault?;
+        let latency = Duration::from_millis(call.drawn.latency_ms);
+        match fault {
+            Fault::RateLimited => {
+                self.book.answered(call.ticket, "rate_limited");
+                Some(Ok(answer::rate_limited()))
+            }
+            Fault::ErrorBefore => {
+                sleep(latency).await;
+                self.book.answered(call.ticket, "error");
+                Some(Ok(answer::error(StatusCode::INTERNAL_SERVER_ERROR, "failed")))
+            }
+            Fault::DropBefore => {
+                sleep(latency).await;
+                self.book.answered(call.ticket, "dropped");
+                Some(Err(Dropped))
+            }
+            _ => None,
+        }
+    }
+
+    /// Answers a query: what was true half way between its request and its answer.
+    pub(super) async fn query(&self, id: &str, call: Admitted) -> Result<Answer, Dropped> {
+        if let Some(done) = self.before_effect(&call).await {
+            return done;
+        }
+        let half = Duration::from_millis(call.drawn.latency_ms / 2);
+        sleep(half).await;
+        let found = self.book.find(id);
+        sleep(half).await;
+        let (name, answer) = match found {
+            Some((asked, outcome)) => {
+                (answer::name(outcome), answer::told(id, StatusCode::OK, &asked, outcome))
+            }
+            None => ("not_found", answer::not_found(id)),
+        };
+        self.book.answered(call.ticket, name);
+        Ok(answer)
+    }
+
+    /// Answers a send.
+    pub(super) async fn send(
+        self: &Arc<Self>,
+        id: &str,
+        call: Admitted,
+        body: Result<Bytes, String>,
+    ) -> Result<Answer, Dropped> {
+        let asked = match body.map_err(Refused::Unreadable).and_then(|body| answer::read(id, &body))
+        {
+            Ok(asked) => asked,
+            Err(refused) => {
+                self.book.answered(call.ticket, "invalid");
+                return Ok(match refused {
+                    Refused::Unreadable(message) => {
+                        answer::error(StatusCode::BAD_REQUEST, &message)
+                    }
+                    Refused::Invalid { amount, currency, code } => {
+                        answer::invalid(id, amount, &currency, code)
+                    }
+                });
+            }
+        };
+        if let Some(done) = self.before_effect(&call).await {
+            return done;
+        }
+        match self.book.begin(id, asked) {
+            Begun::New => {
+                // A task of its own: the effect lands, whether or not somebody still waits for the answer.
+                let work = Arc::clone(self).process(id.to_owned(), call);
+                match tokio::spawn(work).await {
+                    Ok(outcome) => self.reply(id, &call, &asked, outcome).await,
+                    Err(_) => Err(Dropped),
+                }
+            }
+            Begun::Known(outcome) => {
+                sleep(Duration::from_millis(call.drawn.latency_ms)).await;
+                self.reply(id, &call, &asked, outcome).await
+            }
+            Begun::Busy => {
+                self.book.answered(call.ticket, "conflict");
+                Ok(answer::conflict(id, "a request with this key is still being processed"))
+            }
+            Begun::OtherBody => {
+                self.book.answered(call.ticket, "conflict");
+                Ok(answer::conflict(id, "this key was used with another body"))
+            }
+        }
+    }
+
+    /// Lets happen what the send asks for, half way between its request and its answer.
+    async fn process(self: Arc<Self>, id: String, call: Admitted) -> Outcome {
+        let half = Duration::from_millis(call.drawn.latency_ms / 2);
+        let (outcome, before, after) = match call.drawn.fault {
+            Some(Fault::Late) => {
+                (Outcome::Approved, Duration::from_millis(self.settings.late_ms), Duration::ZERO)
+            }
+            Some(Fault::Decline) => (Outcome::Declined(call.drawn.decline_code), half, half),
+            Some(Fault::Pending) => (Outcome::Accepted, half, half),
+            _ => (Outcome::Approved, half, half),
+        };
+        sleep_until((call.arrival.instant + before).into()).await;
+        self.book.settle(&id, outcome);
+        if outcome == Outcome::Accepted {
+            let state = Arc::clone(&self);
+            let id = id.clone();
+            tokio::spawn(async move {
+                sleep(Duration::from_millis(state.settings.pending_ms)).await;
+                state.book.settle(&id, Outcome::Approved);
+            });
+        }
+        sleep(after).await;
+        self.book.finish(&id);
+        outcome
+    }
+
+    /// Says what came of it, or whatever the fault says instead.
+    async fn reply(
+        &self,
+        id: &str,
+        call: &Admitted,
+        asked: &Asked,
+        outcome: Outcome,
+    ) -> Result<Answer, Dropped> {
+        match call.drawn.fault {
+            Some(Fault::ErrorAfter) => {
+                self.book.answered(call.ticket, "error");
+                Ok(answer::error(StatusCode::INTERNAL_SERVER_ERROR, "failed"))
+            }
+            Some(Fault::DropAfter) => {
+                self.book.answered(call.ticket, "dropped");
+                Err(Dropped)
+            }
+            Some(Fault::Unreadable) => {
+                self.book.answered(call.ticket, "unreadable");
+                let other = Asked { amount: asked.amount + 1, ..*asked };
+                Ok(answer::told(id, answer::status(outcome), &other, outcome))
+            }
+            // Stays open in the book; the connection ends when the caller ends it.
+            Some(Fault::Late) => pending().await,
+            _ => {
+                self.book.answered(call.ticket, answer::name(outcome));
+                Ok(answer::told(id, answer::status(outcome), asked, outcome))
+            }
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! The one summary that a person reads at the end of a run.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use payments::payment::State;
+
+use super::{Evidence, Sums, doubles, faults, most_in_a_second, percentile, sums};
+use crate::load::Problem;
+
+/// All that is printed.
+#[derive(Debug)]
+pub struct Report<'a> {
+    /// What the verdict goes by.
+    pub evidence: Evidence<'a>,
+    /// Lines of the file that could be asked for.
+    pub transactions: usize,
+    /// Lines of the file that could not.
+    pub bad_rows: usize,
+    /// HTTP requests made, repeats included.
+    pub requests: usize,
+    /// Answers marked as replays.
+    pub replayed: usize,
+    /// Refusals of transactions, counted by status and problem.
+    pub refused: &'a BTreeMap<(u16, Problem), usize>,
+    /// AWS calls by who made them and operation, and of how many payments.
+    pub aws_calls: &'a [AwsCalls],
+    /// Messages that were delivered twice on purpose.
+    pub duplicated: u64,
+    /// From the first request to the last end, in ms.
+    pub took_ms: u64,
+}
+
+/// AWS calls of one function.
+#[derive(Clone, Debug)]
+pub struct AwsCalls {
+    /// Which function.
+    pub name: &'static str,
+    /// Over how many payments they spread.
+    pub payments: usize,
+    /// By operation.
+    pub by_operation: BTreeMap<String, u64>,
+}
+
+impl Report<'_> {
+    /// What is wrong, one line each; empty when nothing is.
+    pub fn faults(&self) -> Vec<String> {
+        faults(&self.evidence)
+    }
+
+    fn states(&self) -> BTreeMap<&'static str, usize> {
+        count(self.evidence.accepted.iter().map(|payment| match &payment.stands {
+            Some(stands) => stands.state.as_str(),
+            None => "missing",
+        }))
+    }
+
+    fn write_requests(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let refused: usize = self.refused.values().sum();
+        line(f, "transactions", format_args!("{} in the file, {} lines unreadable", self.transactions, self.bad_rows))?;
+        line(f, "requests", format_args!("{} (repeats included)", self.requests))?;
+        line(f, "accepted", format_args!("{}", self.evidence.accepted.len()))?;
+        line(f, "replayed", format_args!("{} answered with what was there already", self.replayed))?;
+        line(f, "refused", format_args!("{refused}"))?;
+        for ((status, Problem { title, field, reason }), times) in self.refused {
+            let field = if field.is_empty() { String::new() } else { format!("{field} ") };
+            line(f, "", format_args!("{times} × {status} {title}: {field}{reason}"))?;
+        }
+        Ok(())
+    }
+
+    fn write_outcome(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let accepted = self.evidence.accepted;
+        line(f, "final states", format_args!("{}", join(&self.states())))?;
+        let seen = accepted.iter().filter_map(|payment| payment.stands.as_ref());
+        let reasons = count(seen.flat_map(|stands| stands.reasons.iter().copied()));
+        let detours = ["timed_out", "connection_lost", "provider_error", "pending_at_provider", "lease_ended"];
+        let detours: BTreeMap<_, _> =
+            reasons.iter().filter(|(reason, _)| detours.contains(reason)).map(|(r, n)| (*r, *n)).collect();
+        line(f, "on the way", format_args!("{} (payments that met it)", join(&detours)))?;
+        let settled = || accepted.iter().filter_map(|payment| payment.stands.as_ref()?.settled_after_ms);
+        let [half, most] = [50, 99].map(|percent| match percentile(settled(), percent) {
+            Some(ms) => format!("{} ms", thousands(ms)),
+            None => "none".to_owned(),
+        });
+        line(f, "settled after", format_args!("p50 {half}, p99 {most}; all within {} ms", thousands(self.took_ms)))
+    }
+
+    fn write_provider(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Evidence { ledger, calls, limit, .. } = self.evidence;
+        let most = most_in_a_second(calls.iter().map(|call| call.at_ms));
+        line(f, "provider calls", format_args!("{}: {}", calls.len(), join(&count(calls.iter().map(|c| c.operation.as_str())))))?;
+        line(f, "", format_args!("{}", join(&count(calls.iter().map(|call| call.answer.as_str())))))?;
+        line(f, "busiest second", format_args!("{most} calls against a limit of {limit}"))?;
+        line(f, "ledger", format_args!("{} effects, {} double charges", ledger.len(), doubles(ledger).len()))?;
+        let accepted = self.evidence.accepted;
+        let sent = sums(accepted.iter().map(|payment| (&*payment.kind, &*payment.currency, payment.amount)));
+        let by_ledger = sums(ledger.iter().map(|effect| (&*effect.kind, &*effect.currency, effect.amount)));
+        let by_state = |wanted: fn(State) -> bool| -> Sums {
+            sums(accepted.iter().filter_map(|payment| {
+                let stands = payment.stands.as_ref()?;
+                wanted(stands.state).then_some((&*payment.kind, &*payment.currency, stands.amount))
+            }))
+        };
+        let succeeded = by_state(|state| state == State::Succeeded);
+        let others = by_state(|state| state != State::Succeeded);
+        for (key, amount) in &sent {
+            let of = |sums: &Sums| thousands(sums.get(key).copied().unwrap_or(0));
+            line(
+                f,
+                &format!("{} {}", key.0, key.1),
+                format_args!(
+                    "accepted {} = succeeded {} + other states {}; ledger {}",
+                    thousands(*amount), of(&succeeded), of(&others), of(&by_ledger),
+                ),
+            )?;
+        }
+        Ok(())
+    }
+
+    fn write_aws(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for calls in self.aws_calls {
+            let total: u64 = calls.by_operation.values().sum();
+            let by_operation: Vec<_> = calls
+                .by_operation
+                .iter()
+                .map(|(operation, times)| format!("{operation} {}", per(*times, calls.payments)))
+                .collect();
+            line(
+                f,
+                &format!("AWS, {}", calls.name),
+                format_args!("{} calls a payment: {}", per(total, calls.payments), by_operation.join(", ")),
+            )?;
+        }
+        line(f, "delivered twice", format_args!("{} messages, on purpose", self.duplicated))
+    }
+}
+
+impl fmt::Display for Report<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write_requests(f)?;
+        self.write_outcome(f)?;
+        self.write_provider(f)?;
+        self.write_aws(f)?;
+        let faults = self.faults();
+        if faults.is_empty() {
+            return line(f, "VERDICT", format_args!("good: nothing lost, nothing charged twice, the rate held"));
+        }
+        line(f, "VERDICT", format_args!("BAD: {}", faults.join("; ")))
+    }
+}
+
+fn line(f: &mut fmt::Formatter<'_>, name: &str, text: fmt::Arguments<'_>) -> fmt::Result {
+    writeln!(f, "{name:<16} {text}")
+}
+
+fn count<T: Ord>(items: impl IntoIterator<Item = T>) -> BTreeMap<T, usize> {
+    let mut counts = BTreeMap::new();
+    for item in items {
+        *counts.entry(item).or_default() += 1;
+    }
+    counts
+}
+
+fn join(counts: &BTreeMap<&str, usize>) -> String {
+    if counts.is_empty() {
+        return "none".to_owned();
+    }
+    let parts: Vec<_> = counts.iter().map(|(name, times)| format!("{name} {times}")).collect();
+    parts.join(", ")
+}
+
+/// A share with two digits, by whole numbers.
+fn per(times: u64, payments: usize) -> String {
+    let payments = u64::try_from(payments).unwrap_or(1).max(1);
+    let hundredths = (times * 100 + payments / 2) / payments;
+    format!("{}.{:02}", hundredths / 100, hundredths % 100)
+}
+
+/// Digits in groups of three.
+pub(crate) fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_readable() {
+        assert_eq!(thousands(0), "0");
+        assert_eq!(thousands(999), "999");
+        assert_eq!(thousands(1_234_567), "1,234,567");
+        assert_eq!(per(1_000, 467), "2.14");
+        assert_eq!(per(5, 0), "5.00");
+    }
+
+    #[test]
+    fn a_report_says_everything_and_ends_with_the_verdict() {
+        let problem = Problem {
+            title: "The request has faults".to_owned(),
+            field: "amount".to_owned(),
+            reason: "must be at least 1".to_owned(),
+        };
+        let refused = BTreeMap::from([((400, problem), 45)]);
+        let report = Report {
+            evidence: Evidence { accepted: &[], unanswered: 0, ledger: &[], calls: &[], limit: 50 },
+            transactions: 45,
+            bad_rows: 0,
+            requests: 45,
+            replayed: 0,
+            refused: &refused,
+            aws_calls: &[],
+            duplicated: 0,
+            took_ms: 1_000,
+        };
+        let text = report.to_string();
+        assert!(text.contains("45 × 400 The request has faults: amount must be at least 1"), "{text}");
+        assert!(text.lines().last().unwrap().contains("good"), "{text}");
+    }
+}
