@@ -125,7 +125,7 @@ impl<S: Store, Q: Queue, C: Clock, E: Entropy> DeadLetter<S, Q, C, E> {
 
     /// Puts the message back in its lane: first written down, then sent, then dropped here.
     async fn heal(&self, record: &Record, payment: Payment) -> Verdict {
-        let event = Event::Heal { by: &record.message_id };
+        let event = Event::Heal { message_id: Some(&record.message_id) };
         match self.decide(payment, &event).await {
             Ok(Outcome::Changed(payment)) => {
                 let now = self.clock.now();

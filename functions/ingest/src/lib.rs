@@ -17,7 +17,7 @@ use payments::policy::Policy;
 use payments::ports::{Clock, Entropy, Merchants, Queue, Store, StoreError};
 use payments::request::{self, Fault, FieldError, Request};
 use payments::store::{self, Outcome, Written};
-use payments::transition::{Event, Kept, REQUEST, may_lack_its_message};
+use payments::transition::{Event, Kept, may_lack_its_message};
 use tracing::{error, info, warn};
 
 use crate::api::{Call, Operation};
@@ -169,7 +169,7 @@ impl<S: Store, M: Merchants, Q: Queue, C: Clock, E: Entropy> Ingest<S, M, Q, C, 
     /// Puts a message back for a payment whose first may never have been sent.
     async fn heal(&self, payment: Payment) -> Result<Payment, Problem> {
         let id = payment.id.clone();
-        let event = Event::Heal { by: REQUEST };
+        let event = Event::Heal { message_id: None };
         match self.decide(payment, &event).await {
             Ok(Outcome::Changed(payment)) => {
                 info!(event = "payment_healed", payment_id = payment.id.as_str());

@@ -192,13 +192,14 @@ pub struct Claim {
     pub lease_until: Timestamp,
 }
 
-/// A message put back by `dead_letter` or by a repeated request.
+/// A message that was put back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Heal {
     /// When.
     pub at: Timestamp,
-    /// Whose work it was: the message's id, or the request's nonce.
-    pub by: String,
+    /// The dead-lettered message that it replaces; none when a repeated request or the sweep put it back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message_id: Option<String>,
     /// How often so far.
     pub times: u32,
 }

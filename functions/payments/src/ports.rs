@@ -50,6 +50,17 @@ pub trait Store: Sync {
     ) -> impl Future<Output = Result<Option<Payment>, StoreError>> + Send;
 }
 
+/// The index of open payments.
+pub trait OpenPayments: Sync {
+    /// The ids of a shard's open payments that were created before this, oldest first, at most this many.
+    fn open(
+        &self,
+        shard: u32,
+        created_before: Timestamp,
+        most: u32,
+    ) -> impl Future<Output = Result<Vec<PaymentId>, StoreError>> + Send;
+}
+
 /// The table of merchants.
 pub trait Merchants: Sync {
     /// The merchant whose API key has this hash.
@@ -93,6 +104,12 @@ pub trait Queue: Sync {
         receipt_handle: &str,
         seconds: u32,
     ) -> impl Future<Output = Result<(), QueueError>> + Send;
+}
+
+/// How full the lanes are.
+pub trait Depths: Sync {
+    /// Messages in a lane's queue: visible, in flight and delayed, as far as the queue knows.
+    fn depth(&self, lane: Lane) -> impl Future<Output = Result<u64, QueueError>> + Send;
 }
 
 /// Why the gate gave no answer; nothing is sent then.

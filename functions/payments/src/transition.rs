@@ -58,8 +58,8 @@ pub enum Event<'a> {
     DeadLettered,
     /// Its message is to be put back in its queue.
     Heal {
-        /// Whose work that is: the message's id, or [`REQUEST`].
-        by: &'a str,
+        /// The dead-lettered message that it replaces, if that is why.
+        message_id: Option<&'a str>,
     },
     /// A person put it back.
     Replay,
@@ -121,9 +121,6 @@ pub enum Kept {
 /// How long after a heal by somebody else no second message is put back, in ms.
 pub const HEAL_PAUSE_MS: u64 = 120_000;
 
-/// Who heals when a repeated request does.
-pub const REQUEST: &str = "request";
-
 /// How long a payment that nobody has touched waits before a repeated request puts a message back for it, in ms.
 pub const REPEAT_HEAL_MS: u64 = 10_000;
 
@@ -135,9 +132,32 @@ pub fn may_lack_its_message(payment: &Payment, now: Timestamp) -> bool {
     // Each time twice as long, so that a merchant who asks again and again in a long sale does not fill the queue.
     let patience_ms = REPEAT_HEAL_MS.saturating_mul(1_u64.checked_shl(times).unwrap_or(u64::MAX));
     payment.state == State::Queued
-        && payment.attempts == 0
         && payment.reason == Reason::Accepted
         && now.since_ms(last_heard) >= patience_ms
+}
+
+/// How long nothing was heard of an open payment before the sweep takes its message for lost: its lane being empty.
+pub const LOST_IN_EMPTY_LANE_MS: u64 = 180_000;
+
+/// The same while its lane holds messages, one of which may be its own.
+pub const LOST_IN_BUSY_LANE_MS: u64 = 60 * 60 * 1_000;
+
+/// Whether the sweep takes an open payment's message for lost. Where it is mistaken, a second message does no harm.
+pub fn has_lost_its_message(payment: &Payment, lane_is_empty: bool, now: Timestamp) -> bool {
+    let patience_ms = if lane_is_empty { LOST_IN_EMPTY_LANE_MS } else { LOST_IN_BUSY_LANE_MS };
+    let heard = [
+        Some(payment.changed_at),
+        payment.due_at,
+        payment.heal.as_ref().map(|heal| heal.at),
+        payment.claim.as_ref().map(|claim| claim.lease_until),
+    ];
+    let last_heard = heard.into_iter().flatten().max().unwrap_or(payment.created_at);
+    match payment.state {
+        State::Queued | State::Sending | State::Pending | State::Unknown => {
+            now.since_ms(last_heard) >= patience_ms
+        }
+        State::Parked | State::Succeeded | State::Declined | State::Canceled | State::Expired => false,
+    }
 }
 
 /// Decides what becomes of `payment` after `event`.
@@ -150,7 +170,7 @@ pub fn transition(payment: &Payment, event: &Event<'_>, moment: &Moment<'_>) -> 
         Event::Cancel => cancel(payment, moment),
         Event::Expire => expire(payment, moment),
         Event::DeadLettered => dead_lettered(payment, moment),
-        Event::Heal { by } => heal(payment, by, moment),
+        Event::Heal { message_id } => heal(payment, *message_id, moment),
         Event::Replay => replay(payment, moment),
         Event::Resolve { end, evidence } => resolve(payment, *end, evidence, moment),
     }
@@ -463,7 +483,7 @@ fn dead_lettered(payment: &Payment, moment: &Moment<'_>) -> Step {
     }
 }
 
-fn heal(payment: &Payment, by: &str, moment: &Moment<'_>) -> Step {
+fn heal(payment: &Payment, message_id: Option<&str>, moment: &Moment<'_>) -> Step {
     match payment.state {
         State::Queued | State::Sending | State::Pending | State::Unknown => {}
         State::Parked => return Step::Keep(Kept::Parked),
@@ -471,23 +491,27 @@ fn heal(payment: &Payment, by: &str, moment: &Moment<'_>) -> Step {
             return Step::Keep(Kept::Ended);
         }
     }
-    let times = match &payment.heal {
+    let times = match (&payment.heal, message_id) {
+        (None, _) => 1,
         // The same message's work again: it crashed between its write and its send, or its send's answer was lost.
-        Some(heal) if heal.by == by && by != REQUEST => heal.times,
-        Some(heal) if heal.times >= moment.policy.max_heals => {
+        (Some(heal), Some(id)) if heal.message_id.as_deref() == Some(id) => heal.times,
+        (Some(heal), Some(_)) if heal.times >= moment.policy.max_heals => {
             return Step::Keep(Kept::HealsUsedUp);
         }
-        // A message comes again until its work is done, a request may not: only a message's heal is relied on.
-        Some(heal)
-            if heal.by != REQUEST && by != REQUEST && moment.now.since_ms(heal.at) < HEAL_PAUSE_MS =>
+        // Another message's work is surely done, because that message comes again until it is.
+        (Some(heal), Some(_))
+            if heal.message_id.is_some() && moment.now.since_ms(heal.at) < HEAL_PAUSE_MS =>
         {
             return Step::Keep(Kept::HealedElsewhere);
         }
-        Some(heal) => heal.times.saturating_add(1),
-        None => 1,
+        (Some(heal), _) => heal.times.saturating_add(1),
     };
     let mut draft = Draft::of(payment, moment);
-    draft.next.heal = Some(Heal { at: moment.now, by: by.to_owned(), times });
+    draft.next.heal = Some(Heal {
+        at: moment.now,
+        message_id: message_id.map(ToOwned::to_owned),
+        times,
+    });
     draft.done()
 }
 

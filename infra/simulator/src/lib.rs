@@ -1,1 +1,16 @@
-//! simulator
+//! The simulator: the real handlers over ports in memory, in virtual time, on one thread, from one seed.
+//!
+//! The ports misbehave as DynamoDB, SQS and providers are documented to; environments crash before and after any I/O;
+//! after each step the invariants of ARCHITECTURE.md are checked. What fails prints its seed, the trace that led there
+//! and the command that repeats it.
+
+pub mod check;
+pub mod faults;
+pub mod mapping;
+pub mod memory;
+pub mod run;
+pub mod scenario;
+pub mod world;
+
+pub use faults::{CrashPoint, Faults, Phase};
+pub use run::{Report, Settings, run, sweep};

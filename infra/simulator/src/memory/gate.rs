@@ -1,0 +1,69 @@
+//! The table of gates.
+
+use std::sync::{Arc, Mutex};
+
+use payments::gate::{GateAnswer, GateState, Reserve};
+use payments::ports::{GateError, GateStore};
+
+use crate::world::{Environment, lock};
+
+/// What the table of gates holds: one gate is enough here.
+#[derive(Debug, Default)]
+pub struct Gates(Mutex<Option<GateState>>);
+
+impl Gates {
+    /// The gate as it stands.
+    pub fn state(&self) -> Option<GateState> {
+        lock(&self.0).clone()
+    }
+
+    /// Sets the gate: for operators and tests.
+    pub fn set(&self, gate: GateState) {
+        *lock(&self.0) = Some(gate);
+    }
+}
+
+/// The gates as one environment reaches them.
+#[derive(Clone, Debug)]
+pub struct MemoryGate {
+    gates: Arc<Gates>,
+    environment: Environment,
+}
+
+impl MemoryGate {
+    /// The gates, reached from an environment.
+    pub fn new(gates: &Arc<Gates>, environment: &Environment) -> Self {
+        Self { gates: Arc::clone(gates), environment: environment.clone() }
+    }
+}
+
+impl GateStore for MemoryGate {
+    async fn reserve(&self, request: &Reserve) -> Result<GateAnswer, GateError> {
+        let world = self.environment.world();
+        let throttled = world.fails(world.faults.throttle);
+        self.environment
+            .io("gate", || {
+                if throttled {
+                    return Err(GateError("throttled".to_owned()));
+                }
+                let mut gate = lock(&self.gates.0);
+                Ok(match gate.as_ref().and_then(|stands| request.apply(stands)) {
+                    Some(after) => {
+                        *gate = Some(after.clone());
+                        GateAnswer::Reserved(after)
+                    }
+                    None => GateAnswer::Refused(gate.clone()),
+                })
+            })
+            .await
+    }
+
+    async fn create(&self, gate: &GateState) -> Result<(), GateError> {
+        self.environment
+            .io("create gate", || {
+                lock(&self.gates.0).get_or_insert_with(|| gate.clone());
+                Ok(())
+            })
+            .await
+    }
+}

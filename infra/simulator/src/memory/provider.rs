@@ -1,0 +1,228 @@
+//! A provider that keeps its own ledger, which alone says what was charged.
+//!
+//! What comes of a request is drawn when it arrives: whether it takes effect, when, and what is answered, if anything.
+//! The caller may hang up at any time; what was drawn happens all the same.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use payments::answer::{Found, NotTaken, ProviderText, QueryAnswer, SendAnswer, Unclear};
+use payments::id::PaymentId;
+use payments::money::Money;
+use payments::payment::{Kind, Order};
+use payments::ports::{ConnectError, Connection, Provider};
+
+use crate::world::{Environment, World, lock};
+
+/// How long after a send that gets no answer a late charge lands, in ms: more than any call waits, less than the
+/// provider's stated bound.
+const LATE_MS: (u64, u64) = (5_000, 60_000);
+/// How long a pending payment takes to be done, in ms.
+const PENDING_MS: (u64, u64) = (10_000, 300_000);
+/// How long an answer takes, in ms.
+const LATENCY_MS: (u64, u64) = (200, 2_000);
+
+/// An effect: money that moved, or will.
+#[derive(Clone, Debug)]
+pub struct Effect {
+    /// Whose.
+    pub payment_id: PaymentId,
+    /// Which way.
+    pub kind: Kind,
+    /// How much.
+    pub money: Money,
+    /// When it moves, in microseconds since the epoch.
+    pub at_us: u64,
+}
+
+#[derive(Clone, Debug)]
+enum Book {
+    Effect { at_us: u64 },
+    Pending { done_at_us: u64 },
+    Declined,
+}
+
+/// What a provider knows.
+#[derive(Debug)]
+pub struct Ledger {
+    world: Arc<World>,
+    books: Mutex<BTreeMap<PaymentId, Book>>,
+    effects: Mutex<Vec<Effect>>,
+    calls_us: Mutex<Vec<u64>>,
+}
+
+impl Ledger {
+    /// An empty ledger.
+    pub fn new(world: &Arc<World>) -> Arc<Self> {
+        Arc::new(Self {
+            world: Arc::clone(world),
+            books: Mutex::default(),
+            effects: Mutex::default(),
+            calls_us: Mutex::default(),
+        })
+    }
+
+    /// Everything that has taken effect by now.
+    pub fn effects(&self) -> Vec<Effect> {
+        let now_us = self.world.now_us();
+        lock(&self.effects).iter().filter(|effect| effect.at_us <= now_us).cloned().collect()
+    }
+
+    /// When calls arrived, in microseconds since the epoch.
+    pub fn calls_us(&self) -> Vec<u64> {
+        lock(&self.calls_us).clone()
+    }
+
+    fn called(&self, what: &str, id: &PaymentId) {
+        lock(&self.calls_us).push(self.world.now_us());
+        self.world.note(&format!("provider     {what} {id}"));
+    }
+
+    fn reference(id: &PaymentId) -> ProviderText {
+        ProviderText::new(&format!("ref-{}", id.as_str()))
+    }
+
+    fn found(&self, id: &PaymentId) -> Option<Found> {
+        let now_us = self.world.now_us();
+        match lock(&self.books).get(id)? {
+            Book::Effect { at_us } if *at_us <= now_us => {
+                Some(Found::Approved { reference: Self::reference(id) })
+            }
+            Book::Effect { .. } => None,
+            Book::Pending { done_at_us } if *done_at_us <= now_us => {
+                Some(Found::Approved { reference: Self::reference(id) })
+            }
+            Book::Pending { .. } => Some(Found::Accepted { reference: None }),
+            Book::Declined => Some(Found::Declined { code: ProviderText::new("insufficient_funds") }),
+        }
+    }
+
+    fn take_effect(&self, id: &PaymentId, order: &Order, at_us: u64) {
+        lock(&self.effects).push(Effect {
+            payment_id: id.clone(),
+            kind: order.kind,
+            money: order.money,
+            at_us,
+        });
+    }
+
+    /// A send arrives. Says what is answered, and after how many ms; `None` is never answered.
+    fn arrives(&self, id: &PaymentId, order: &Order) -> (u64, Option<SendAnswer>) {
+        self.called("send", id);
+        let world = &self.world;
+        let faults = &world.faults.provider;
+        let answer_ms = world.between(LATENCY_MS.0, LATENCY_MS.1);
+        if world.fails(faults.rate_limited) {
+            let retry_after_ms = Some(world.between(1, 5) * 1_000);
+            return (20, Some(SendAnswer::NotTaken(NotTaken::RateLimited { retry_after_ms })));
+        }
+        if let Some(found) = self.found(id) {
+            // The key still holds, so nobody is charged twice; but only the provider's memory prevented it.
+            world.violated("I1", &format!("{id} was sent again after the provider had it"));
+            return (answer_ms, Some(SendAnswer::Found(found)));
+        }
+        let now_us = world.now_us();
+        if let Some(Book::Effect { at_us }) = lock(&self.books).get(id).cloned() {
+            world.violated("I1", &format!("{id} was sent again while it was taking effect"));
+            return ((at_us - now_us) / 1_000, Some(SendAnswer::Unclear(Unclear::Conflict)));
+        }
+        if world.fails(faults.error_before) {
+            return (answer_ms, Some(SendAnswer::Unclear(Unclear::ProviderError)));
+        }
+        if world.fails(faults.lost) {
+            return (answer_ms, None);
+        }
+        if world.fails(faults.decline) {
+            lock(&self.books).insert(id.clone(), Book::Declined);
+            let code = ProviderText::new("insufficient_funds");
+            return (answer_ms, Some(SendAnswer::Found(Found::Declined { code })));
+        }
+        if world.fails(faults.pending) {
+            let done_at_us = now_us + world.between(PENDING_MS.0, PENDING_MS.1) * 1_000;
+            lock(&self.books).insert(id.clone(), Book::Pending { done_at_us });
+            self.take_effect(id, order, done_at_us);
+            return (answer_ms, Some(SendAnswer::Found(Found::Accepted { reference: None })));
+        }
+        let (at_us, answer) = if world.fails(faults.late) {
+            (now_us + world.between(LATE_MS.0, LATE_MS.1) * 1_000, None)
+        } else {
+            let at_us = now_us + world.between(1, answer_ms) * 1_000;
+            if world.fails(faults.error_after) {
+                (at_us, Some(SendAnswer::Unclear(Unclear::ProviderError)))
+            } else if world.fails(faults.drop_after) {
+                (at_us, Some(SendAnswer::Unclear(Unclear::ConnectionLost)))
+            } else {
+                let reference = Self::reference(id);
+                (at_us, Some(SendAnswer::Found(Found::Approved { reference })))
+            }
+        };
+        lock(&self.books).insert(id.clone(), Book::Effect { at_us });
+        self.take_effect(id, order, at_us);
+        (answer_ms, answer)
+    }
+}
+
+/// The provider as one environment reaches it.
+#[derive(Clone, Debug)]
+pub struct MemoryProvider {
+    ledger: Arc<Ledger>,
+    environment: Environment,
+}
+
+impl MemoryProvider {
+    /// The provider, reached from an environment.
+    pub fn new(ledger: &Arc<Ledger>, environment: &Environment) -> Self {
+        Self { ledger: Arc::clone(ledger), environment: environment.clone() }
+    }
+}
+
+impl Provider for MemoryProvider {
+    type Connection = MemoryConnection;
+
+    async fn connect(&self) -> Result<MemoryConnection, ConnectError> {
+        let world = self.environment.world();
+        let fails = world.fails(world.faults.provider.connect);
+        self.environment
+            .io("connect", || {
+                if fails {
+                    return Err(ConnectError("connection refused".to_owned()));
+                }
+                Ok(MemoryConnection(self.clone()))
+            })
+            .await
+    }
+}
+
+/// A connection to it.
+#[derive(Debug)]
+pub struct MemoryConnection(MemoryProvider);
+
+impl Connection for MemoryConnection {
+    async fn send(self, id: &PaymentId, order: &Order) -> SendAnswer {
+        let MemoryProvider { ledger, environment } = &self.0;
+        // The way there takes no time here: the last look at the slot lies right before the request's first byte.
+        let (answer_ms, answer) = ledger.arrives(id, order);
+        environment.io("send", || ()).await;
+        tokio::time::sleep(Duration::from_millis(answer_ms)).await;
+        match answer {
+            Some(answer) => answer,
+            None => std::future::pending().await,
+        }
+    }
+
+    async fn query(self, id: &PaymentId, _order: &Order) -> QueryAnswer {
+        let MemoryProvider { ledger, environment } = &self.0;
+        ledger.called("query", id);
+        environment.io("query", || ()).await;
+        let world = environment.world();
+        tokio::time::sleep(Duration::from_millis(world.between(LATENCY_MS.0, LATENCY_MS.1))).await;
+        if world.fails(world.faults.provider.query_fails) {
+            return QueryAnswer::Unclear(Unclear::ProviderError);
+        }
+        match ledger.found(id) {
+            Some(found) => QueryAnswer::Found(found),
+            None => QueryAnswer::NotFound,
+        }
+    }
+}

@@ -1,0 +1,299 @@
+//! The queues: at least once, in any order, hidden for a while, and moved by their redrive policies.
+//!
+//! As SQS is documented: "Amazon SQS visibility timeout", "Using dead-letter queues in Amazon SQS" (a redrive keeps the
+//! message's id and SentTimestamp), "StartMessageMoveTask" (a move gives both anew).
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use payments::id::PaymentId;
+use payments::message::Message;
+use payments::payment::Lane;
+use payments::ports::{Depths, Queue, QueueError, Source};
+use payments::time::Timestamp;
+use tokio::sync::Notify;
+
+use crate::world::{Environment, World, lock};
+
+/// The queues of the system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Name {
+    /// The `high` lane.
+    High,
+    /// The `standard` lane.
+    Standard,
+    /// The dead-letter queue.
+    DeadLetter,
+    /// Where people look.
+    Parked,
+}
+
+impl Name {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::High, Self::Standard, Self::DeadLetter, Self::Parked];
+
+    /// The end of the queue's ARN.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::High => "high",
+            Self::Standard => "standard",
+            Self::DeadLetter => "dead-letter",
+            Self::Parked => "parked",
+        }
+    }
+
+    /// The queue's ARN.
+    pub fn arn(self) -> String {
+        format!("arn:aws:sqs:eu-central-1:123456789012:{}", self.as_str())
+    }
+
+    const fn redrives_to(self) -> Option<Self> {
+        match self {
+            Self::High | Self::Standard => Some(Self::DeadLetter),
+            Self::DeadLetter => Some(Self::Parked),
+            Self::Parked => None,
+        }
+    }
+}
+
+impl From<Lane> for Name {
+    fn from(lane: Lane) -> Self {
+        match lane {
+            Lane::High => Self::High,
+            Lane::Standard => Self::Standard,
+        }
+    }
+}
+
+/// A message in a queue.
+#[derive(Clone, Debug)]
+pub struct Stored {
+    /// New with a send or a move, kept by a redrive.
+    pub message_id: String,
+    /// What it says.
+    pub body: String,
+    /// New with a send or a move, kept by a redrive.
+    pub sent_timestamp: Timestamp,
+    /// How often it was received from this queue.
+    pub receive_count: u32,
+    /// The newest receipt; an older one neither hides nor deletes here, as a careful reader of the guide expects.
+    pub receipt_handle: String,
+    visible_at_us: u64,
+}
+
+/// What the queues hold.
+#[derive(Debug)]
+pub struct Queues {
+    world: Arc<World>,
+    queues: Mutex<BTreeMap<Name, Vec<Stored>>>,
+    sent: Notify,
+    visibility_ms: u64,
+    max_receive_count: u32,
+}
+
+impl Queues {
+    /// Empty queues with their numbers.
+    pub fn new(world: &Arc<World>, visibility_ms: u64, max_receive_count: u32) -> Arc<Self> {
+        Arc::new(Self {
+            world: Arc::clone(world),
+            queues: Mutex::default(),
+            sent: Notify::new(),
+            visibility_ms,
+            max_receive_count,
+        })
+    }
+
+    /// Puts a body into a queue, as anybody with the permission can.
+    pub fn put(&self, name: Name, body: String, delay_seconds: u32) {
+        let now_us = self.world.now_us();
+        let message = Stored {
+            message_id: format!("m-{:032x}", self.world.bits()),
+            body,
+            sent_timestamp: Timestamp::from_us(now_us),
+            receive_count: 0,
+            receipt_handle: String::new(),
+            visible_at_us: now_us + u64::from(delay_seconds) * 1_000_000,
+        };
+        lock(&self.queues).entry(name).or_default().push(message);
+        self.sent.notify_waiters();
+    }
+
+    /// Receives up to `most` messages, in no particular order, hiding them; moves on what came too often.
+    pub fn receive(&self, name: Name, most: usize) -> Vec<Stored> {
+        let now_us = self.world.now_us();
+        let mut queues = lock(&self.queues);
+        let mut received = Vec::new();
+        let mut redriven = Vec::new();
+        let queue = queues.entry(name).or_default();
+        loop {
+            let visible: Vec<usize> = (0..queue.len())
+                .filter(|&index| queue[index].visible_at_us <= now_us)
+                .filter(|&index| !received.iter().any(|m: &Stored| m.message_id == queue[index].message_id))
+                .collect();
+            if visible.is_empty() || received.len() >= most {
+                break;
+            }
+            let last = u64::try_from(visible.len() - 1).unwrap_or(0);
+            let drawn = usize::try_from(self.world.between(0, last)).unwrap_or(0);
+            let index = visible[drawn];
+            let message = &mut queue[index];
+            message.receive_count += 1;
+            if message.receive_count > self.max_receive_count && name.redrives_to().is_some() {
+                redriven.push(queue.remove(index));
+                continue;
+            }
+            message.visible_at_us = now_us + self.visibility_ms * 1_000;
+            message.receipt_handle = format!("r-{:032x}", self.world.bits());
+            received.push(message.clone());
+        }
+        if let Some(next) = name.redrives_to() {
+            for message in redriven {
+                self.world.note(&format!("{} redrives {} to {}", name.as_str(), message.body, next.as_str()));
+                let moved = Stored { receive_count: 0, visible_at_us: now_us, ..message };
+                queues.entry(next).or_default().push(moved);
+            }
+            self.sent.notify_waiters();
+        }
+        received
+    }
+
+    /// Hides a received message.
+    pub fn hide(&self, name: Name, receipt_handle: &str, seconds: u32) -> bool {
+        let visible_at_us = self.world.now_us() + u64::from(seconds) * 1_000_000;
+        let mut queues = lock(&self.queues);
+        let queue = queues.entry(name).or_default();
+        let found = queue.iter_mut().find(|message| message.receipt_handle == receipt_handle);
+        let hidden = found.map(|message| message.visible_at_us = visible_at_us).is_some();
+        drop(queues);
+        self.sent.notify_waiters();
+        hidden
+    }
+
+    /// Deletes a received message.
+    pub fn delete(&self, name: Name, receipt_handle: &str) {
+        lock(&self.queues)
+            .entry(name)
+            .or_default()
+            .retain(|message| message.receipt_handle != receipt_handle);
+    }
+
+    /// Moves everything that is visible, as StartMessageMoveTask does. Returns how many.
+    pub fn move_all(&self, from: Name, to: Name) -> usize {
+        let now_us = self.world.now_us();
+        let mut queues = lock(&self.queues);
+        let moved: Vec<Stored> = std::mem::take(queues.entry(from).or_default())
+            .into_iter()
+            .map(|message| Stored {
+                message_id: format!("m-{:032x}", self.world.bits()),
+                sent_timestamp: Timestamp::from_us(now_us),
+                receive_count: 0,
+                visible_at_us: now_us,
+                ..message
+            })
+            .collect();
+        let count = moved.len();
+        queues.entry(to).or_default().extend(moved);
+        drop(queues);
+        self.sent.notify_waiters();
+        count
+    }
+
+    /// Messages in a queue, visible, in flight and delayed.
+    pub fn depth(&self, name: Name) -> usize {
+        lock(&self.queues).get(&name).map_or(0, Vec::len)
+    }
+
+    /// Whether any queue holds another message of this payment than this one.
+    pub fn holds_beside(&self, id: &PaymentId, but: &Stored) -> bool {
+        let queues = lock(&self.queues);
+        queues.values().flatten().filter(|stored| stored.message_id != but.message_id).any(|stored| {
+            Message::parse(&stored.body).is_ok_and(|message| message.payment_id == *id)
+        })
+    }
+
+    /// Waits until a queue has something to receive.
+    pub async fn ready(&self, name: Name) {
+        loop {
+            let sent = self.sent.notified();
+            let now_us = self.world.now_us();
+            let next_us = lock(&self.queues)
+                .get(&name)
+                .and_then(|queue| queue.iter().map(|message| message.visible_at_us).min());
+            match next_us {
+                Some(at_us) if at_us <= now_us => return,
+                Some(at_us) => {
+                    let wait = Duration::from_micros(at_us - now_us);
+                    // Whichever comes first; both lead to another look.
+                    let _ = tokio::time::timeout(wait, sent).await;
+                }
+                None => sent.await,
+            }
+        }
+    }
+}
+
+/// The queues as one environment reaches them.
+#[derive(Clone, Debug)]
+pub struct MemoryQueue {
+    queues: Arc<Queues>,
+    environment: Environment,
+}
+
+impl MemoryQueue {
+    /// The queues, reached from an environment.
+    pub fn new(queues: &Arc<Queues>, environment: &Environment) -> Self {
+        Self { queues: Arc::clone(queues), environment: environment.clone() }
+    }
+}
+
+impl Queue for MemoryQueue {
+    async fn send(&self, lane: Lane, message: &Message, delay_seconds: u32) -> Result<(), QueueError> {
+        let world = self.environment.world();
+        let refuses = world.fails(world.faults.queue_refuses);
+        self.environment
+            .io("send message", || {
+                if refuses {
+                    return Err(QueueError("unavailable".to_owned()));
+                }
+                self.environment.note(&format!("message sent for {}", message.payment_id));
+                self.queues.put(lane.into(), message.to_body(), delay_seconds);
+                Ok(())
+            })
+            .await
+    }
+
+    fn source_of(&self, event_source_arn: &str) -> Option<Source> {
+        let name = Name::ALL.into_iter().find(|name| name.arn() == event_source_arn)?;
+        match name {
+            Name::High => Some(Source::Lane(Lane::High)),
+            Name::Standard => Some(Source::Lane(Lane::Standard)),
+            Name::DeadLetter => Some(Source::DeadLetter),
+            Name::Parked => None,
+        }
+    }
+
+    async fn hide(&self, source: Source, receipt_handle: &str, seconds: u32) -> Result<(), QueueError> {
+        let name = match source {
+            Source::Lane(lane) => lane.into(),
+            Source::DeadLetter => Name::DeadLetter,
+        };
+        let world = self.environment.world();
+        let refuses = world.fails(world.faults.queue_refuses);
+        self.environment
+            .io("hide message", || {
+                if refuses || !self.queues.hide(name, receipt_handle, seconds) {
+                    return Err(QueueError("the receipt handle is not valid".to_owned()));
+                }
+                Ok(())
+            })
+            .await
+    }
+}
+
+impl Depths for MemoryQueue {
+    async fn depth(&self, lane: Lane) -> Result<u64, QueueError> {
+        let depth = || Ok(u64::try_from(self.queues.depth(lane.into())).unwrap_or(u64::MAX));
+        self.environment.io("depth", depth).await
+    }
+}

@@ -1,0 +1,226 @@
+//! The tables of payments and merchants.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use payments::id::PaymentId;
+use payments::merchant::{ApiKeyHash, Merchant};
+use payments::payment::{Kind, Payment, State};
+use payments::policy::Policy;
+use payments::ports::{Merchants, OpenPayments, Store, StoreError};
+use payments::time::Timestamp;
+use payments::store::{SendClaim, Written, released, reserved};
+
+use crate::world::{Environment, lock};
+
+/// What the tables hold.
+#[derive(Debug)]
+pub struct Table {
+    payments: Mutex<BTreeMap<PaymentId, Payment>>,
+    merchants: Mutex<BTreeMap<ApiKeyHash, Merchant>>,
+    policy: Policy,
+}
+
+impl Table {
+    /// Empty tables. The policy is needed where an update's effect is the core's own.
+    pub fn new(policy: Policy) -> Arc<Self> {
+        Arc::new(Self { payments: Mutex::default(), merchants: Mutex::default(), policy })
+    }
+
+    /// Adds a merchant.
+    pub fn add_merchant(&self, merchant: Merchant) {
+        lock(&self.merchants).insert(merchant.key_hash.clone(), merchant);
+    }
+
+    /// Every payment.
+    pub fn payments(&self) -> Vec<Payment> {
+        lock(&self.payments).values().cloned().collect()
+    }
+
+    /// One payment.
+    pub fn payment(&self, id: &PaymentId) -> Option<Payment> {
+        lock(&self.payments).get(id).cloned()
+    }
+
+    /// Puts a payment as it is, past every condition: for tests that need a certain item to stand.
+    pub fn set(&self, payment: Payment) {
+        lock(&self.payments).insert(payment.id.clone(), payment);
+    }
+}
+
+/// The tables as one environment reaches them.
+#[derive(Clone, Debug)]
+pub struct MemoryStore {
+    table: Arc<Table>,
+    environment: Environment,
+}
+
+impl MemoryStore {
+    /// The tables, reached from an environment.
+    pub fn new(table: &Arc<Table>, environment: &Environment) -> Self {
+        Self { table: Arc::clone(table), environment: environment.clone() }
+    }
+
+    /// Does one write as the SDK does: a lost answer is tried again, and what the retry says is what is heard.
+    async fn write(
+        &self,
+        what: &str,
+        effect: impl Fn(&mut BTreeMap<PaymentId, Payment>) -> Written,
+    ) -> Result<Written, StoreError> {
+        let world = self.environment.world();
+        if world.fails(world.faults.throttle) {
+            self.environment.note(&format!("{what}: throttled"));
+            return self.environment.io(what, || Err(StoreError::Refused("throttled".to_owned()))).await;
+        }
+        let written = self.environment.io(what, || self.apply(what, &effect)).await;
+        if world.fails(world.faults.unresolved) {
+            self.environment.note(&format!("{what}: every answer lost"));
+            return Err(StoreError::Unresolved("time-out".to_owned()));
+        }
+        if world.fails(world.faults.lost_answer) {
+            self.environment.note(&format!("{what}: answer lost, tried again"));
+            return Ok(self.environment.io(what, || self.apply(what, &effect)).await);
+        }
+        Ok(written)
+    }
+
+    fn apply(
+        &self,
+        what: &str,
+        effect: &impl Fn(&mut BTreeMap<PaymentId, Payment>) -> Written,
+    ) -> Written {
+        let mut payments = lock(&self.table.payments);
+        let written = effect(&mut payments);
+        let told = match &written {
+            Written::Applied(payment) => {
+                format!("{} {} {}", payment.id, payment.state.as_str(), payment.reason.as_str())
+            }
+            Written::Refused(Some(stands)) => {
+                format!("{} refused: {} stands", stands.id, stands.state.as_str())
+            }
+            Written::Refused(None) => "refused: nothing stands".to_owned(),
+            Written::ChargeRefused(_) => "refused by the charge".to_owned(),
+        };
+        self.environment.note(&format!("{what}: {told}"));
+        written
+    }
+
+    /// I3: checked where every write passes.
+    fn check_end(&self, before: &Payment, after: &Payment) {
+        if before.state.is_terminal() && before.state != after.state {
+            let how = format!("{} {} became {}", before.id, before.state.as_str(), after.state.as_str());
+            self.environment.world().violated("I3", &how);
+        }
+    }
+}
+
+impl Store for MemoryStore {
+    async fn put(&self, payment: &Payment) -> Result<Written, StoreError> {
+        self.write("put", |payments| {
+            if let Some(stands) = payments.get(&payment.id) {
+                return Written::Refused(Some(Box::new(stands.clone())));
+            }
+            if let Some((charge_id, amount)) = reserved(payment) {
+                let Some(charge) = payments.get_mut(charge_id) else {
+                    return Written::ChargeRefused(None);
+                };
+                let bears = charge.state == State::Succeeded
+                    && charge.order.kind == Kind::Charge
+                    && charge.order.merchant == payment.order.merchant
+                    && charge.order.money.currency() == payment.order.money.currency();
+                match charge.refundable.and_then(|left| left.checked_sub(amount)) {
+                    Some(left) if bears => charge.refundable = Some(left),
+                    Some(_) | None => {
+                        return Written::ChargeRefused(Some(Box::new(charge.clone())));
+                    }
+                }
+            }
+            payments.insert(payment.id.clone(), payment.clone());
+            Written::Applied(Box::new(payment.clone()))
+        })
+        .await
+    }
+
+    async fn claim(&self, claim: &SendClaim) -> Result<Written, StoreError> {
+        self.write("claim", |payments| {
+            let Some(stands) = payments.get_mut(&claim.payment_id) else {
+                return Written::Refused(None);
+            };
+            match claim.apply(stands, &self.table.policy) {
+                Some(after) => {
+                    self.check_end(stands, &after);
+                    *stands = after.clone();
+                    Written::Applied(Box::new(after))
+                }
+                None => Written::Refused(Some(Box::new(stands.clone()))),
+            }
+        })
+        .await
+    }
+
+    async fn replace(&self, before: &Payment, after: &Payment) -> Result<Written, StoreError> {
+        self.write("replace", |payments| {
+            let Some(stands) = payments.get(&before.id) else {
+                return Written::Refused(None);
+            };
+            if stands.version != before.version {
+                return Written::Refused(Some(Box::new(stands.clone())));
+            }
+            self.check_end(stands, after);
+            // Refunds reserve and release without a version of their own: what they count stays as it stands.
+            let kept = Payment { refundable: stands.refundable, ..after.clone() };
+            if let Some((charge_id, amount)) = released(before, after)
+                && let Some(charge) = payments.get_mut(charge_id)
+            {
+                charge.refundable = charge.refundable.map(|left| left + amount);
+            }
+            payments.insert(kept.id.clone(), kept.clone());
+            Written::Applied(Box::new(kept))
+        })
+        .await
+    }
+
+    async fn get(&self, id: &PaymentId) -> Result<Option<Payment>, StoreError> {
+        let world = self.environment.world();
+        let throttled = world.fails(world.faults.throttle);
+        self.environment
+            .io("get", || {
+                if throttled {
+                    return Err(StoreError::Refused("throttled".to_owned()));
+                }
+                Ok(self.table.payment(id))
+            })
+            .await
+    }
+}
+
+impl OpenPayments for MemoryStore {
+    async fn open(
+        &self,
+        shard: u32,
+        created_before: Timestamp,
+        most: u32,
+    ) -> Result<Vec<PaymentId>, StoreError> {
+        let shard = shard.to_string();
+        let mut open: Vec<(Timestamp, PaymentId)> = lock(&self.table.payments)
+            .values()
+            .filter(|payment| payment.open_shard.as_deref() == Some(shard.as_str()))
+            .filter(|payment| payment.created_at < created_before)
+            .map(|payment| (payment.created_at, payment.id.clone()))
+            .collect();
+        if open.is_empty() {
+            // Most shards are: an empty answer is no place where anything could go wrong.
+            return Ok(Vec::new());
+        }
+        open.sort();
+        open.truncate(usize::try_from(most).unwrap_or(usize::MAX));
+        let ids = open.into_iter().map(|(_, id)| id).collect();
+        self.environment.io("open payments", || Ok(ids)).await
+    }
+}
+
+impl Merchants for MemoryStore {
+    async fn find(&self, key: &ApiKeyHash) -> Result<Option<Merchant>, StoreError> {
+        self.environment.io("find merchant", || Ok(lock(&self.table.merchants).get(key).cloned())).await
+    }
+}

@@ -1,0 +1,238 @@
+//! What merchants do in a run: a dozen payments, some of them twice at once, a refund of a charge, cancelations,
+//! payments that expire; each asked for again until there is an answer.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
+use aws_lambda_events::encodings::Body;
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::{HeaderValue, Method};
+use payments::id::MerchantId;
+use payments::merchant::{ApiKeyHash, Merchant};
+use serde_json::{Value, json};
+
+use crate::check::Accepted;
+use crate::world::{World, lock};
+
+/// The merchants of a run and their keys.
+const MERCHANTS: [(&str, &str); 3] = [
+    ("united-kingdom", "sandbox_key_united_kingdom_0001"),
+    ("france", "sandbox_key_france_00000000001"),
+    ("germany", "sandbox_key_germany_0000000001"),
+];
+
+/// Times that a merchant asks before it gives up.
+const ASKS_MAX: u32 = 60;
+
+/// The merchants' records.
+pub fn merchants() -> Vec<Merchant> {
+    MERCHANTS
+        .into_iter()
+        .map(|(name, key)| Merchant {
+            key_hash: ApiKeyHash::of(key).expect("the key has the form of one"),
+            merchant: MerchantId::new(name).expect("the name has the form of one"),
+            unlinked_refunds: true,
+            high_priority: true,
+        })
+        .collect()
+}
+
+/// How a merchant reaches the API: `None` when the connection broke.
+pub trait Api: Clone + Send + Sync + 'static {
+    /// Sends one request.
+    fn request(
+        &self,
+        request: ApiGatewayV2httpRequest,
+    ) -> impl Future<Output = Option<ApiGatewayV2httpResponse>> + Send;
+}
+
+/// What merchants were told.
+#[derive(Debug, Default)]
+pub struct Told {
+    accepted: Mutex<BTreeMap<String, Accepted>>,
+    ids: Mutex<BTreeMap<(String, String, String), String>>,
+    refused: Mutex<u32>,
+    gave_up: Mutex<u32>,
+}
+
+impl Told {
+    /// Every payment that a merchant was told is accepted, by its id.
+    pub fn accepted(&self) -> BTreeMap<String, Accepted> {
+        lock(&self.accepted).clone()
+    }
+
+    /// Requests that were refused for good.
+    pub fn refused(&self) -> u32 {
+        *lock(&self.refused)
+    }
+
+    /// Requests that a merchant stopped repeating.
+    pub fn gave_up(&self) -> u32 {
+        *lock(&self.gave_up)
+    }
+
+    /// Learns from an answer. I6: the same request always gets the same id.
+    fn learn(&self, world: &World, order: &Order, document: &Value) {
+        let Some(id) = document["id"].as_str() else {
+            world.violated("I6", "an accepted payment without an id");
+            return;
+        };
+        let key = (order.merchant.to_owned(), order.kind.to_owned(), order.order_id.clone());
+        let known = lock(&self.ids).entry(key).or_insert_with(|| id.to_owned()).clone();
+        if known != id {
+            world.violated("I6", &format!("the same request got {known} and {id}"));
+        }
+        let accepted = Accepted { amount: order.amount, currency: "GBP" };
+        lock(&self.accepted).insert(id.to_owned(), accepted);
+    }
+}
+
+/// What a merchant wants.
+#[derive(Clone, Debug)]
+struct Order {
+    merchant: &'static str,
+    key: &'static str,
+    kind: &'static str,
+    order_id: String,
+    amount: u64,
+    more: Value,
+}
+
+impl Order {
+    fn body(&self) -> String {
+        let mut body = json!({
+            "order_id": self.order_id,
+            "kind": self.kind,
+            "amount": self.amount,
+            "currency": "GBP",
+        });
+        if let (Some(body), Some(more)) = (body.as_object_mut(), self.more.as_object()) {
+            body.extend(more.clone());
+        }
+        body.to_string()
+    }
+}
+
+/// Runs what every merchant does, and returns when all have their answers.
+pub async fn run<A: Api>(world: Arc<World>, api: A, told: Arc<Told>, payments: u64) {
+    let mut customers = Vec::new();
+    for number in 0..payments {
+        let (world, api, told) = (Arc::clone(&world), api.clone(), Arc::clone(&told));
+        customers.push(tokio::spawn(async move {
+            customer(&world, &api, &told, number).await;
+        }));
+    }
+    for customer in customers {
+        // A panic in a customer is a panic of the run.
+        customer.await.expect("a customer ends");
+    }
+}
+
+/// One customer's story, by its number.
+async fn customer<A: Api>(world: &Arc<World>, api: &A, told: &Told, number: u64) {
+    let index = usize::try_from(number).unwrap_or(0) % MERCHANTS.len();
+    let (merchant, key) = MERCHANTS[index];
+    let order = |kind: &'static str, name: &str, amount: u64, more: Value| Order {
+        merchant,
+        key,
+        kind,
+        order_id: format!("{name}-{number}"),
+        amount,
+        more,
+    };
+    tokio::time::sleep(Duration::from_millis(world.between(0, 3_000))).await;
+    let amount = world.between(1, 50_000);
+    match number % 6 {
+        // An impatient customer: the same order twice at the same time.
+        0 => {
+            let order = order("charge", "order", amount, json!({}));
+            tokio::join!(pay(world, api, told, &order), pay(world, api, told, &order));
+        }
+        // A payment that has to be done within a minute.
+        1 => {
+            let expires_at = payments::time::Timestamp::from_us(world.now_us()).plus_ms(60_000);
+            let more = json!({ "expires_at": expires_at.to_string() });
+            pay(world, api, told, &order("charge", "order", amount, more)).await;
+        }
+        // A refund of something charged elsewhere.
+        2 => {
+            pay(world, api, told, &order("refund", "order", amount, json!({ "unlinked": true }))).await;
+        }
+        // Paid, then given back in two parts that together are too much.
+        3 => {
+            let charge = order("charge", "order", 100, json!({}));
+            pay(world, api, told, &charge).await;
+            tokio::time::sleep(Duration::from_secs(world.between(1, 30))).await;
+            let more = json!({ "original_order_id": charge.order_id });
+            let first = order("refund", "back", 60, more.clone());
+            let second = order("refund", "again", 60, more);
+            tokio::join!(pay(world, api, told, &first), pay(world, api, told, &second));
+        }
+        // Changed its mind.
+        4 => {
+            let order = order("charge", "order", amount, json!({ "priority": "high" }));
+            pay(world, api, told, &order).await;
+            tokio::time::sleep(Duration::from_millis(world.between(0, 2_000))).await;
+            cancel(world, api, told, &order).await;
+        }
+        // Asks for the same again a minute later.
+        _ => {
+            let order = order("charge", "order", amount, json!({}));
+            pay(world, api, told, &order).await;
+            tokio::time::sleep(Duration::from_mins(1)).await;
+            pay(world, api, told, &order).await;
+        }
+    }
+}
+
+async fn pay<A: Api>(world: &Arc<World>, api: &A, told: &Told, order: &Order) {
+    ask(world, api, told, order, "/v1/payments").await;
+}
+
+async fn cancel<A: Api>(world: &Arc<World>, api: &A, told: &Told, order: &Order) {
+    let merchant = MerchantId::new(order.merchant).expect("the name has the form of one");
+    let order_id = payments::id::OrderId::new(order.order_id.clone()).expect("so has the order's");
+    let kind = payments::payment::Kind::parse(order.kind).expect("and the kind");
+    let id = payments::id::PaymentId::derive(&merchant, kind, &order_id);
+    ask(world, api, told, order, &format!("/v1/payments/{id}/cancel")).await;
+}
+
+/// Asks until there is an answer that says what is.
+async fn ask<A: Api>(world: &Arc<World>, api: &A, told: &Told, order: &Order, path: &str) {
+    for _ in 0..ASKS_MAX {
+        let response = api.request(request(path, order)).await;
+        let status = response.as_ref().map(|response| response.status_code);
+        world.note(&format!("{:<12} {} {path} {}: {status:?}", order.merchant, order.kind, order.order_id));
+        match (status, response) {
+            (Some(200 | 202), Some(response)) => {
+                let text = match response.body {
+                    Some(Body::Text(text)) => text,
+                    _ => String::new(),
+                };
+                let document = serde_json::from_str(&text).unwrap_or(Value::Null);
+                told.learn(world, order, &document);
+                return;
+            }
+            (Some(400..=499), _) => {
+                *lock(&told.refused) += 1;
+                return;
+            }
+            (_, _) => tokio::time::sleep(Duration::from_millis(world.between(200, 12_000))).await,
+        }
+    }
+    *lock(&told.gave_up) += 1;
+}
+
+fn request(path: &str, order: &Order) -> ApiGatewayV2httpRequest {
+    let mut request = ApiGatewayV2httpRequest::default();
+    request.raw_path = Some(path.to_owned());
+    request.request_context.http.method = Method::POST;
+    request.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let bearer = format!("Bearer {}", order.key);
+    request.headers.insert(AUTHORIZATION, HeaderValue::from_str(&bearer).expect("a key is plain text"));
+    request.body = Some(order.body());
+    request
+}
