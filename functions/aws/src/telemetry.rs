@@ -3,27 +3,35 @@
 //! What is logged is chosen by whoever logs; bodies, items and keys are no choice. The SDK's and the runtime's own
 //! lines below `info` may hold them, so that no setting turns those on.
 
-use tracing_subscriber::EnvFilter;
+use tracing::{Level, Metadata};
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, fmt, registry};
 
-/// The crates whose lines below `info` may hold a request's contents.
-const QUIET: [&str; 9] = [
+/// Crates whose lines below `info` may hold a request's contents.
+const QUIET: [&str; 12] = [
     "aws_config",
+    "aws_runtime",
     "aws_sdk_dynamodb",
     "aws_sdk_sqs",
+    "aws_sigv4",
     "aws_smithy_http_client",
     "aws_smithy_runtime",
     "aws_smithy_runtime_api",
     "hyper",
     "hyper_util",
     "lambda_runtime",
+    "rustls",
 ];
 
 /// Starts the logs. The level is `RUST_LOG`'s, else `AWS_LAMBDA_LOG_LEVEL`'s ("Configuring advanced logging controls"),
 /// else `info`; one that cannot be read is reported in the first line. A second start changes nothing.
 pub fn start() {
-    let asked = ["RUST_LOG", "AWS_LAMBDA_LOG_LEVEL"]
-        .into_iter()
-        .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()).map(|value| (name, value)));
+    let asked = ["RUST_LOG", "AWS_LAMBDA_LOG_LEVEL"].into_iter().find_map(|name| {
+        let value = std::env::var(name).ok().filter(|value| !value.trim().is_empty())?;
+        Some((name, value))
+    });
     let info = || EnvFilter::new("info");
     let (filter, unread) = match &asked {
         Some((name, value)) => match filter(value) {
@@ -32,29 +40,26 @@ pub fn start() {
         },
         None => (info(), None),
     };
-    let started = tracing_subscriber::fmt()
+    let lines = fmt::layer()
         .json()
         .flatten_event(true)
         .with_ansi(false)
         .with_current_span(false)
         .with_span_list(false)
-        .with_env_filter(filter)
-        .try_init();
+        .with_filter(filter_fn(may_be_logged));
+    let started = registry().with(filter).with(lines).try_init();
     if let (Ok(()), Some(setting)) = (started, unread) {
         tracing::warn!(setting, "not a log level or filter; logging at info");
     }
 }
 
-/// Reads a filter and keeps the quiet crates quiet, whatever it says.
 fn filter(text: &str) -> Option<EnvFilter> {
     // Lambda's highest level has no name here.
     let text = if text.eq_ignore_ascii_case("fatal") { "error" } else { text };
-    let mut filter = EnvFilter::builder().parse(text).ok()?;
-    let low = filter.max_level_hint().is_none_or(|level| level > tracing::level_filters::LevelFilter::INFO);
-    if low {
-        for name in QUIET {
-            filter = filter.add_directive(format!("{name}=info").parse().ok()?);
-        }
-    }
-    Some(filter)
+    EnvFilter::builder().parse(text).ok()
+}
+
+fn may_be_logged(metadata: &Metadata<'_>) -> bool {
+    let of = metadata.target().split("::").next().unwrap_or_default();
+    *metadata.level() <= Level::INFO || !QUIET.contains(&of)
 }

@@ -1,6 +1,8 @@
 //! dev
 
 pub mod client;
+pub mod demo;
+pub mod embedded;
 pub mod front;
 pub mod load;
 pub mod mapping;

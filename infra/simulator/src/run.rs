@@ -333,7 +333,7 @@ impl System {
         let check = self.check();
         while !self.at_rest() && self.world.elapsed_ms() < until_ms {
             check.at_any_time();
-            tokio::time::sleep(Duration::from_secs(1)).await;
+            tokio::time::sleep(Duration::from_secs(10)).await;
         }
     }
 }
@@ -383,7 +383,7 @@ async fn play(settings: &Settings) -> Report {
     // A person presses the button: everything parked is put back, and then put back again.
     for _ in 0..2 {
         tokio::time::sleep(Duration::from_mins(5)).await;
-        if system.queues.move_all(Name::Parked, Name::DeadLetter) > 0 {
+        if system.queues.move_all(Name::Parked, None) > 0 {
             system.world.note("an operator moves the parked messages to their source");
             system.rest(settings.rest_within_ms).await;
         }

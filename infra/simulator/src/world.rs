@@ -30,6 +30,7 @@ pub struct World {
     crashes: AtomicU64,
     injected: AtomicU64,
     calm: AtomicBool,
+    lose_next_answer: AtomicBool,
     trace: Mutex<VecDeque<String>>,
     violations: Mutex<Vec<String>>,
 }
@@ -45,6 +46,7 @@ impl World {
             crashes: AtomicU64::new(0),
             injected: AtomicU64::new(0),
             calm: AtomicBool::new(false),
+            lose_next_answer: AtomicBool::new(false),
             trace: Mutex::default(),
             violations: Mutex::default(),
         })
@@ -92,6 +94,16 @@ impl World {
     pub fn calm(&self) {
         self.calm.store(true, Ordering::Relaxed);
         self.note("calm: no fault is injected from here on");
+    }
+
+    /// The answer of the table's next write is lost once.
+    pub fn lose_next_answer(&self) {
+        self.lose_next_answer.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a write's answer is lost now.
+    pub(crate) fn answer_is_lost(&self) -> bool {
+        self.lose_next_answer.swap(false, Ordering::Relaxed) || self.fails(self.faults.lost_answer)
     }
 
     /// Writes a line of trace.

@@ -31,16 +31,19 @@ pub(super) struct Open {
     written: Arc<AtomicBool>,
 }
 
-struct Driver {
-    connection: Pin<Box<http1::Connection<TokioIo<Wire>, Full<Bytes>>>>,
-    ended: bool,
-}
+/// `None` once it has ended. It has to go then: what it had not taken yet is given up only when it is dropped, and
+/// whoever waits for its answer would wait for ever.
+struct Driver(Option<Pin<Box<Http1>>>);
+
+type Http1 = http1::Connection<TokioIo<Wire>, Full<Bytes>>;
 
 impl Driver {
     fn poll(&mut self, context: &mut Context<'_>) {
         // How it ended is told to whoever waits for the answer.
-        if !self.ended && self.connection.as_mut().poll(context).is_ready() {
-            self.ended = true;
+        if let Some(connection) = &mut self.0
+            && connection.as_mut().poll(context).is_ready()
+        {
+            self.0 = None;
         }
     }
 
@@ -61,11 +64,7 @@ impl Driver {
 impl Open {
     pub(super) async fn new(wire: Wire, written: Arc<AtomicBool>) -> Result<Self, hyper::Error> {
         let (sender, connection) = http1::handshake(TokioIo::new(wire)).await?;
-        Ok(Self {
-            sender,
-            driver: Driver { connection: Box::pin(connection), ended: false },
-            written,
-        })
+        Ok(Self { sender, driver: Driver(Some(Box::pin(connection))), written })
     }
 
     /// Whether a request can be written now: the last answer is through, and the other side has neither closed nor
@@ -73,7 +72,7 @@ impl Open {
     pub(super) async fn is_usable(&mut self) -> bool {
         poll_fn(|context| {
             self.driver.poll(context);
-            Poll::Ready(!self.driver.ended && self.sender.is_ready())
+            Poll::Ready(self.driver.0.is_some() && self.sender.is_ready())
         })
         .await
     }

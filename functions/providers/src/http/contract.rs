@@ -75,6 +75,46 @@ pub fn send_body(id: &PaymentId, order: &Order) -> Result<Bytes, serde_json::Err
     serde_json::to_vec(&body).map(Bytes::from)
 }
 
+/// What a status says by itself, before the body is looked at.
+#[derive(Clone, Copy)]
+enum Says {
+    /// 200.
+    Ok,
+    /// 202.
+    Accepted,
+    /// 402 for the payment; 400 and 422 for what the request says of it.
+    Refused,
+    /// 401, 403.
+    CredentialsRefused,
+    /// 404.
+    NotFound,
+    /// 409.
+    Conflict,
+    /// 429.
+    RateLimited,
+    /// Every 5xx.
+    ServerError,
+    /// Nothing that the contract knows.
+    Foreign,
+}
+
+impl Says {
+    fn of(status: StatusCode) -> Self {
+        match status.as_u16() {
+            200 => Self::Ok,
+            202 => Self::Accepted,
+            400 | 402 | 422 => Self::Refused,
+            401 | 403 => Self::CredentialsRefused,
+            404 => Self::NotFound,
+            409 => Self::Conflict,
+            429 => Self::RateLimited,
+            // 503 too: an edge that sends it need not know whether the provider behind it has acted.
+            500..=599 => Self::ServerError,
+            _ => Self::Foreign,
+        }
+    }
+}
+
 /// What the answer to a send means.
 pub fn send_answer(
     asked: &Asked<'_>,
@@ -82,17 +122,16 @@ pub fn send_answer(
     headers: &HeaderMap,
     body: &Body,
 ) -> SendAnswer {
-    let told = match status.as_u16() {
-        200 => told(asked, body, |status| status == Status::Approved),
-        202 => told(asked, body, |status| status == Status::Accepted),
-        400 | 402 | 422 => told(asked, body, |status| status == Status::Declined),
-        401 | 403 => return SendAnswer::NotTaken(NotTaken::CredentialsRefused),
-        409 => Err(Unclear::Conflict),
-        429 => return SendAnswer::NotTaken(rate_limited(headers)),
-        // 503 too: an edge that sends it need not know whether the provider behind it has acted.
-        500..=599 => Err(Unclear::ProviderError),
+    let told = match Says::of(status) {
+        Says::Ok => told(asked, body, &[Status::Approved]),
+        Says::Accepted => told(asked, body, &[Status::Accepted]),
+        Says::Refused => told(asked, body, &[Status::Declined]),
+        Says::CredentialsRefused => return SendAnswer::NotTaken(NotTaken::CredentialsRefused),
+        Says::RateLimited => return SendAnswer::NotTaken(rate_limited(headers)),
+        Says::Conflict => Err(Unclear::Conflict),
+        Says::ServerError => Err(Unclear::ProviderError),
         // 404 as well: a wrong address says nothing about the payment.
-        _ => Err(Unclear::Unreadable),
+        Says::NotFound | Says::Foreign => Err(Unclear::Unreadable),
     };
     match told {
         Ok(found) => SendAnswer::Found(found),
@@ -107,17 +146,18 @@ pub fn query_answer(
     headers: &HeaderMap,
     body: &Body,
 ) -> QueryAnswer {
-    let told = match status.as_u16() {
-        200 => told(asked, body, |_| true),
-        401 | 403 => return QueryAnswer::NotTaken(NotTaken::CredentialsRefused),
-        404 => match says_not_found(asked, body) {
+    let told = match Says::of(status) {
+        Says::Ok => told(asked, body, &[Status::Approved, Status::Accepted, Status::Declined]),
+        Says::NotFound => match says_not_found(asked, body) {
             Ok(()) => return QueryAnswer::NotFound,
             Err(unclear) => Err(unclear),
         },
-        409 => Err(Unclear::Conflict),
-        429 => return QueryAnswer::NotTaken(rate_limited(headers)),
-        500..=599 => Err(Unclear::ProviderError),
-        _ => Err(Unclear::Unreadable),
+        Says::CredentialsRefused => return QueryAnswer::NotTaken(NotTaken::CredentialsRefused),
+        Says::RateLimited => return QueryAnswer::NotTaken(rate_limited(headers)),
+        Says::Conflict => Err(Unclear::Conflict),
+        Says::ServerError => Err(Unclear::ProviderError),
+        // A query that is refused says nothing about the payment, whatever its body says.
+        Says::Accepted | Says::Refused | Says::Foreign => Err(Unclear::Unreadable),
     };
     match told {
         Ok(found) => QueryAnswer::Found(found),
@@ -144,12 +184,12 @@ struct Told {
     code: Option<String>,
 }
 
-fn told(asked: &Asked<'_>, body: &Body, fits: fn(Status) -> bool) -> Result<Found, Unclear> {
+fn told(asked: &Asked<'_>, body: &Body, expected: &[Status]) -> Result<Found, Unclear> {
     let told: Told = parse(body)?;
     let about_it = told.payment_id == asked.id.as_str()
         && told.amount == asked.money.amount()
         && told.currency == asked.money.currency().code();
-    if !about_it || !fits(told.status) {
+    if !about_it || !expected.contains(&told.status) {
         return Err(Unclear::Unreadable);
     }
     let text = |text: &str| ProviderText::new(text);

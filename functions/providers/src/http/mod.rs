@@ -38,7 +38,7 @@ impl HttpProvider {
     pub fn new(settings: HttpSettings) -> Result<Self, SettingsError> {
         let connect_timeout = settings.connect_timeout()?;
         let pool = Pool::new(settings.pool_size, Duration::from_millis(settings.idle_timeout_ms));
-        let target = settings.target()?;
+        let target = settings.into_target()?;
         Ok(Self {
             opener: Opener::new(&target)?,
             pool: Arc::new(pool),

@@ -98,7 +98,7 @@ impl HttpSettings {
         Ok(Duration::from_millis(self.connect_timeout_ms))
     }
 
-    pub(super) fn target(&self) -> Result<Target, SettingsError> {
+    pub(super) fn into_target(self) -> Result<Target, SettingsError> {
         // The parser cuts a fragment off without a word, so it is looked for here.
         if self.base_url.contains('#') {
             return Err(SettingsError::BaseUrlPart("a fragment"));

@@ -48,7 +48,8 @@ pub fn event(parts: &Parts, body: &[u8], peer: SocketAddr) -> Option<ApiGatewayV
         .headers
         .get_all(header::COOKIE)
         .iter()
-        .flat_map(|value| String::from_utf8_lossy(value.as_bytes()).split(';').map(|c| c.trim().to_owned()).collect::<Vec<_>>())
+        .map(|value| String::from_utf8_lossy(value.as_bytes()))
+        .flat_map(|value| value.split(';').map(|cookie| cookie.trim().to_owned()).collect::<Vec<_>>())
         .collect();
     if !cookies.is_empty() {
         event["cookies"] = json!(cookies);

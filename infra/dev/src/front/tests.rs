@@ -2,6 +2,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::client::{Base, Client};
 
 fn event_of(request: http::request::Builder, body: &[u8]) -> Value {
     let (parts, ()) = request.body(()).unwrap().into_parts();
@@ -66,4 +67,31 @@ async fn an_answer_comes_back_with_its_cookies_and_decoded() {
     assert_eq!(answer.headers().get_all("set-cookie").iter().count(), 2);
     assert_eq!(answer.into_body().collect().await.unwrap().to_bytes().as_ref(), b"\xff\x00");
     assert!(into_http(ApiGatewayV2httpResponse::default()).is_none());
+}
+
+#[tokio::test]
+async fn what_goes_wrong_is_answered_as_api_gateway_does() {
+    let front = Front::start("127.0.0.1:0".parse().unwrap(), |request| async move {
+        assert_ne!(request.raw_path.as_deref(), Some("/panic"), "on purpose");
+        let mut response = ApiGatewayV2httpResponse::default();
+        response.status_code = i64::from(request.body.is_some_and(|body| body == "hello")) + 200;
+        response
+    })
+    .await
+    .unwrap();
+    let base = Base::parse(&format!("http://{}", front.address())).unwrap();
+    let mut client = Client::new(base, Duration::from_secs(10));
+    let request = |path: &str, body: Vec<u8>| {
+        http::Request::post(path).body(http_body_util::Full::new(bytes::Bytes::from(body))).unwrap()
+    };
+    assert_eq!(client.send(request("/", b"hello".to_vec())).await.unwrap().status, 201);
+    assert_eq!(client.get("/").await.unwrap().status, 200);
+    assert_eq!(client.get("/panic").await.unwrap().status, 500);
+    let full = client.send(request("/", vec![b'a'; BODY_BYTES_MAX])).await.unwrap();
+    assert_eq!(full.status, 200);
+    // The connection may be closed before a body that is too long was written.
+    if let Ok(over) = client.send(request("/", vec![b'a'; BODY_BYTES_MAX + 1])).await {
+        assert_eq!(over.status, 413);
+        assert_eq!(over.body.as_ref(), br#"{"message":"Request Too Long"}"#);
+    }
 }

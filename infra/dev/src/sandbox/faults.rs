@@ -55,11 +55,6 @@ impl Fault {
             Self::Late => "late",
         }
     }
-
-    /// Whether it happens to queries too.
-    pub(super) const fn hits_queries(self) -> bool {
-        matches!(self, Self::Slow | Self::RateLimited | Self::ErrorBefore | Self::DropBefore)
-    }
 }
 
 /// The share of calls that each fault happens to, from 0 to 1. But for `slow`, at most one happens to a call, so those

@@ -21,6 +21,24 @@ pub(super) struct Admitted {
     drawn: Drawn,
 }
 
+/// Why a call was not let in.
+#[derive(Clone, Copy)]
+pub(super) enum Refusal {
+    Unauthorized,
+    RateLimited,
+}
+
+impl From<Refusal> for Answer {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Unauthorized => {
+                answer::error(StatusCode::UNAUTHORIZED, "the key is not known")
+            }
+            Refusal::RateLimited => answer::rate_limited(),
+        }
+    }
+}
+
 impl State {
     /// Notes the call and draws for it, or refuses it: the key first, then the rate.
     pub(super) fn admit(
@@ -29,14 +47,14 @@ impl State {
         operation: Operation,
         arrival: Arrival,
         authorized: bool,
-    ) -> Result<Admitted, Answer> {
+    ) -> Result<Admitted, Refusal> {
         if !authorized {
             self.book.refuse(id, operation, arrival, "unauthorized");
-            return Err(answer::error(StatusCode::UNAUTHORIZED, "the key is not known"));
+            return Err(Refusal::Unauthorized);
         }
         let settings = &self.settings;
         let Some(ticket) = self.book.admit(id, operation, arrival, settings.rate_per_second) else {
-            return Err(answer::rate_limited());
+            return Err(Refusal::RateLimited);
         };
         let mut drawn =
             draw(settings.seed, id, ticket.number, &settings.faults, settings.latency_ms);

@@ -157,7 +157,7 @@ async fn route(
         }
         return match state.admit(id, Operation::Query, arrival, authorized(state, &request)) {
             Ok(call) => state.query(id, call).await,
-            Err(refusal) => Ok(refusal),
+            Err(refusal) => Ok(refusal.into()),
         };
     }
     Ok(match (get, path) {
@@ -179,7 +179,7 @@ async fn send(
     };
     let call = match state.admit(&id, Operation::Send, arrival, authorized(state, &request)) {
         Ok(call) => call,
-        Err(refusal) => return Ok(refusal),
+        Err(refusal) => return Ok(refusal.into()),
     };
     let body = Limited::new(request.into_body(), BODY_MAX_BYTES)
         .collect()

@@ -17,8 +17,8 @@ pub struct Report<'a> {
     pub transactions: usize,
     /// Lines of the file that could not.
     pub bad_rows: usize,
-    /// HTTP requests made, repeats included.
-    pub requests: usize,
+    /// How long each HTTP request took to be answered, repeats included.
+    pub answer_ms: &'a [u64],
     /// Answers marked as replays.
     pub replayed: usize,
     /// Refusals of transactions, counted by status and problem.
@@ -27,6 +27,8 @@ pub struct Report<'a> {
     pub aws_calls: &'a [AwsCalls],
     /// Messages that were delivered twice on purpose.
     pub duplicated: u64,
+    /// Batches that failed as a whole.
+    pub failed_batches: u64,
     /// From the first request to the last end, in ms.
     pub took_ms: u64,
 }
@@ -38,6 +40,8 @@ pub struct AwsCalls {
     pub name: &'static str,
     /// Over how many payments they spread.
     pub payments: usize,
+    /// Calls to the provider that it made; payments that met a fault need more than one.
+    pub provider_calls: Option<usize>,
     /// By operation.
     pub by_operation: BTreeMap<String, u64>,
 }
@@ -58,7 +62,9 @@ impl Report<'_> {
     fn write_requests(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let refused: usize = self.refused.values().sum();
         line(f, "transactions", format_args!("{} in the file, {} lines unreadable", self.transactions, self.bad_rows))?;
-        line(f, "requests", format_args!("{} (repeats included)", self.requests))?;
+        let answered = half_and_most(self.answer_ms.iter().copied());
+        let requests = self.answer_ms.len();
+        line(f, "requests", format_args!("{requests}, repeats included; answered in {answered}"))?;
         line(f, "accepted", format_args!("{}", self.evidence.accepted.len()))?;
         line(f, "replayed", format_args!("{} answered with what was there already", self.replayed))?;
         line(f, "refused", format_args!("{refused}"))?;
@@ -78,18 +84,16 @@ impl Report<'_> {
         let detours: BTreeMap<_, _> =
             reasons.iter().filter(|(reason, _)| detours.contains(reason)).map(|(r, n)| (*r, *n)).collect();
         line(f, "on the way", format_args!("{} (payments that met it)", join(&detours)))?;
-        let settled = || accepted.iter().filter_map(|payment| payment.stands.as_ref()?.settled_after_ms);
-        let [half, most] = [50, 99].map(|percent| match percentile(settled(), percent) {
-            Some(ms) => format!("{} ms", thousands(ms)),
-            None => "none".to_owned(),
-        });
-        line(f, "settled after", format_args!("p50 {half}, p99 {most}; all within {} ms", thousands(self.took_ms)))
+        let settled = accepted.iter().filter_map(|payment| payment.stands.as_ref()?.settled_after_ms);
+        let settled = half_and_most(settled);
+        line(f, "settled after", format_args!("{settled}; the whole run took {} ms", thousands(self.took_ms)))
     }
 
     fn write_provider(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Evidence { ledger, calls, limit, .. } = self.evidence;
         let most = most_in_a_second(calls.iter().map(|call| call.at_ms));
-        line(f, "provider calls", format_args!("{}: {}", calls.len(), join(&count(calls.iter().map(|c| c.operation.as_str())))))?;
+        let operations = join(&count(calls.iter().map(|call| call.operation.as_str())));
+        line(f, "provider calls", format_args!("{}: {operations}", calls.len()))?;
         line(f, "", format_args!("{}", join(&count(calls.iter().map(|call| call.answer.as_str())))))?;
         line(f, "busiest second", format_args!("{most} calls against a limit of {limit}"))?;
         line(f, "ledger", format_args!("{} effects, {} double charges", ledger.len(), doubles(ledger).len()))?;
@@ -119,7 +123,7 @@ impl Report<'_> {
     }
 
     fn write_aws(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for calls in self.aws_calls {
+        for calls in self.aws_calls.iter().filter(|calls| !calls.by_operation.is_empty()) {
             let total: u64 = calls.by_operation.values().sum();
             let by_operation: Vec<_> = calls
                 .by_operation
@@ -131,8 +135,16 @@ impl Report<'_> {
                 &format!("AWS, {}", calls.name),
                 format_args!("{} calls a payment: {}", per(total, calls.payments), by_operation.join(", ")),
             )?;
+            if let Some(provider_calls) = calls.provider_calls {
+                line(f, "", format_args!("{} calls for each call to the provider", per(total, provider_calls)))?;
+            }
         }
-        line(f, "delivered twice", format_args!("{} messages, on purpose", self.duplicated))
+        let Self { duplicated, failed_batches, .. } = self;
+        line(
+            f,
+            "delivered twice",
+            format_args!("{duplicated} messages, on purpose; {failed_batches} batches failed as a whole"),
+        )
     }
 }
 
@@ -152,6 +164,12 @@ impl fmt::Display for Report<'_> {
 
 fn line(f: &mut fmt::Formatter<'_>, name: &str, text: fmt::Arguments<'_>) -> fmt::Result {
     writeln!(f, "{name:<16} {text}")
+}
+
+fn half_and_most(values_ms: impl IntoIterator<Item = u64>) -> String {
+    let values_ms: Vec<u64> = values_ms.into_iter().collect();
+    let of = |percent| percentile(values_ms.iter().copied(), percent).map_or("none".to_owned(), thousands);
+    format!("p50 {} ms, p99 {} ms", of(50), of(99))
 }
 
 fn count<T: Ord>(items: impl IntoIterator<Item = T>) -> BTreeMap<T, usize> {
@@ -215,11 +233,12 @@ mod tests {
             evidence: Evidence { accepted: &[], unanswered: 0, ledger: &[], calls: &[], limit: 50 },
             transactions: 45,
             bad_rows: 0,
-            requests: 45,
+            answer_ms: &[1; 45],
             replayed: 0,
             refused: &refused,
             aws_calls: &[],
             duplicated: 0,
+            failed_batches: 0,
             took_ms: 1_000,
         };
         let text = report.to_string();

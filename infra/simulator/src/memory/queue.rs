@@ -77,10 +77,19 @@ pub struct Stored {
     pub sent_timestamp: Timestamp,
     /// How often it was received from this queue.
     pub receive_count: u32,
+    /// The message's group: its merchant.
+    pub group: Option<String>,
     /// The newest receipt; an older one neither hides nor deletes here, as a careful reader of the guide expects.
     pub receipt_handle: String,
     visible_at_us: u64,
+    /// Where a redrive took it from.
+    came_from: Option<Name>,
 }
+
+/// Longest delay of a message, in seconds ("Amazon SQS delay queues").
+const DELAY_SECONDS_MAX: u32 = 900;
+/// Longest time that a message can be hidden, in seconds ("Amazon SQS visibility timeout").
+const HIDE_SECONDS_MAX: u32 = 43_200;
 
 /// What the queues hold.
 #[derive(Debug)]
@@ -105,13 +114,15 @@ impl Queues {
     }
 
     /// Puts a body into a queue, as anybody with the permission can.
-    pub fn put(&self, name: Name, body: String, delay_seconds: u32) {
+    pub fn put(&self, name: Name, body: String, group: Option<String>, delay_seconds: u32) {
         let now_us = self.world.now_us();
         let message = Stored {
             message_id: format!("m-{:032x}", self.world.bits()),
             body,
             sent_timestamp: Timestamp::from_us(now_us),
             receive_count: 0,
+            group,
+            came_from: None,
             receipt_handle: String::new(),
             visible_at_us: now_us + u64::from(delay_seconds) * 1_000_000,
         };
@@ -150,7 +161,8 @@ impl Queues {
         if let Some(next) = name.redrives_to() {
             for message in redriven {
                 self.world.note(&format!("{} redrives {} to {}", name.as_str(), message.body, next.as_str()));
-                let moved = Stored { receive_count: 0, visible_at_us: now_us, ..message };
+                let came_from = Some(name);
+                let moved = Stored { receive_count: 0, visible_at_us: now_us, came_from, ..message };
                 queues.entry(next).or_default().push(moved);
             }
             self.sent.notify_waiters();
@@ -158,13 +170,22 @@ impl Queues {
         received
     }
 
-    /// Hides a received message.
+    /// Hides a received message that is still in flight; says whether it was.
     pub fn hide(&self, name: Name, receipt_handle: &str, seconds: u32) -> bool {
-        let visible_at_us = self.world.now_us() + u64::from(seconds) * 1_000_000;
+        let now_us = self.world.now_us();
         let mut queues = lock(&self.queues);
-        let queue = queues.entry(name).or_default();
-        let found = queue.iter_mut().find(|message| message.receipt_handle == receipt_handle);
-        let hidden = found.map(|message| message.visible_at_us = visible_at_us).is_some();
+        let in_flight = queues
+            .entry(name)
+            .or_default()
+            .iter_mut()
+            .find(|message| message.receipt_handle == receipt_handle && message.visible_at_us > now_us);
+        let hidden = match in_flight {
+            Some(message) if seconds <= HIDE_SECONDS_MAX => {
+                message.visible_at_us = now_us + u64::from(seconds) * 1_000_000;
+                true
+            }
+            Some(_) | None => false,
+        };
         drop(queues);
         self.sent.notify_waiters();
         hidden
@@ -178,22 +199,29 @@ impl Queues {
             .retain(|message| message.receipt_handle != receipt_handle);
     }
 
-    /// Moves everything that is visible, as StartMessageMoveTask does. Returns how many.
-    pub fn move_all(&self, from: Name, to: Name) -> usize {
+    /// Moves everything that is visible, as StartMessageMoveTask does: to a queue, or to where each message was redriven
+    /// from. Returns how many.
+    pub fn move_all(&self, from: Name, to: Option<Name>) -> usize {
         let now_us = self.world.now_us();
         let mut queues = lock(&self.queues);
-        let moved: Vec<Stored> = std::mem::take(queues.entry(from).or_default())
+        let (moved, kept): (Vec<Stored>, Vec<Stored>) = std::mem::take(queues.entry(from).or_default())
             .into_iter()
-            .map(|message| Stored {
+            .partition(|message| {
+                message.visible_at_us <= now_us && (to.is_some() || message.came_from.is_some())
+            });
+        queues.insert(from, kept);
+        let count = moved.len();
+        for message in moved {
+            let Some(target) = to.or(message.came_from) else { continue };
+            queues.entry(target).or_default().push(Stored {
                 message_id: format!("m-{:032x}", self.world.bits()),
                 sent_timestamp: Timestamp::from_us(now_us),
                 receive_count: 0,
                 visible_at_us: now_us,
+                came_from: None,
                 ..message
-            })
-            .collect();
-        let count = moved.len();
-        queues.entry(to).or_default().extend(moved);
+            });
+        }
         drop(queues);
         self.sent.notify_waiters();
         count
@@ -256,8 +284,12 @@ impl Queue for MemoryQueue {
                 if refuses {
                     return Err(QueueError("unavailable".to_owned()));
                 }
+                if delay_seconds > DELAY_SECONDS_MAX {
+                    return Err(QueueError(format!("a delay is at most {DELAY_SECONDS_MAX} s")));
+                }
                 self.environment.note(&format!("message sent for {}", message.payment_id));
-                self.queues.put(lane.into(), message.to_body(), delay_seconds);
+                let group = Some(message.merchant.as_str().to_owned());
+                self.queues.put(lane.into(), message.to_body(), group, delay_seconds);
                 Ok(())
             })
             .await

@@ -77,7 +77,7 @@ impl MemoryStore {
             self.environment.note(&format!("{what}: every answer lost"));
             return Err(StoreError::Unresolved("time-out".to_owned()));
         }
-        if world.fails(world.faults.lost_answer) {
+        if world.answer_is_lost() {
             self.environment.note(&format!("{what}: answer lost, tried again"));
             return Ok(self.environment.io(what, || self.apply(what, &effect)).await);
         }

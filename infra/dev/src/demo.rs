@@ -1,0 +1,265 @@
+//! `cargo dev demo`: real shop transactions through the whole system, to a provider that misbehaves, and the books
+//! checked at the end. It fails if a payment was lost, made twice or sent faster than the provider allows.
+
+mod outcome;
+mod progress;
+mod provider;
+mod settings;
+mod system;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use payments::id::{Nonce, PaymentId};
+use payments::payment::State;
+use payments::ports::Entropy;
+
+use crate::client::Base;
+use crate::load::{self, Hit, Shot, repeated};
+use crate::merchants;
+use crate::summary::{Accepted, AwsCalls, Evidence, Report, Standing};
+use crate::transactions::{self, Transaction};
+use outcome::Answers;
+use progress::{Display, Progress};
+use provider::Provider;
+use system::System;
+
+pub use provider::{KEY_VARIABLE, LISTENING};
+
+/// The file that the demo sends when no other is named.
+pub const SHIPPED_FILE: &str = "events/online-retail-2010-12.csv";
+
+/// Between two looks at how far it is.
+const LOOK: Duration = Duration::from_secs(1);
+/// Most open payments that are named when it was not drained in time.
+const NAMED_MAX: usize = 10;
+/// Most unreadable lines that are shown.
+const BAD_ROWS_MAX: usize = 10;
+
+/// What a person may choose.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Calls a second that the provider allows.
+    pub rate_per_second: u32,
+    /// Decides which calls fail and which messages come twice.
+    pub seed: u64,
+    /// The payments.
+    pub file: PathBuf,
+}
+
+/// Runs it. An error is one line that says what failed; the summary has been printed by then if there was one.
+pub async fn run(options: Options) -> Result<(), String> {
+    tokio::select! {
+        // Dropping everything ends the provider's process too.
+        _ = tokio::signal::ctrl_c() => Err("interrupted before the payments were through".to_owned()),
+        done = run_to_end(options) => done,
+    }
+}
+
+async fn run_to_end(options: Options) -> Result<(), String> {
+    let Options { rate_per_second, seed, file } = options;
+    let file = transactions::read_file(&located(file)).map_err(|error| error.to_string())?;
+    for bad in file.bad.iter().take(BAD_ROWS_MAX) {
+        println!("left out, {bad}");
+    }
+    if file.bad.len() > BAD_ROWS_MAX {
+        println!("left out, {} lines more", file.bad.len() - BAD_ROWS_MAX);
+    }
+    if file.rows.is_empty() {
+        return Err("the file holds no payment that can be sent".to_owned());
+    }
+    let key = Nonce::from_bits(aws::system::SystemEntropy::new().bits());
+    let mut provider = Provider::start(&settings::sandbox_arguments(rate_per_second, seed), key.as_str()).await?;
+    let mut system = System::start(provider.base_url(), key.as_str(), rate_per_second, seed).await?;
+    let merchants = merchants::named(&file.rows);
+    let api_keys = system.create_merchants(&merchants).await?;
+    println!("sluice    http://{}, {} merchants", system.address(), merchants.len());
+    println!("provider  {}, a process of its own, {rate_per_second} calls a second", provider.base_url());
+    println!("seed      {seed}; {}", settings::scale());
+
+    let begun = Instant::now();
+    let shots = repeated(shots(&file.rows, &api_keys)?, settings::REPEAT_SHARE, seed);
+    let arrived = Arc::new(AtomicU64::new(0));
+    let sending = send(&system, shots, Arc::clone(&arrived))?;
+    let watch = Watch { begun, arrived: &arrived, rate_per_second, payments: file.rows.len() };
+    let hits = watch.until_drained(&system, &mut provider, sending).await?;
+    let took = begun.elapsed();
+    // What the provider still lands late has to be in the ledger that is judged.
+    tokio::time::sleep(Duration::from_millis(settings::LATE_MS)).await;
+    let (duplicated, failed_batches) = (system.duplicated(), system.failed_batches());
+    system.stop().await;
+
+    let answer_ms: Vec<u64> = hits.iter().map(|hit| hit.latency_ms).collect();
+    let mut answers = Answers::of(&file.rows, &hits);
+    let open = find(&system, &mut answers.accepted).await?;
+    let (ledger, calls) = (provider.ledger().await?, provider.calls().await?);
+    let aws_calls = aws_calls(&system, answers.accepted.len(), calls.len());
+    let report = Report {
+        evidence: Evidence {
+            accepted: &answers.accepted,
+            unanswered: answers.unanswered.len(),
+            ledger: &ledger,
+            calls: &calls,
+            limit: rate_per_second,
+        },
+        transactions: file.rows.len(),
+        bad_rows: file.bad.len(),
+        answer_ms: &answer_ms,
+        replayed: answers.replayed,
+        refused: &answers.refused,
+        aws_calls: &aws_calls,
+        duplicated,
+        failed_batches,
+        took_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+    };
+    println!("\n{report}");
+    for line in answers.unanswered.iter().chain(&open).take(NAMED_MAX) {
+        println!("open: {line}");
+    }
+    match report.faults().len() {
+        0 => Ok(()),
+        count => Err(format!("{count} of the demo's promises did not hold; the verdict above names them")),
+    }
+}
+
+/// The shipped file is found from anywhere in the workspace.
+fn located(file: PathBuf) -> PathBuf {
+    if file.exists() || file != Path::new(SHIPPED_FILE) {
+        return file;
+    }
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(file)
+}
+
+fn shots(transactions: &[Transaction], api_keys: &merchants::ApiKeys) -> Result<Vec<Shot>, String> {
+    let shot = |(index, transaction): (usize, &Transaction)| {
+        let api_key = api_keys
+            .get(&transaction.merchant)
+            .ok_or_else(|| format!("merchant {} has no API key", transaction.merchant))?;
+        let body = Bytes::from(transaction.body().to_string());
+        Ok(Shot { index, api_key: Arc::clone(api_key), body })
+    };
+    transactions.iter().enumerate().map(shot).collect()
+}
+
+type Sending = tokio::task::JoinHandle<Vec<Hit>>;
+
+fn send(system: &System, shots: Vec<Shot>, arrived: Arc<AtomicU64>) -> Result<Sending, String> {
+    let base = Base::parse(&format!("http://{}", system.address())).map_err(|error| error.to_string())?;
+    Ok(tokio::spawn(async move {
+        load::send(&base, shots, settings::CONNECTIONS, move |hit| {
+            if hit.is_accepted() && !hit.is_replay {
+                arrived.fetch_add(1, Ordering::Relaxed);
+            }
+        })
+        .await
+    }))
+}
+
+/// Looks on until everything has ended.
+struct Watch<'a> {
+    begun: Instant,
+    arrived: &'a AtomicU64,
+    rate_per_second: u32,
+    payments: usize,
+}
+
+impl Watch<'_> {
+    /// Three calls for each payment at the rate, and a minute for what waits.
+    fn bound(&self) -> Duration {
+        let calls = u64::try_from(self.payments).unwrap_or(u64::MAX).saturating_mul(3);
+        Duration::from_secs(60 + calls / u64::from(self.rate_per_second.max(1)))
+    }
+
+    /// Shows how far it is until nothing is open, or until the bound. What is open then, the summary names.
+    async fn until_drained(
+        &self,
+        system: &System,
+        provider: &mut Provider,
+        mut sending: Sending,
+    ) -> Result<Vec<Hit>, String> {
+        let mut display = Display::new();
+        let mut hits = None;
+        loop {
+            tokio::select! {
+                done = &mut sending, if hits.is_none() => {
+                    hits = Some(done.map_err(|_| "the requests could not be sent".to_owned())?);
+                }
+                () = tokio::time::sleep(LOOK) => {}
+            }
+            let progress = self.look(system, provider).await?;
+            display.show(&progress);
+            let is_drained = progress.arrived == progress.settled;
+            let is_over = self.begun.elapsed() > self.bound();
+            match hits {
+                Some(hits) if is_drained || is_over => {
+                    display.finish();
+                    return Ok(hits);
+                }
+                None if is_over => {
+                    display.finish();
+                    return Err("the requests were not all answered in time".to_owned());
+                }
+                unfinished => hits = unfinished,
+            }
+        }
+    }
+
+    async fn look(&self, system: &System, provider: &mut Provider) -> Result<Progress, String> {
+        let calls = provider.calls().await?;
+        let now_ms = u64::try_from(std::time::UNIX_EPOCH.elapsed().unwrap_or_default().as_millis()).unwrap_or(0);
+        let states = system.states().await?;
+        let in_states = |wanted: &[State]| -> u64 {
+            wanted.iter().filter_map(|state| states.get(state.as_str())).sum()
+        };
+        Ok(Progress {
+            seconds: self.begun.elapsed().as_secs(),
+            // The item is there before its answer is.
+            arrived: states.values().sum::<u64>().max(self.arrived.load(Ordering::Relaxed)),
+            queued: in_states(&[State::Queued]),
+            in_flight: in_states(&[State::Sending]),
+            to_query: in_states(&[State::Pending, State::Unknown]),
+            settled: in_states(&[
+                State::Parked,
+                State::Succeeded,
+                State::Declined,
+                State::Canceled,
+                State::Expired,
+            ]),
+            calls: calls.iter().filter(|call| call.at_ms + 1_000 > now_ms).count(),
+            limit: self.rate_per_second,
+        })
+    }
+}
+
+/// Reads where each payment stands; returns those that are still open, by name.
+async fn find(system: &System, accepted: &mut [Accepted]) -> Result<Vec<String>, String> {
+    let mut open = Vec::new();
+    for payment in accepted {
+        let id = PaymentId::new(payment.payment_id.clone()).map_err(|error| error.to_string())?;
+        let Some(stands) = system.payment(&id).await? else {
+            open.push(format!("{id}: no item"));
+            continue;
+        };
+        let standing = Standing::of(&stands);
+        if !standing.is_settled() {
+            open.push(format!("{id}: {}, {}", stands.state.as_str(), stands.reason.as_str()));
+        }
+        payment.stands = Some(standing);
+    }
+    Ok(open)
+}
+
+fn aws_calls(system: &System, payments: usize, provider_calls: usize) -> Vec<AwsCalls> {
+    let of = |name, provider_calls| {
+        AwsCalls { name, payments, provider_calls, by_operation: system.calls_of(name) }
+    };
+    vec![
+        of(system::INGEST, None),
+        of(system::CONSUMER, Some(provider_calls)),
+        of(system::MAPPINGS, None),
+        of(system::DEAD_LETTER, None),
+    ]
+}

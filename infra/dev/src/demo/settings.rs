@@ -1,0 +1,153 @@
+//! The demo's numbers: those of a deployment scaled down to a minute, each with its reason.
+
+use payments::policy::Policy;
+
+use crate::sandbox::Fault;
+
+/// The provider's name, under which its gate stands.
+pub const PROVIDER_NAME: &str = "sandbox";
+/// The day that all retention is counted in, in ms.
+const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
+/// Time that an answer takes without a fault, in ms.
+pub const LATENCY_MS: (u64, u64) = (50, 400);
+/// What a slow answer takes longer: beyond the call's time-out, so that it is a charge whose answer nobody read.
+pub const SLOW_MS: u64 = 1_800;
+/// From accepted to approved.
+pub const PENDING_MS: u64 = 3_000;
+/// When a late payment lands: after the call's time-out and after its lease, within the absence bound.
+pub const LATE_MS: u64 = 3_500;
+/// Kept free of each second. A single machine's scheduler is jumpier than a network, so more than a deployment's 10.
+pub const MARGIN_MS: u32 = 50;
+
+/// The gate's rate for a provider that allows so many calls a second: a twentieth less. The margin makes up for a call
+/// that is written late; this makes up for one that the provider, a busy process beside us, reads late.
+pub const fn gate_rate(limit_per_second: u32) -> u32 {
+    let less = limit_per_second - limit_per_second.div_ceil(20);
+    if less == 0 { 1 } else { less }
+}
+
+/// A function's time-out.
+pub const FUNCTION_TIMEOUT_MS: u64 = 20_000;
+/// Six times the function's time-out and the window ("Configuring a queue to use with Lambda").
+pub const VISIBILITY_SECONDS: u32 = 121;
+/// Receives before the DLQ: ordinary waiting (a look every few seconds until an absence is proved) stays below it.
+pub const MAX_RECEIVES: u32 = 20;
+/// Receives in the DLQ before a message goes on to people.
+pub const DEAD_LETTER_MAX_RECEIVES: u32 = 5;
+/// Share of the messages that are delivered twice.
+pub const DUPLICATE_SHARE: f64 = 0.05;
+/// Share of the requests that are made twice at once.
+pub const REPEAT_SHARE: f64 = 0.15;
+/// Connections that the merchants' requests come on.
+pub const CONNECTIONS: usize = 6;
+/// How long an idle connection to the provider is kept.
+pub const IDLE_TIMEOUT_MS: u64 = 10_000;
+/// Calls side by side in one invocation.
+pub const MAX_IN_FLIGHT: u32 = 20;
+
+/// How the provider misbehaves, by share of calls.
+pub const FAULTS: [(Fault, f64); 10] = [
+    (Fault::Slow, 0.05),
+    (Fault::RateLimited, 0.01),
+    (Fault::ErrorBefore, 0.03),
+    (Fault::DropBefore, 0.02),
+    (Fault::Decline, 0.04),
+    (Fault::Pending, 0.04),
+    (Fault::ErrorAfter, 0.03),
+    (Fault::DropAfter, 0.05),
+    (Fault::Unreadable, 0.01),
+    (Fault::Late, 0.02),
+];
+
+/// The policy. What a deployment waits for hours is waited for seconds here, because the sandbox says so of itself.
+pub const fn policy() -> Policy {
+    Policy {
+        connect_timeout_ms: 500,
+        call_timeout_ms: 1_500,
+        // An unoptimised build on a busy machine takes its time for a write.
+        claim_lead_ms: 500,
+        settle_allowance_ms: 1_000,
+        // The sandbox lands nothing later than LATE_MS after its request.
+        absence_bound_ms: 4_500,
+        key_window_ms: 10 * 60 * 1_000,
+        // One machine has one clock.
+        clock_skew_ms: 1_000,
+        max_attempts: 5,
+        backoff_base_ms: 500,
+        backoff_cap_ms: 4_000,
+        max_heals: 10,
+        missing_item_grace_ms: 30_000,
+        newer_version_grace_ms: 60_000,
+        retention_ms: 400 * DAY_MS,
+    }
+}
+
+/// The sandbox's arguments for this rate and seed.
+pub fn sandbox_arguments(rate_per_second: u32, seed: u64) -> Vec<String> {
+    let mut arguments: Vec<String> = [
+        ("--rate", rate_per_second.to_string()),
+        ("--latency-min-ms", LATENCY_MS.0.to_string()),
+        ("--latency-max-ms", LATENCY_MS.1.to_string()),
+        ("--slow-ms", SLOW_MS.to_string()),
+        ("--pending-ms", PENDING_MS.to_string()),
+        ("--late-ms", LATE_MS.to_string()),
+        ("--seed", seed.to_string()),
+    ]
+    .into_iter()
+    .flat_map(|(name, value)| [name.to_owned(), value])
+    .collect();
+    for (fault, share) in FAULTS {
+        arguments.extend(["--fault".to_owned(), format!("{}={share}", fault.name())]);
+    }
+    arguments
+}
+
+/// One line that says what is scaled down.
+pub fn scale() -> String {
+    let policy = policy();
+    format!(
+        "scaled down to a minute: call time-out {} ms, absence proved {} s after the lease, backoff {} s at most, one \
+         clock ({} s of skew)",
+        policy.call_timeout_ms,
+        policy.absence_proof_ms().div_ceil(1_000),
+        policy.backoff_cap_ms / 1_000,
+        policy.clock_skew_ms / 1_000,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_lands_after_its_absence_was_proved() {
+        let policy = policy();
+        // The lease begins with the slot at the latest; the request is written before it ends.
+        assert!(LATE_MS < policy.absence_bound_ms);
+        assert!(LATE_MS > policy.lease_ms(), "or it would not be late");
+        assert!(SLOW_MS + LATENCY_MS.0 > policy.call_timeout_ms);
+    }
+
+    #[test]
+    fn the_shares_are_ones_that_the_sandbox_takes() {
+        let mut faults = crate::sandbox::Faults::default();
+        for (fault, share) in FAULTS {
+            faults.set(fault, share);
+        }
+        assert_eq!(faults.check(), Ok(()));
+    }
+
+    #[test]
+    fn the_gate_keeps_below_the_limit() {
+        assert_eq!(gate_rate(50), 47);
+        assert_eq!(gate_rate(500), 475);
+        assert_eq!(gate_rate(1), 1);
+        assert_eq!(gate_rate(2), 1);
+    }
+
+    #[test]
+    fn a_call_fits_into_an_invocation_many_times() {
+        assert!(policy().lease_ms() * 4 < FUNCTION_TIMEOUT_MS);
+        assert!(u64::from(VISIBILITY_SECONDS) * 1_000 > FUNCTION_TIMEOUT_MS * 6);
+    }
+}

@@ -1,0 +1,232 @@
+//! Sluice as a deployment wires it, in one process: the real handlers over the real adapters and the SDK's clients, an
+//! embedded AWS beneath them, and what API Gateway and the event source mappings do around them.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use aws::clients::Clients;
+use aws::gates::DynamoGates;
+use aws::merchants::DynamoMerchants;
+use aws::queue::SqsQueue;
+use aws::store::DynamoStore;
+use aws::system::{SystemClock, SystemEntropy};
+use aws_lambda_events::sqs::SqsEvent;
+use aws_sdk_dynamodb::error::DisplayErrorContext;
+use consumer::{Consumer, Limits};
+use dead_letter::DeadLetter;
+use ingest::Ingest;
+use payments::gate::GateState;
+use payments::id::{MerchantId, PaymentId};
+use payments::payment::Payment;
+use payments::ports::Store;
+use payments::time::Timestamp;
+use providers::http::{HttpProvider, HttpSettings};
+
+use super::settings;
+use crate::embedded::{Embedded, GATES_TABLE, MERCHANTS_TABLE, PAYMENTS_TABLE, QueueNumbers, Queues, REGION, queue_arn};
+use crate::front::Front;
+use crate::mapping::{Mapping, QueueAddress, Settings};
+use crate::merchants::{self, ApiKeys};
+
+/// Under which name the calls of `ingest` are counted.
+pub const INGEST: &str = "ingest";
+/// Under which name the calls of `consumer` are counted.
+pub const CONSUMER: &str = "consumer";
+/// Under which name the calls of the event source mappings are counted, which AWS makes and bills for SQS.
+pub const MAPPINGS: &str = "mappings";
+/// Under which name the calls of `dead_letter` are counted.
+pub const DEAD_LETTER: &str = "dead_letter";
+const WATCHER: &str = "watcher";
+
+/// Everything between the merchants and the provider.
+pub struct System {
+    embedded: Embedded,
+    watcher: Clients,
+    store: DynamoStore,
+    front: Front,
+    mappings: Vec<Mapping>,
+}
+
+impl System {
+    /// Starts everything, for a provider at `provider_url` that takes so many calls a second.
+    pub async fn start(
+        provider_url: &str,
+        provider_key: &str,
+        rate_per_second: u32,
+        seed: u64,
+    ) -> Result<Self, String> {
+        let embedded = Embedded::start();
+        embedded.create_tables().await?;
+        let queues = embedded
+            .create_queues(QueueNumbers {
+                visibility_seconds: settings::VISIBILITY_SECONDS,
+                max_receive_count: settings::MAX_RECEIVES,
+                dead_letter_visibility_seconds: settings::VISIBILITY_SECONDS,
+                dead_letter_max_receive_count: settings::DEAD_LETTER_MAX_RECEIVES,
+            })
+            .await?;
+        let consumer = consumer(&embedded, &queues, provider_url, provider_key, rate_per_second)?;
+        let mappings = mappings(&embedded, &queues, consumer, seed);
+        let front = front(&embedded, &queues).await?;
+        let watcher = Clients::new(&embedded.config(WATCHER));
+        let store = DynamoStore::new(watcher.dynamodb.clone(), PAYMENTS_TABLE);
+        Ok(Self { embedded, watcher, store, front, mappings })
+    }
+
+    /// Where merchants send their payments.
+    pub fn address(&self) -> SocketAddr {
+        self.front.address()
+    }
+
+    /// Creates merchants, each with whether it may refund without naming the charge.
+    pub async fn create_merchants(&self, merchants: &BTreeMap<MerchantId, bool>) -> Result<ApiKeys, String> {
+        merchants::create(&self.watcher.dynamodb, MERCHANTS_TABLE, merchants, &SystemEntropy::new()).await
+    }
+
+    /// How many payments stand in each state.
+    pub async fn states(&self) -> Result<BTreeMap<String, u64>, String> {
+        let mut states = BTreeMap::new();
+        let mut pages = self
+            .watcher
+            .dynamodb
+            .scan()
+            .table_name(PAYMENTS_TABLE)
+            .projection_expression("#state")
+            .expression_attribute_names("#state", "state")
+            .into_paginator()
+            .items()
+            .send();
+        while let Some(item) = pages.next().await {
+            let item = item.map_err(|error| format!("cannot read the payments: {}", DisplayErrorContext(&error)))?;
+            if let Some(Ok(state)) = item.get("state").map(|state| state.as_s()) {
+                *states.entry(state.clone()).or_default() += 1;
+            }
+        }
+        Ok(states)
+    }
+
+    /// A payment as it stands.
+    pub async fn payment(&self, id: &PaymentId) -> Result<Option<Payment>, String> {
+        self.store.get(id).await.map_err(|error| format!("cannot read payment {id}: {error}"))
+    }
+
+    /// AWS calls that `who` has made, by operation.
+    pub fn calls_of(&self, who: &str) -> BTreeMap<String, u64> {
+        let calls = self.embedded.calls().into_iter();
+        calls.filter(|((label, _), _)| label == who).map(|((_, operation), count)| (operation, count)).collect()
+    }
+
+    /// Messages that were delivered twice on purpose so far.
+    pub fn duplicated(&self) -> u64 {
+        self.mappings.iter().map(|mapping| mapping.counts().duplicated.load(Ordering::Relaxed)).sum()
+    }
+
+    /// Batches that failed as a whole so far, which no handler of ours should let happen.
+    pub fn failed_batches(&self) -> u64 {
+        self.mappings.iter().map(|mapping| mapping.counts().failed_batches.load(Ordering::Relaxed)).sum()
+    }
+
+    /// Stops polling and lets finish what runs.
+    pub async fn stop(&mut self) {
+        for mapping in self.mappings.drain(..) {
+            mapping.stop().await;
+        }
+    }
+}
+
+type RealConsumer = Consumer<DynamoStore, DynamoGates, SqsQueue, HttpProvider, SystemClock, SystemEntropy>;
+
+fn consumer(
+    embedded: &Embedded,
+    queues: &Queues,
+    provider_url: &str,
+    provider_key: &str,
+    rate_per_second: u32,
+) -> Result<RealConsumer, String> {
+    let policy = settings::policy();
+    let clients = Clients::new(&embedded.config(CONSUMER));
+    let provider = HttpProvider::new(HttpSettings {
+        base_url: provider_url.to_owned(),
+        key: provider_key.to_owned(),
+        connect_timeout_ms: policy.connect_timeout_ms,
+        pool_size: usize::try_from(settings::MAX_IN_FLIGHT).unwrap_or(1),
+        idle_timeout_ms: settings::IDLE_TIMEOUT_MS,
+    })
+    .map_err(|error| format!("the provider's settings are wrong: {error}"))?;
+    Ok(Consumer::new(
+        DynamoStore::new(clients.dynamodb.clone(), PAYMENTS_TABLE),
+        DynamoGates::new(clients.dynamodb, GATES_TABLE),
+        SqsQueue::new(clients.sqs, queues.urls()),
+        provider,
+        SystemClock,
+        SystemEntropy::new(),
+        policy,
+        Limits { max_in_flight: settings::MAX_IN_FLIGHT },
+        GateState::new(settings::PROVIDER_NAME, settings::gate_rate(rate_per_second), settings::MARGIN_MS),
+    ))
+}
+
+async fn front(embedded: &Embedded, queues: &Queues) -> Result<Front, String> {
+    let clients = Clients::new(&embedded.config(INGEST));
+    let ingest = Arc::new(Ingest::new(
+        DynamoStore::new(clients.dynamodb.clone(), PAYMENTS_TABLE),
+        DynamoMerchants::new(clients.dynamodb, MERCHANTS_TABLE),
+        SqsQueue::new(clients.sqs, queues.urls()),
+        SystemClock,
+        SystemEntropy::new(),
+        settings::policy(),
+    ));
+    let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    Front::start(any_port, move |request| {
+        let ingest = Arc::clone(&ingest);
+        async move { ingest.handle(request).await }
+    })
+    .await
+    .map_err(|error| format!("cannot listen on this machine: {error}"))
+}
+
+/// Both lanes on the one consumer, and the DLQ on its triage.
+fn mappings(embedded: &Embedded, queues: &Queues, consumer: RealConsumer, seed: u64) -> Vec<Mapping> {
+    let client = aws_sdk_sqs::Client::new(&embedded.config(MAPPINGS));
+    let address = |url: &str| QueueAddress {
+        url: url.to_owned(),
+        arn: queue_arn(url),
+        region: REGION.to_owned(),
+    };
+    let consumer = Arc::new(consumer);
+    let to_consumer = move |event: SqsEvent, deadline: Timestamp| {
+        let consumer = Arc::clone(&consumer);
+        async move { Some(consumer.handle(event, deadline).await) }
+    };
+    let clients = Clients::new(&embedded.config(DEAD_LETTER));
+    let triage = Arc::new(DeadLetter::new(
+        DynamoStore::new(clients.dynamodb, PAYMENTS_TABLE),
+        SqsQueue::new(clients.sqs, queues.urls()),
+        SystemClock,
+        SystemEntropy::new(),
+        settings::policy(),
+    ));
+    let to_triage = move |event: SqsEvent, deadline: Timestamp| {
+        let triage = Arc::clone(&triage);
+        async move { Some(triage.handle(event, deadline).await) }
+    };
+    let standard = Settings {
+        name: "standard",
+        // Room in flight for the rate times the slowest answer: 8 × 20 is more than three seconds of 50.
+        batch_size: 20,
+        window_ms: 1_000,
+        maximum_concurrency: 8,
+        function_timeout_ms: settings::FUNCTION_TIMEOUT_MS,
+        duplicate_share: settings::DUPLICATE_SHARE,
+        seed,
+    };
+    let high = Settings { name: "high", batch_size: 10, window_ms: 0, maximum_concurrency: 2, ..standard.clone() };
+    let dead_letter = Settings { name: "dead-letter", ..high.clone() };
+    vec![
+        Mapping::start(client.clone(), address(&queues.standard), standard, to_consumer.clone()),
+        Mapping::start(client.clone(), address(&queues.high), high, to_consumer),
+        Mapping::start(client, address(&queues.dead_letter), dead_letter, to_triage),
+    ]
+}

@@ -1,0 +1,134 @@
+//! `cargo dev …`: what a person runs by hand. This file reads the command line and nothing else.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use dev::demo;
+use dev::sandbox::{Fault, Faults, Sandbox, SandboxSettings, parse_fault};
+
+/// Sluice on this machine, without an AWS account.
+#[derive(Parser)]
+#[command(name = "cargo dev", bin_name = "cargo dev", version)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Sends a file of payments through the whole system to a provider that misbehaves, and checks the books.
+    Demo(DemoArguments),
+    // `simulate` has its place here.
+    /// Runs the sandbox provider until it is interrupted. Its key is taken from SANDBOX_KEY.
+    Sandbox(SandboxArguments),
+}
+
+#[derive(Args)]
+struct DemoArguments {
+    /// Calls a second that the provider allows.
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=500))]
+    rate: u32,
+    /// Decides which calls fail and which messages come twice.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// A CSV file with the columns order_id, kind, merchant, amount and currency.
+    #[arg(long, value_name = "F", default_value = demo::SHIPPED_FILE)]
+    file: PathBuf,
+}
+
+#[derive(Args)]
+struct SandboxArguments {
+    /// Where to listen; port 0 takes any free one.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8081")]
+    listen: SocketAddr,
+    /// Calls taken in any second; 0 is no limit.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    rate: u32,
+    /// Shortest time that an answer takes.
+    #[arg(long, value_name = "MS", default_value_t = 50)]
+    latency_min_ms: u64,
+    /// Longest time that an answer takes.
+    #[arg(long, value_name = "MS", default_value_t = 400)]
+    latency_max_ms: u64,
+    /// How often it misbehaves in one way, such as drop_after=0.02; may be given for each way.
+    #[arg(long = "fault", value_name = "NAME=SHARE", value_parser = parse_fault)]
+    faults: Vec<(Fault, f64)>,
+    /// What a slow answer takes longer.
+    #[arg(long, value_name = "MS", default_value_t = 5_000)]
+    slow_ms: u64,
+    /// From accepted to approved.
+    #[arg(long, value_name = "MS", default_value_t = 2_000)]
+    pending_ms: u64,
+    /// From a late payment's request to its effect.
+    #[arg(long, value_name = "MS", default_value_t = 2_000)]
+    late_ms: u64,
+    /// The same payments with the same seed meet the same faults.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+    /// Ends with its standard input: whoever started it has ended.
+    #[arg(long, hide = true)]
+    until_input_ends: bool,
+}
+
+fn main() -> ExitCode {
+    let command_line = CommandLine::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&format!("cannot start: {error}")),
+    };
+    let done = runtime.block_on(async {
+        match command_line.command {
+            Command::Demo(DemoArguments { rate, seed, file }) => {
+                demo::run(demo::Options { rate_per_second: rate, seed, file }).await
+            }
+            Command::Sandbox(arguments) => sandbox(arguments).await,
+        }
+    });
+    // A read of standard input that is still waited for must not keep the process.
+    runtime.shutdown_background();
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failed(&error),
+    }
+}
+
+fn failed(error: &str) -> ExitCode {
+    eprintln!("error: {error}");
+    ExitCode::FAILURE
+}
+
+async fn sandbox(arguments: SandboxArguments) -> Result<(), String> {
+    let mut faults = Faults::default();
+    for (fault, share) in arguments.faults {
+        faults.set(fault, share);
+    }
+    let settings = SandboxSettings {
+        listen: arguments.listen,
+        key: std::env::var(demo::KEY_VARIABLE).unwrap_or_else(|_| "sandbox-key".to_owned()),
+        rate_per_second: arguments.rate,
+        latency_ms: (arguments.latency_min_ms, arguments.latency_max_ms),
+        faults,
+        slow_ms: arguments.slow_ms,
+        pending_ms: arguments.pending_ms,
+        late_ms: arguments.late_ms,
+        seed: arguments.seed,
+    };
+    settings.check()?;
+    let cannot = |error: std::io::Error| format!("the sandbox provider cannot listen on {}: {error}", arguments.listen);
+    let sandbox = Sandbox::bind(settings).await.map_err(cannot)?;
+    println!("{}http://{}", demo::LISTENING, sandbox.address().map_err(cannot)?);
+    tokio::select! {
+        never = sandbox.run() => match never {},
+        () = input_ended(arguments.until_input_ends) => Ok(()),
+        _ = tokio::signal::ctrl_c() => Ok(()),
+    }
+}
+
+async fn input_ended(matters: bool) {
+    if !matters {
+        std::future::pending::<()>().await;
+    }
+    let _ = tokio::io::copy(&mut tokio::io::stdin(), &mut tokio::io::sink()).await;
+}

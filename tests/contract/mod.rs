@@ -1,0 +1,15 @@
+//! The ports' contract: what every implementation of them promises, said once and held against each family, AWS's
+//! adapters over the embedded AWS and the simulator's ports in memory.
+//!
+//! Nothing in the suites knows what it is run against. What a family alone promises is tested beside its instance.
+
+pub mod gate;
+pub mod merchants;
+pub mod queue;
+pub mod refunds;
+pub mod samples;
+pub mod size;
+pub mod store;
+
+mod aws;
+mod settings;

@@ -1,0 +1,145 @@
+//! The contract of `Store` for refunds: what is given back was there to give.
+
+use payments::answer::{Found, ProviderText, SendAnswer};
+use payments::id::MerchantId;
+use payments::money::{Currency, Money};
+use payments::payment::{Order, Payment, State};
+use payments::ports::Store;
+use payments::store::Written;
+use payments::transition::Event;
+
+use super::samples::{NOW, accepted, charged, claim_of, held, nonce, order, policy, pounds, refund, step};
+use super::store::{applied, nobody, stands};
+
+/// Every promise of a store about refunds.
+pub async fn refund_contract<S: Store>(store: &S) {
+    two_of_sixty_on_a_hundred_cannot_both_pass(store).await;
+    nor_at_the_same_time(store).await;
+    a_success_keeps_what_it_took(store).await;
+    a_repeated_refund_reserves_once(store).await;
+    only_a_charge_that_fits_can_be_refunded(store).await;
+    a_refund_that_is_written_as_ended_reserves_nothing(store).await;
+    a_write_of_the_charge_leaves_the_reservation_alone(store).await;
+}
+
+async fn two_of_sixty_on_a_hundred_cannot_both_pass<S: Store>(store: &S) {
+    let charge = charged(100);
+    applied(store.put(&charge).await);
+    let (first, second) = (refund(&charge, 60), refund(&charge, 60));
+    assert_eq!(store.put(&first).await, Ok(Written::Applied(Box::new(first.clone()))));
+    let left = Payment { refundable: Some(40), ..charge.clone() };
+    assert_eq!(stands(store, &charge.id).await, left);
+    assert_eq!(store.put(&second).await, Ok(Written::ChargeRefused(Some(Box::new(left)))));
+    assert_eq!(store.get(&second.id).await, Ok(None), "all or nothing");
+
+    // The end without success gives it back, in the same write.
+    let declined = settled(store, &first, &declined()).await;
+    assert_eq!(declined.state, State::Declined);
+    assert_eq!(stands(store, &charge.id).await.refundable, Some(100));
+    applied(store.put(&second).await);
+    assert_eq!(stands(store, &charge.id).await.refundable, Some(40));
+}
+
+async fn nor_at_the_same_time<S: Store>(store: &S) {
+    for _ in 0..10 {
+        let charge = charged(100);
+        applied(store.put(&charge).await);
+        let (first, second) = (refund(&charge, 60), refund(&charge, 60));
+        let (one, other) = tokio::join!(store.put(&first), store.put(&second));
+        let passed = [&one, &other].into_iter().filter(|put| matches!(put, Ok(Written::Applied(_)))).count();
+        assert_eq!(passed, 1, "{one:?} {other:?}");
+        assert_eq!(stands(store, &charge.id).await.refundable, Some(40));
+    }
+}
+
+async fn a_success_keeps_what_it_took<S: Store>(store: &S) {
+    let charge = charged(100);
+    applied(store.put(&charge).await);
+    let refund = refund(&charge, 60);
+    applied(store.put(&refund).await);
+    let approved = SendAnswer::Found(Found::Approved { reference: ProviderText::new("re_1") });
+    assert_eq!(settled(store, &refund, &approved).await.state, State::Succeeded);
+    assert_eq!(stands(store, &charge.id).await.refundable, Some(40));
+}
+
+async fn a_repeated_refund_reserves_once<S: Store>(store: &S) {
+    let charge = charged(100);
+    applied(store.put(&charge).await);
+    let first = refund(&charge, 40);
+    applied(store.put(&first).await);
+    let again = Payment { nonce: nonce(), ..first.clone() };
+    assert_eq!(store.put(&again).await, Ok(Written::Refused(Some(Box::new(first.clone())))));
+    assert_eq!(stands(store, &charge.id).await.refundable, Some(60));
+
+    // Released once too, however often its end is written.
+    let canceled = step(&first, &Event::Cancel, NOW);
+    applied(store.replace(&first, &canceled).await);
+    let once_more = Payment { nonce: nonce(), ..canceled.clone() };
+    assert_eq!(store.replace(&first, &once_more).await, Ok(Written::Refused(Some(Box::new(canceled)))));
+    assert_eq!(stands(store, &charge.id).await.refundable, Some(100));
+}
+
+async fn only_a_charge_that_fits_can_be_refunded<S: Store>(store: &S) {
+    let waiting = accepted(Order { money: pounds(100), ..order() });
+    let foreign = {
+        let charge = charged(100);
+        let merchant = MerchantId::new("france").unwrap();
+        Payment { order: Order { merchant, ..charge.order.clone() }, ..charge }
+    };
+    let euros = {
+        let charge = charged(100);
+        let money = Money::new(100, Currency::new("EUR").unwrap()).unwrap();
+        Payment { order: Order { money, ..charge.order.clone() }, ..charge }
+    };
+    for (name, charge) in [("not succeeded", waiting), ("another merchant's", foreign), ("another currency", euros)] {
+        applied(store.put(&charge).await);
+        let ours = Payment {
+            order: Order { merchant: super::samples::merchant(), money: pounds(60), ..refund(&charge, 60).order },
+            ..refund(&charge, 60)
+        };
+        assert_eq!(store.put(&ours).await, Ok(Written::ChargeRefused(Some(Box::new(charge.clone())))), "{name}");
+        assert_eq!(store.get(&ours.id).await, Ok(None), "{name}");
+        assert_eq!(stands(store, &charge.id).await, charge, "{name}");
+    }
+    let nothing = refund(&Payment { id: nobody(), ..charged(100) }, 60);
+    assert_eq!(store.put(&nothing).await, Ok(Written::ChargeRefused(None)));
+    assert_eq!(store.get(&nobody()).await, Ok(None), "reserving creates no charge");
+}
+
+async fn a_refund_that_is_written_as_ended_reserves_nothing<S: Store>(store: &S) {
+    let charge = charged(100);
+    applied(store.put(&charge).await);
+    let refund = step(&refund(&charge, 60), &Event::Cancel, NOW);
+    applied(store.put(&refund).await);
+    assert_eq!(stands(store, &charge.id).await.refundable, Some(100));
+}
+
+/// A charge's write that was decided before a refund came must not undo the refund's reservation.
+async fn a_write_of_the_charge_leaves_the_reservation_alone<S: Store>(store: &S) {
+    let charge = charged(100);
+    applied(store.put(&charge).await);
+    applied(store.put(&refund(&charge, 60)).await);
+    let noted = Payment {
+        version: charge.version + 1,
+        nonce: nonce(),
+        late_success_at: Some(NOW),
+        ..charge.clone()
+    };
+    applied(store.replace(&charge, &noted).await);
+    let stands = stands(store, &charge.id).await;
+    assert_eq!((stands.refundable, stands.late_success_at), (Some(40), Some(NOW)));
+}
+
+fn declined() -> SendAnswer {
+    SendAnswer::Found(Found::Declined { code: ProviderText::new("refund_not_possible") })
+}
+
+async fn settled<S: Store>(store: &S, payment: &Payment, answer: &SendAnswer) -> Payment {
+    let claim = claim_of(payment);
+    applied(store.claim(&claim).await);
+    let claimed = claim.apply(payment, &policy()).unwrap();
+    let after = step(&claimed, &Event::SendAnswered { claim: &held(&claimed), answer }, NOW);
+    applied(store.replace(&claimed, &after).await);
+    assert_eq!(stands(store, &payment.id).await, after);
+    after
+}

@@ -1,0 +1,110 @@
+//! The functions' settings: all of them, or a start that names what is wrong.
+
+use std::collections::BTreeMap;
+
+use aws::settings::{ConsumerSettings, DeadLetterSettings, IngestSettings, Secret};
+
+const SETTINGS: [(&str, &str); 28] = [
+    ("PAYMENTS_TABLE", "payments"),
+    ("MERCHANTS_TABLE", "merchants"),
+    ("GATES_TABLE", "gates"),
+    ("HIGH_QUEUE_URL", "https://sqs.eu-central-1.amazonaws.com/123456789012/high"),
+    ("STANDARD_QUEUE_URL", "https://sqs.eu-central-1.amazonaws.com/123456789012/standard"),
+    ("DEAD_LETTER_QUEUE_URL", "https://sqs.eu-central-1.amazonaws.com/123456789012/dead-letter"),
+    ("PROVIDER_NAME", "acme"),
+    ("PROVIDER_URL", "https://api.acme.example/v1"),
+    ("PROVIDER_KEY", "key_0123456789"),
+    ("PROVIDER_RATE_PER_SECOND", "5000"),
+    ("RATE_MARGIN_MS", "10"),
+    ("POOL_SIZE", "50"),
+    ("MAX_IN_FLIGHT", "200"),
+    ("CONNECT_TIMEOUT_MS", "2000"),
+    ("CALL_TIMEOUT_MS", "10000"),
+    ("CLAIM_LEAD_MS", "200"),
+    ("SETTLE_ALLOWANCE_MS", "9000"),
+    ("ABSENCE_BOUND_MS", "900000"),
+    ("KEY_WINDOW_MS", "86400000"),
+    ("CLOCK_SKEW_MS", "600000"),
+    ("MAX_ATTEMPTS", "5"),
+    ("BACKOFF_BASE_MS", "1000"),
+    ("BACKOFF_CAP_MS", "60000"),
+    ("MAX_HEALS", "20"),
+    ("MISSING_ITEM_GRACE_MS", "600000"),
+    ("NEWER_VERSION_GRACE_MS", "3600000"),
+    ("RETENTION_MS", "34560000000"),
+    ("UNRELATED", "whatever"),
+];
+
+fn with(changes: &[(&str, Option<&str>)]) -> impl Fn(&str) -> Option<String> {
+    let mut settings: BTreeMap<String, String> =
+        SETTINGS.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    for (name, value) in changes {
+        match value {
+            Some(value) => settings.insert((*name).to_owned(), (*value).to_owned()),
+            None => settings.remove(*name),
+        };
+    }
+    move |name| settings.get(name).cloned()
+}
+
+#[test]
+fn each_function_reads_what_it_needs_and_no_more() {
+    let consumer = ConsumerSettings::from(with(&[("MERCHANTS_TABLE", None), ("DEAD_LETTER_QUEUE_URL", None)])).unwrap();
+    assert_eq!(consumer.provider_rate_per_second, 5_000);
+    assert_eq!(consumer.policy.retention_ms, 34_560_000_000);
+    let ingest = IngestSettings::from(with(&[("GATES_TABLE", None), ("PROVIDER_KEY", None)])).unwrap();
+    assert_eq!(ingest.queues.dead_letter, None);
+    let dead_letter = DeadLetterSettings::from(with(&[("PROVIDER_URL", None)])).unwrap();
+    assert!(dead_letter.queues.dead_letter.unwrap().ends_with("/dead-letter"));
+}
+
+#[test]
+fn every_setting_that_is_missing_is_named_at_once() {
+    let problems = ConsumerSettings::from(|_| None).unwrap_err().problems;
+    assert_eq!(problems.len(), 25, "{problems:#?}");
+    for (name, _) in SETTINGS {
+        let needed = !["MERCHANTS_TABLE", "DEAD_LETTER_QUEUE_URL", "UNRELATED"].contains(&name);
+        let named = problems.iter().any(|problem| problem.starts_with(&format!("{name} is missing: expected ")));
+        assert_eq!(named, needed, "{name}");
+    }
+}
+
+#[test]
+fn a_wrong_value_stops_the_start_and_says_what_is_expected() {
+    for (name, value, expected) in [
+        ("RATE_MARGIN_MS", "901", "RATE_MARGIN_MS is \"901\": expected a whole number of ms from 0 to 900"),
+        ("RATE_MARGIN_MS", "-1", "expected a whole number"),
+        ("MAX_ATTEMPTS", "0", "MAX_ATTEMPTS is \"0\""),
+        ("MAX_ATTEMPTS", "five", "MAX_ATTEMPTS is \"five\""),
+        ("MAX_HEALS", " ", "MAX_HEALS is empty"),
+        ("PAYMENTS_TABLE", "pay ments", "PAYMENTS_TABLE is \"pay ments\""),
+        ("PROVIDER_URL", "api.acme.example", "PROVIDER_URL is not a URL"),
+        ("PROVIDER_URL", "https://user:password@acme.example", "PROVIDER_URL is not a URL"),
+        ("HIGH_QUEUE_URL", "https://sqs.eu-central-1.amazonaws.com/123456789012/standard", "the same queue twice"),
+        ("POOL_SIZE", "201", "POOL_SIZE is above MAX_IN_FLIGHT"),
+        ("KEY_WINDOW_MS", "2000000", "KEY_WINDOW_MS less CLOCK_SKEW_MS is not above ABSENCE_BOUND_MS"),
+        ("BACKOFF_CAP_MS", "500", "BACKOFF_BASE_MS is above BACKOFF_CAP_MS"),
+        ("RETENTION_MS", "86400000", ""),
+        ("KEY_WINDOW_MS", "34560000001", "RETENTION_MS is below KEY_WINDOW_MS"),
+        ("CALL_TIMEOUT_MS", "900000", "longer than a function may run"),
+    ] {
+        let read = ConsumerSettings::from(with(&[(name, Some(value))]));
+        match (expected, read) {
+            ("", read) => assert!(read.is_ok(), "{name}={value}"),
+            (expected, Err(error)) => {
+                assert_eq!(error.problems.len(), 1, "{name}={value}: {error}");
+                assert!(error.to_string().contains(expected), "{name}={value}: {error}");
+            }
+            (_, Ok(_)) => panic!("{name}={value} was taken"),
+        }
+    }
+}
+
+#[test]
+fn a_secret_is_never_shown() {
+    let error = ConsumerSettings::from(with(&[("PROVIDER_KEY", Some("sec ret"))])).unwrap_err();
+    assert!(!error.to_string().contains("sec ret") && error.to_string().contains("PROVIDER_KEY"));
+    let settings = ConsumerSettings::from(with(&[])).unwrap();
+    assert!(!format!("{settings:?}").contains("key_0123456789"));
+    assert_eq!(settings.provider_key, Secret::new("key_0123456789"));
+}

@@ -1,0 +1,60 @@
+//! What an ordinary payment's item weighs, by `DynamoDB`'s own rules: a write of up to 1 KB is one write unit.
+
+use payments::answer::{Found, SendAnswer};
+use payments::id::OrderId;
+use payments::payment::{Order, Payment};
+use payments::transition::Event;
+use serde_json::Value;
+
+use super::samples::{NOW, accepted, claim_of, held, order, policy, reference, step};
+
+/// Bytes in one write unit ("`DynamoDB` item sizes and formats").
+const WRITE_UNIT_BYTES: usize = 1_024;
+
+/// Bytes of a value: UTF-8 for text, a byte for two significant digits and one more for a number, one for a truth
+/// value, three for a list or map and one more for each element ("`DynamoDB` item sizes and formats").
+fn bytes(value: &Value) -> usize {
+    match value {
+        Value::Null | Value::Bool(_) => 1,
+        Value::Number(number) => {
+            let digits = number.to_string();
+            digits.trim_start_matches('-').trim_matches('0').len().max(1).div_ceil(2)
+                + 1
+                + usize::from(digits.starts_with('-'))
+        }
+        Value::String(text) => text.len(),
+        Value::Array(elements) => 3 + elements.iter().map(|element| 1 + bytes(element)).sum::<usize>(),
+        Value::Object(fields) => {
+            3 + fields.iter().map(|(name, field)| 1 + name.len() + bytes(field)).sum::<usize>()
+        }
+    }
+}
+
+/// Bytes of a payment's item. The item's own attributes carry no map's overhead.
+pub fn item_bytes(payment: &Payment) -> usize {
+    let Ok(Value::Object(attributes)) = serde_json::to_value(payment) else {
+        panic!("a payment is an object");
+    };
+    attributes.iter().map(|(name, value)| name.len() + bytes(value)).sum()
+}
+
+/// The first payment of the sample file on its ordinary way, as it stands after each of its three writes.
+pub fn ordinary_way() -> [Payment; 3] {
+    let order = Order { order_id: OrderId::new("536365").unwrap(), ..order() };
+    let queued = accepted(order);
+    let sending = claim_of(&queued).apply(&queued, &policy()).unwrap();
+    let answer = SendAnswer::Found(Found::Approved { reference: reference() });
+    let event = Event::SendAnswered { claim: &held(&sending), answer: &answer };
+    let succeeded = step(&sending, &event, NOW.plus_ms(734));
+    assert_eq!(succeeded.history.len(), 3);
+    [queued, sending, succeeded]
+}
+
+#[test]
+fn an_ordinary_payment_is_one_write_unit_at_each_step() {
+    for payment in ordinary_way() {
+        let bytes = item_bytes(&payment);
+        println!("an ordinary item, {}: {bytes} bytes", payment.state.as_str());
+        assert!(bytes < WRITE_UNIT_BYTES, "{} has {bytes} bytes", payment.state.as_str());
+    }
+}

@@ -1,0 +1,7 @@
+//! The adapter for the open contract against the sandbox provider and against servers that keep no contract, over real
+//! sockets.
+
+mod answers;
+mod connections;
+mod sandbox;
+mod support;

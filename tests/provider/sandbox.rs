@@ -1,0 +1,279 @@
+//! The sandbox keeps its contract when it is honest, and breaks it just as it is told to.
+
+use std::time::Duration;
+
+use dev::sandbox::{Fault, Faults, SandboxSettings, parse_fault};
+use payments::answer::{Found, NotTaken, QueryAnswer, SendAnswer, Unclear};
+use payments::payment::Order;
+use payments::ports::{Connection, Provider};
+use providers::http::{HttpProvider, HttpSettings};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::{sleep, timeout};
+
+use super::support::{
+    eventually, id_of, order, query, sandbox, sandbox_settings, sandbox_with, send, settings,
+};
+
+fn always(fault: Fault) -> Faults {
+    let mut faults = Faults::default();
+    faults.set(fault, 1.0);
+    faults
+}
+
+fn is_approved(answer: &SendAnswer) -> bool {
+    matches!(answer, SendAnswer::Found(Found::Approved { .. }))
+}
+
+fn finds_approved(answer: &QueryAnswer) -> bool {
+    matches!(answer, QueryAnswer::Found(Found::Approved { .. }))
+}
+
+#[tokio::test]
+async fn an_honest_payment_is_approved_once_and_found() {
+    let (sandbox, provider) = sandbox(Faults::default()).await;
+    let order = order("1");
+    assert_eq!(query(&provider, &order).await, QueryAnswer::NotFound);
+    let first = send(&provider, &order).await;
+    assert!(is_approved(&first), "{first:?}");
+    assert_eq!(send(&provider, &order).await, first);
+    assert!(finds_approved(&query(&provider, &order).await));
+    let ledger = sandbox.ledger();
+    assert_eq!(ledger.len(), 1);
+    assert_eq!(*ledger[0].payment_id, *id_of(&order).as_str());
+    assert_eq!((ledger[0].amount, ledger[0].currency), (1_999, "EUR"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn fifty_sends_of_one_key_side_by_side_have_one_effect() {
+    let slower = SandboxSettings { latency_ms: (20, 60), ..sandbox_settings(Faults::default()) };
+    let (sandbox, provider) = sandbox_with(slower).await;
+    let provider = std::sync::Arc::new(provider);
+    let mut sends = tokio::task::JoinSet::new();
+    for _ in 0..50 {
+        let provider = std::sync::Arc::clone(&provider);
+        sends.spawn(async move { send(&provider, &order("1")).await });
+    }
+    let answers = sends.join_all().await;
+    assert!(answers.iter().any(is_approved));
+    let conflict = SendAnswer::Unclear(Unclear::Conflict);
+    assert!(answers.iter().all(|answer| is_approved(answer) || *answer == conflict));
+    assert_eq!(sandbox.ledger().len(), 1);
+    assert_eq!(sandbox.calls().len(), 50);
+}
+
+#[tokio::test]
+async fn a_key_with_another_body_is_a_conflict() {
+    let (sandbox, provider) = sandbox(Faults::default()).await;
+    let mut order = order("1");
+    send(&provider, &order).await;
+    order.payment_method = Some("tok_2".to_owned());
+    assert_eq!(send(&provider, &order).await, SendAnswer::Unclear(Unclear::Conflict));
+    assert_eq!(sandbox.ledger().len(), 1);
+}
+
+#[tokio::test]
+async fn each_fault_shows_as_what_it_is() {
+    for (fault, sent, found, effects) in [
+        (Fault::ErrorBefore, Unclear::ProviderError, false, 0),
+        (Fault::DropBefore, Unclear::ConnectionLost, false, 0),
+        (Fault::ErrorAfter, Unclear::ProviderError, true, 1),
+        (Fault::DropAfter, Unclear::ConnectionLost, true, 1),
+        (Fault::Unreadable, Unclear::Unreadable, true, 1),
+    ] {
+        let (sandbox, provider) = sandbox(always(fault)).await;
+        let order = order("1");
+        for _ in 0..2 {
+            let answer = send(&provider, &order).await;
+            assert_eq!(answer, SendAnswer::Unclear(sent), "{}", fault.name());
+        }
+        let answer = query(&provider, &order).await;
+        if found {
+            assert!(finds_approved(&answer), "{}: {answer:?}", fault.name());
+        } else {
+            // A fault that comes before any effect befalls the query too.
+            assert_eq!(answer, QueryAnswer::Unclear(sent), "{}", fault.name());
+        }
+        assert_eq!(sandbox.ledger().len(), effects, "{}", fault.name());
+    }
+}
+
+#[tokio::test]
+async fn a_decline_is_for_ever_and_moves_nothing() {
+    let (sandbox, provider) = sandbox(always(Fault::Decline)).await;
+    let order = order("1");
+    let SendAnswer::Found(declined @ Found::Declined { .. }) = send(&provider, &order).await else {
+        panic!("declined");
+    };
+    assert_eq!(send(&provider, &order).await, SendAnswer::Found(declined.clone()));
+    assert_eq!(query(&provider, &order).await, QueryAnswer::Found(declined));
+    assert_eq!(sandbox.ledger(), []);
+}
+
+#[tokio::test]
+async fn a_pending_payment_is_approved_by_itself() {
+    let (sandbox, provider) = sandbox(always(Fault::Pending)).await;
+    let order = order("1");
+    let answer = send(&provider, &order).await;
+    assert!(matches!(answer, SendAnswer::Found(Found::Accepted { .. })), "{answer:?}");
+    let answer = query(&provider, &order).await;
+    assert!(matches!(answer, QueryAnswer::Found(Found::Accepted { .. })), "{answer:?}");
+    assert_eq!(sandbox.ledger(), []);
+    eventually("approved", || sandbox.ledger().len() == 1).await;
+    assert!(finds_approved(&query(&provider, &order).await));
+}
+
+#[tokio::test]
+async fn a_late_charge_lands_after_the_caller_gave_up() {
+    let (sandbox, provider) = sandbox(always(Fault::Late)).await;
+    let order = order("1");
+    let gave_up = timeout(Duration::from_millis(50), send(&provider, &order)).await;
+    assert!(gave_up.is_err());
+    assert_eq!(query(&provider, &order).await, QueryAnswer::NotFound);
+    assert_eq!(send(&provider, &order).await, SendAnswer::Unclear(Unclear::Conflict));
+    assert_eq!(sandbox.ledger(), []);
+    eventually("charged", || sandbox.ledger().len() == 1).await;
+    assert!(finds_approved(&query(&provider, &order).await));
+    assert_eq!(sandbox.calls()[0].answer, "open");
+}
+
+#[tokio::test]
+async fn a_charge_lands_although_its_caller_resets_before_the_effect() {
+    let slower = SandboxSettings { latency_ms: (600, 600), ..sandbox_settings(Faults::default()) };
+    let (sandbox, provider) = sandbox_with(slower).await;
+    let gave_up = timeout(Duration::from_millis(30), send(&provider, &order("1"))).await;
+    assert!(gave_up.is_err());
+    assert_eq!(sandbox.ledger(), []);
+    eventually("charged", || sandbox.ledger().len() == 1).await;
+}
+
+#[tokio::test]
+async fn slow_answers_are_slow_and_right() {
+    let slow = SandboxSettings { slow_ms: 150, ..sandbox_settings(always(Fault::Slow)) };
+    let (_sandbox, provider) = sandbox_with(slow).await;
+    let order = order("1");
+    assert!(timeout(Duration::from_millis(100), query(&provider, &order)).await.is_err());
+    assert!(is_approved(&send(&provider, &order).await));
+}
+
+#[tokio::test]
+async fn calls_over_the_rate_are_refused_before_any_effect() {
+    let limited = SandboxSettings { rate_per_second: 10, ..sandbox_settings(Faults::default()) };
+    let (sandbox, provider) = sandbox_with(limited).await;
+    let refused = SendAnswer::NotTaken(NotTaken::RateLimited { retry_after_ms: Some(1_000) });
+    let mut refusals = 0;
+    for number in 0..15 {
+        let answer = send(&provider, &order(&number.to_string())).await;
+        refusals += usize::from(answer == refused);
+    }
+    assert_eq!(refusals, 5);
+    assert_eq!(sandbox.ledger().len(), 10);
+    assert_eq!(sandbox.calls().iter().filter(|call| call.answer == "rate_limited").count(), 5);
+    sleep(Duration::from_millis(1_050)).await;
+    assert!(is_approved(&send(&provider, &order("14")).await));
+    let (_sandbox, provider) = super::support::sandbox(always(Fault::RateLimited)).await;
+    assert_eq!(send(&provider, &order("1")).await, refused);
+}
+
+#[tokio::test]
+async fn a_wrong_key_moves_nothing() {
+    let (sandbox, _) = sandbox(Faults::default()).await;
+    let wrong = HttpSettings { key: "another".to_owned(), ..settings(&sandbox.base_url()) };
+    let provider = HttpProvider::new(wrong).expect("settings");
+    let answer = send(&provider, &order("1")).await;
+    assert_eq!(answer, SendAnswer::NotTaken(NotTaken::CredentialsRefused));
+    let answer = query(&provider, &order("1")).await;
+    assert_eq!(answer, QueryAnswer::NotTaken(NotTaken::CredentialsRefused));
+    assert_eq!(sandbox.ledger(), []);
+}
+
+#[tokio::test]
+async fn a_wrong_path_proves_nothing() {
+    let (sandbox, _) = sandbox(Faults::default()).await;
+    let astray = settings(&format!("{}/elsewhere", sandbox.base_url()));
+    let provider = HttpProvider::new(astray).expect("settings");
+    let answer = query(&provider, &order("1")).await;
+    assert_eq!(answer, QueryAnswer::Unclear(Unclear::Unreadable));
+}
+
+#[tokio::test]
+async fn the_same_seed_meets_the_same_faults_in_any_order() {
+    async fn answers(seed: u64, orders: &[Order]) -> Vec<(String, SendAnswer)> {
+        let faults =
+            Faults { decline: 0.3, error_before: 0.2, drop_after: 0.2, ..Faults::default() };
+        let (_sandbox, provider) =
+            sandbox_with(SandboxSettings { seed, ..sandbox_settings(faults) }).await;
+        let mut answers = Vec::new();
+        for order in orders {
+            answers.push((order.order_id.to_string(), send(&provider, order).await));
+        }
+        answers.sort_by(|left, right| left.0.cmp(&right.0));
+        answers
+    }
+    let mut orders: Vec<Order> = (0..60).map(|number| order(&number.to_string())).collect();
+    let first = answers(7, &orders).await;
+    orders.reverse();
+    assert_eq!(answers(7, &orders).await, first);
+    assert_ne!(answers(8, &orders).await, first);
+}
+
+#[tokio::test]
+async fn its_pages_say_what_it_did_in_lines_of_json() {
+    let (sandbox, provider) = sandbox(Faults::default()).await;
+    let order = order("1");
+    send(&provider, &order).await;
+    query(&provider, &order).await;
+    let page = async |path: &str| {
+        let mut stream = TcpStream::connect(sandbox.address()).await.expect("a connection");
+        let request = format!("GET {path} HTTP/1.1\r\nhost: sandbox\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.expect("a request");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.expect("an answer");
+        answer.split_once("\r\n\r\n").expect("a body").1.to_owned()
+    };
+    let id = id_of(&order);
+    let at = &sandbox.ledger()[0].at;
+    assert_eq!(
+        page("/ledger").await,
+        format!(
+            r#"{{"payment_id":"{id}","kind":"charge","amount":1999,"currency":"EUR","at":"{at}"}}"#
+        ) + "\n"
+    );
+    let calls = page("/calls").await;
+    let at = &sandbox.calls()[1].at;
+    let asked =
+        format!(r#"{{"payment_id":"{id}","operation":"query","answer":"approved","at":"{at}"}}"#);
+    assert_eq!(calls.lines().nth(1), Some(asked.as_str()));
+    assert_eq!(page("/healthz").await, "{\"status\":\"ok\"}\n");
+}
+
+#[tokio::test]
+async fn a_body_that_cannot_be_moves_nothing() {
+    let (sandbox, provider) = sandbox(Faults::default()).await;
+    let mut order = order("1");
+    order.refund_of = Some(payments::payment::RefundOf::Charge {
+        payment_id: id_of(&order),
+        order_id: order.order_id.clone(),
+    });
+    let connection = provider.connect().await.expect("a connection");
+    let answer = connection.send(&id_of(&order), &order).await;
+    assert!(matches!(answer, SendAnswer::Found(Found::Declined { .. })), "{answer:?}");
+    assert_eq!(sandbox.ledger(), []);
+}
+
+#[test]
+fn a_fault_is_named_and_has_a_share() {
+    assert_eq!(parse_fault("drop_after=0.02"), Ok((Fault::DropAfter, 0.02)));
+    for (text, part) in [
+        ("drop_after", "NAME=SHARE"),
+        ("dorp=0.1", "drop_after"),
+        ("late=2", "from 0 to 1"),
+        ("late=NaN", "from 0 to 1"),
+        ("late=", "from 0 to 1"),
+    ] {
+        let error = parse_fault(text).expect_err(text);
+        assert!(error.contains(part), "{error}");
+    }
+    let faults = Faults { late: 0.6, decline: 0.6, ..Faults::default() };
+    assert!(faults.check().is_err());
+}
