@@ -17,6 +17,7 @@ const SETTINGS: [(&str, &str); 28] = [
     ("PROVIDER_RATE_PER_SECOND", "5000"),
     ("RATE_MARGIN_MS", "10"),
     ("POOL_SIZE", "50"),
+    ("POOL_IDLE_TIMEOUT_MS", "30000"),
     ("MAX_IN_FLIGHT", "200"),
     ("CONNECT_TIMEOUT_MS", "2000"),
     ("CALL_TIMEOUT_MS", "10000"),

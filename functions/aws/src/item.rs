@@ -42,7 +42,7 @@ pub(crate) fn number(value: u64) -> AttributeValue {
 
 /// An update expression with its names and values. Every name goes by a placeholder, because DynamoDB reserves many
 /// words, `state` among them ("Reserved words in DynamoDB").
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Update {
     sets: Vec<String>,
     removes: Vec<String>,

@@ -26,7 +26,7 @@ pub struct QueueUrls {
 /// The lanes' queues and the dead-letter queue.
 #[derive(Clone, Debug)]
 pub struct SqsQueue {
-    client: Client,
+    pub(crate) client: Client,
     urls: QueueUrls,
 }
 
@@ -36,7 +36,7 @@ impl SqsQueue {
         Self { client, urls }
     }
 
-    fn lane_url(&self, lane: Lane) -> &str {
+    pub(crate) fn lane_url(&self, lane: Lane) -> &str {
         match lane {
             Lane::High => &self.urls.high,
             Lane::Standard => &self.urls.standard,

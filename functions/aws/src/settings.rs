@@ -5,6 +5,7 @@ mod reader;
 
 use std::fmt;
 
+use payments::gate::GateState;
 use payments::policy::Policy;
 
 use crate::queue::QueueUrls;
@@ -79,8 +80,10 @@ pub struct ConsumerSettings {
     pub rate_margin_ms: u32,
     /// `POOL_SIZE`: idle connections kept.
     pub pool_size: usize,
+    /// `POOL_IDLE_TIMEOUT_MS`: how long an idle connection is kept; less than the provider keeps it.
+    pub pool_idle_timeout_ms: u64,
     /// `MAX_IN_FLIGHT`: calls side by side in one environment.
-    pub max_in_flight: usize,
+    pub max_in_flight: u32,
     /// The provider's numbers.
     pub policy: Policy,
 }
@@ -94,6 +97,38 @@ pub struct DeadLetterSettings {
     pub queues: QueueUrls,
     /// The provider's numbers.
     pub policy: Policy,
+}
+
+/// What `reconcile` needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReconcileSettings {
+    /// `PAYMENTS_TABLE`.
+    pub payments_table: String,
+    /// `HIGH_QUEUE_URL` and `STANDARD_QUEUE_URL`.
+    pub queues: QueueUrls,
+    /// `MAX_HEALS_PER_SWEEP`: messages put back in one sweep, a small share of what the provider takes meanwhile.
+    pub max_heals_per_sweep: u32,
+    /// The provider's numbers.
+    pub policy: Policy,
+}
+
+impl ReconcileSettings {
+    /// Reads the settings from a lookup by name.
+    pub fn from(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
+        let mut reader = Reader::new(&lookup);
+        let settings = Self {
+            payments_table: reader.name("PAYMENTS_TABLE"),
+            queues: queues(&mut reader, false),
+            max_heals_per_sweep: reader.number("MAX_HEALS_PER_SWEEP", 1..=100_000, "messages"),
+            policy: policy(&mut reader),
+        };
+        reader.finish(settings)
+    }
+
+    /// Reads the settings from this process's environment.
+    pub fn from_environment() -> Result<Self, SettingsError> {
+        Self::from(environment)
+    }
 }
 
 impl IngestSettings {
@@ -130,11 +165,12 @@ impl ConsumerSettings {
             // The gate itself takes no more.
             rate_margin_ms: reader.number("RATE_MARGIN_MS", 0..=900, "ms"),
             pool_size: reader.number("POOL_SIZE", 0..=10_000, "connections"),
+            pool_idle_timeout_ms: reader.number("POOL_IDLE_TIMEOUT_MS", 0..=HOUR_MS, "ms"),
             max_in_flight: reader.number("MAX_IN_FLIGHT", 1..=10_000, "calls"),
             policy: policy(&mut reader),
         };
         reader.require(
-            settings.pool_size <= settings.max_in_flight,
+            u32::try_from(settings.pool_size).is_ok_and(|size| size <= settings.max_in_flight),
             "POOL_SIZE is above MAX_IN_FLIGHT: connections beyond the calls side by side are never used; lower it",
         );
         reader.finish(settings)
@@ -143,6 +179,13 @@ impl ConsumerSettings {
     /// Reads the settings from this process's environment.
     pub fn from_environment() -> Result<Self, SettingsError> {
         Self::from(environment)
+    }
+}
+
+impl ConsumerSettings {
+    /// The gate that is created if the provider has none yet.
+    pub fn gate(&self) -> GateState {
+        GateState::new(&self.provider_name, self.provider_rate_per_second, self.rate_margin_ms)
     }
 }
 

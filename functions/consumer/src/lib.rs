@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use aws::settings::ConsumerSettings;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use batch::{Record, Verdict};
 use futures_util::stream::{FuturesUnordered, StreamExt};
@@ -17,6 +18,7 @@ use payments::message::{Message, NotOurs};
 use payments::policy::Policy;
 use payments::ports::{Clock, Entropy, GateStore, Provider, Queue, Store};
 use payments::time::Timestamp;
+use providers::http::HttpSettings;
 use tracing::{error, info, warn};
 
 /// How much one invocation does side by side.
@@ -125,7 +127,7 @@ where
         // Calls, reservations and conclusions go on side by side: whoever waits for one would miss another's slot.
         let mut running = FuturesUnordered::new();
         for record in records {
-            match self.read(&record) {
+            match read(&record) {
                 Ok(message) => waiting.push_back((record, message)),
                 Err(verdict) => running.push(self.run(record, Plan::Conclude(verdict), end)),
             }
@@ -141,7 +143,7 @@ where
             tokio::select! {
                 // In this order each time: a run of the simulator repeats to the letter.
                 biased;
-                next = wait_for(&mut reserving) => {
+                next = wait_for(&mut reserving), if reserving.is_some() => {
                     reserving = None;
                     match next {
                         Next::Slots(slots) => {
@@ -228,29 +230,40 @@ where
         let failure = batch::conclude(&self.queue, &record, verdict).await;
         (record.message_id, failure)
     }
+}
 
-    /// Whether a message is one for us, and what becomes of it if not.
-    fn read(&self, record: &Record) -> Result<Message, Verdict> {
-        match Message::parse(&record.body) {
-            Ok(message) => Ok(message),
-            Err(NotOurs::NewerVersion(version)) => {
-                // Its code is on its way; it comes again until the redrive policy takes it to `dead_letter`.
-                info!(event = "message_newer", message_id = record.message_id, version);
-                Err(Verdict::Again { seconds: NEWER_VERSION_SECONDS })
-            }
-            Err(NotOurs::Foreign) => {
-                warn!(event = "message_foreign", message_id = record.message_id);
-                Err(Verdict::PassOn)
-            }
+/// Whether a message is one for us, and what becomes of it if not.
+fn read(record: &Record) -> Result<Message, Verdict> {
+    match Message::parse(&record.body) {
+        Ok(message) => Ok(message),
+        Err(NotOurs::NewerVersion(version)) => {
+            // Its code is on its way; it comes again until the redrive policy takes it to `dead_letter`.
+            info!(event = "message_newer", message_id = record.message_id, version);
+            Err(Verdict::Again { seconds: NEWER_VERSION_SECONDS })
+        }
+        Err(NotOurs::Foreign) => {
+            warn!(event = "message_foreign", message_id = record.message_id);
+            Err(Verdict::PassOn)
         }
     }
 }
 
-/// The answer of a reservation under way; for ever nothing if there is none.
+/// The answer of the reservation under way; for ever nothing if there is none.
 async fn wait_for<F: Future<Output = Next> + Unpin>(reserving: &mut Option<F>) -> Next {
     match reserving {
         Some(reserving) => reserving.await,
         None => std::future::pending().await,
+    }
+}
+
+/// What the provider's adapter needs of the function's settings.
+pub fn provider_settings(settings: &ConsumerSettings) -> HttpSettings {
+    HttpSettings {
+        base_url: settings.provider_url.clone(),
+        key: settings.provider_key.reveal().to_owned(),
+        connect_timeout_ms: settings.policy.connect_timeout_ms,
+        pool_size: settings.pool_size,
+        idle_timeout_ms: settings.pool_idle_timeout_ms,
     }
 }
 

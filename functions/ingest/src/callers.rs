@@ -13,6 +13,14 @@ pub(crate) const UNKNOWN_MS: u64 = 10_000;
 /// Most keys remembered, so that a flood of invented ones does not fill the memory.
 const KEYS_MAX: usize = 4_096;
 
+/// Whose key it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Caller {
+    Merchant(Merchant),
+    Nobody,
+    NotKnown,
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Callers(Mutex<HashMap<ApiKeyHash, Known>>);
 
@@ -23,10 +31,14 @@ struct Known {
 }
 
 impl Callers {
-    /// What is known of a key: a merchant, nobody, or nothing.
-    pub(crate) fn get(&self, key: &ApiKeyHash, now: Timestamp) -> Option<Option<Merchant>> {
+    /// What is known of a key.
+    pub(crate) fn get(&self, key: &ApiKeyHash, now: Timestamp) -> Caller {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.get(key).filter(|known| known.until > now).map(|known| known.merchant.clone())
+        match known.get(key).filter(|known| known.until > now) {
+            Some(Known { merchant: Some(merchant), .. }) => Caller::Merchant(merchant.clone()),
+            Some(Known { merchant: None, .. }) => Caller::Nobody,
+            None => Caller::NotKnown,
+        }
     }
 
     pub(crate) fn remember(&self, key: ApiKeyHash, merchant: Option<Merchant>, now: Timestamp) {

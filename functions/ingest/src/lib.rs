@@ -21,7 +21,7 @@ use payments::transition::{Event, Kept, may_lack_its_message};
 use tracing::{error, info, warn};
 
 use crate::api::{Call, Operation};
-use crate::callers::Callers;
+use crate::callers::{Caller, Callers};
 use crate::document::{Problem, Replayed};
 
 /// The ingest function over its ports.
@@ -78,8 +78,10 @@ impl<S: Store, M: Merchants, Q: Queue, C: Clock, E: Entropy> Ingest<S, M, Q, C, 
     async fn caller(&self, call: &Call<'_>) -> Result<Merchant, Problem> {
         let key = call.api_key.as_ref().ok_or(Problem::Unauthorized)?;
         let now = self.clock.now();
-        if let Some(known) = self.callers.get(key, now) {
-            return known.ok_or(Problem::Unauthorized);
+        match self.callers.get(key, now) {
+            Caller::Merchant(merchant) => return Ok(merchant),
+            Caller::Nobody => return Err(Problem::Unauthorized),
+            Caller::NotKnown => {}
         }
         let found = self.merchants.find(key).await.map_err(|error| {
             error!(event = "merchant_read_failed", %error);
@@ -123,7 +125,7 @@ impl<S: Store, M: Merchants, Q: Queue, C: Clock, E: Entropy> Ingest<S, M, Q, C, 
             Ok(Written::Refused(Some(stands))) => self.replay(&request, *stands).await,
             Ok(Written::Refused(None)) => Err(Problem::Unavailable),
             Ok(Written::ChargeRefused(charge)) => Err(charge_refused(&request, charge.as_deref())),
-            Err(error) => Err(self.put_failed(&id, &error)),
+            Err(error) => Err(Self::put_failed(&id, &error)),
         }
     }
 
@@ -137,7 +139,7 @@ impl<S: Store, M: Merchants, Q: Queue, C: Clock, E: Entropy> Ingest<S, M, Q, C, 
         )
     }
 
-    fn put_failed(&self, id: &PaymentId, error: &StoreError) -> Problem {
+    fn put_failed(id: &PaymentId, error: &StoreError) -> Problem {
         error!(event = "payment_write_failed", payment_id = id.as_str(), %error);
         match error {
             StoreError::Refused(_) => Problem::Unavailable,
@@ -178,7 +180,7 @@ impl<S: Store, M: Merchants, Q: Queue, C: Clock, E: Entropy> Ingest<S, M, Q, C, 
             }
             Ok(Outcome::Kept(payment, _)) => Ok(*payment),
             Ok(Outcome::Missing) => Err(Problem::MayBeAccepted(id)),
-            Err(error) => Err(self.put_failed(&id, &error)),
+            Err(error) => Err(Self::put_failed(&id, &error)),
         }
     }
 
@@ -239,7 +241,7 @@ impl<S: Store, M: Merchants, Q: Queue, C: Clock, E: Entropy> Ingest<S, M, Q, C, 
         }
         let accepted = self.accepted(request);
         let moment = store::moment(&self.clock, &self.entropy, &self.policy);
-        let Some(canceled) = payments::transition::canceled_unseen(accepted, &moment) else {
+        let Some(canceled) = payments::transition::canceled_unseen(&accepted, &moment) else {
             return Err(Problem::Unavailable);
         };
         match store::put(&self.store, &canceled).await {
@@ -257,7 +259,7 @@ impl<S: Store, M: Merchants, Q: Queue, C: Clock, E: Entropy> Ingest<S, M, Q, C, 
                 Err(_) => Err(Problem::Unavailable),
             },
             Ok(Written::Refused(None) | Written::ChargeRefused(_)) => Err(Problem::Unavailable),
-            Err(error) => Err(self.put_failed(id, &error)),
+            Err(error) => Err(Self::put_failed(id, &error)),
         }
     }
 

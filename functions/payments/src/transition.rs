@@ -118,6 +118,9 @@ pub enum Kept {
     NotCancelable,
 }
 
+/// The longest Retry-After that is honoured, in ms: a provider that asks for more is asked again by then.
+pub const RETRY_AFTER_MAX_MS: u64 = 15 * 60 * 1_000;
+
 /// How long after a heal by somebody else no second message is put back, in ms.
 pub const HEAL_PAUSE_MS: u64 = 120_000;
 
@@ -441,8 +444,8 @@ fn cancel(payment: &Payment, moment: &Moment<'_>) -> Step {
 
 /// A payment that is canceled before it was ever there. It is written as a first version, so that only an order that
 /// is really not here takes it.
-pub fn canceled_unseen(accepted: Payment, moment: &Moment<'_>) -> Option<Payment> {
-    match cancel(&accepted, moment) {
+pub fn canceled_unseen(accepted: &Payment, moment: &Moment<'_>) -> Option<Payment> {
+    match cancel(accepted, moment) {
         Step::Change(canceled) => Some(Payment { version: accepted.version, ..*canceled }),
         Step::Keep(_) => None,
     }
@@ -609,7 +612,7 @@ impl<'a> Draft<'a> {
         let Moment { now, dice, policy, .. } = *self.moment;
         let backoff_ms =
             full_jitter_ms(policy.backoff_base_ms, policy.backoff_cap_ms, self.next.waits, dice);
-        let wait_ms = backoff_ms.max(at_least_ms.unwrap_or(0));
+        let wait_ms = backoff_ms.max(at_least_ms.unwrap_or(0).min(RETRY_AFTER_MAX_MS));
         self.next.due_at = Some(now.plus_ms(wait_ms));
         self.next.waits = self.next.waits.saturating_add(1);
     }

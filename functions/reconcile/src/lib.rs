@@ -11,6 +11,7 @@ use payments::ports::{Clock, Depths, Entropy, OpenPayments, Queue, Store, StoreE
 use payments::store::{self, Outcome};
 use payments::time::Timestamp;
 use payments::transition::{Event, LOST_IN_EMPTY_LANE_MS, has_lost_its_message};
+use serde::Serialize;
 use tracing::{error, info, warn};
 
 /// Payments read of each shard in one sweep.
@@ -30,7 +31,7 @@ pub struct Reconcile<S, Q, C, E> {
 }
 
 /// What a sweep found.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Sweep {
     /// Open payments looked at.
     pub looked_at: u32,

@@ -32,8 +32,7 @@ pub const PAYMENTS_TABLE: &str = "payments";
 pub const MERCHANTS_TABLE: &str = "merchants";
 /// The table of gates.
 pub const GATES_TABLE: &str = "gates";
-/// The sparse index of payments with something left to do.
-pub const OPEN_INDEX: &str = "open";
+pub use aws::open::OPEN_INDEX;
 
 /// The Region that it stands in for; the account is `winterbaume`'s default.
 pub const REGION: &str = "eu-central-1";

@@ -1,4 +1,6 @@
-//! dev
+//! Sluice on one machine: the embedded AWS, the sandbox provider, and what a person runs by hand with `cargo dev`.
+//!
+//! Nothing here is ever deployed, and nothing that is deployed depends on it.
 
 pub mod client;
 pub mod demo;
@@ -8,5 +10,6 @@ pub mod load;
 pub mod mapping;
 pub mod merchants;
 pub mod sandbox;
+pub mod simulate;
 pub mod summary;
 pub mod transactions;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
-use dev::demo;
+use dev::{demo, simulate};
 use dev::sandbox::{Fault, Faults, Sandbox, SandboxSettings, parse_fault};
 
 /// Sluice on this machine, without an AWS account.
@@ -20,7 +20,8 @@ struct CommandLine {
 enum Command {
     /// Sends a file of payments through the whole system to a provider that misbehaves, and checks the books.
     Demo(DemoArguments),
-    // `simulate` has its place here.
+    /// Plays the real handlers in virtual time over ports that misbehave, and checks the invariants after each step.
+    Simulate(SimulateArguments),
     /// Runs the sandbox provider until it is interrupted. Its key is taken from SANDBOX_KEY.
     Sandbox(SandboxArguments),
 }
@@ -36,6 +37,28 @@ struct DemoArguments {
     /// A CSV file with the columns order_id, kind, merchant, amount and currency.
     #[arg(long, value_name = "F", default_value = demo::SHIPPED_FILE)]
     file: PathBuf,
+}
+
+#[derive(Args)]
+struct SimulateArguments {
+    /// The first run's seed; the others follow it.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// How many runs.
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    runs: u64,
+    /// What goes wrong: none, bad-provider, everything, or skewed-clocks (everything, and clocks five minutes apart).
+    #[arg(long, value_name = "NAME", default_value = "everything", value_parser = simulate::parse_faults)]
+    faults: simulate::Named,
+    /// Payments in a run.
+    #[arg(long, value_name = "N", default_value_t = 12, value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    payments: u64,
+    /// Plays each run once more for each of its I/Os and each side of it, with a crash there.
+    #[arg(long)]
+    sweep: bool,
+    /// One crash, such as before:17 or after:17: before or after the run's 17th I/O.
+    #[arg(long, value_name = "SIDE:IO", value_parser = simulate::parse_crash)]
+    crash: Option<simulator::CrashPoint>,
 }
 
 #[derive(Args)]
@@ -84,6 +107,13 @@ fn main() -> ExitCode {
                 demo::run(demo::Options { rate_per_second: rate, seed, file }).await
             }
             Command::Sandbox(arguments) => sandbox(arguments).await,
+            // Virtual time has a runtime of its own, and none may be under way around it.
+            Command::Simulate(arguments) => {
+                let SimulateArguments { seed, runs, faults, payments, sweep, crash } = arguments;
+                let options = simulate::Options { seed, runs, faults, payments, sweep, crash };
+                let playing = tokio::task::spawn_blocking(move || simulate::run(&options));
+                playing.await.unwrap_or_else(|_| Err("the simulation stopped by itself".to_owned()))
+            }
         }
     });
     // A read of standard input that is still waited for must not keep the process.

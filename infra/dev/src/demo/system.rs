@@ -93,8 +93,6 @@ impl System {
             .dynamodb
             .scan()
             .table_name(PAYMENTS_TABLE)
-            .projection_expression("#state")
-            .expression_attribute_names("#state", "state")
             .into_paginator()
             .items()
             .send();

@@ -1,0 +1,72 @@
+//! The index of open payments and the lanes' depths, which the sweep asks.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_sqs::types::QueueAttributeName;
+use payments::id::PaymentId;
+use payments::payment::Lane;
+use payments::ports::{Depths, OpenPayments, QueueError, StoreError};
+use payments::time::Timestamp;
+
+use crate::item::number;
+use crate::queue::SqsQueue;
+use crate::store::DynamoStore;
+use crate::verdict::{Attempts, describe, store_error};
+
+/// The sparse index on (`open_shard`, `created_at`), keys only: an ended payment is not in it.
+pub const OPEN_INDEX: &str = "open";
+
+impl OpenPayments for DynamoStore {
+    async fn open(
+        &self,
+        shard: u32,
+        created_before: Timestamp,
+        most: u32,
+    ) -> Result<Vec<PaymentId>, StoreError> {
+        let attempts = Attempts::default();
+        // An index is read eventually consistent ("Global secondary indexes"): what is a moment old is found next time.
+        let output = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name(OPEN_INDEX)
+            .key_condition_expression("open_shard = :shard AND created_at < :before")
+            .expression_attribute_values(":shard", AttributeValue::S(shard.to_string()))
+            .expression_attribute_values(":before", number(created_before.ms()))
+            .limit(i32::try_from(most).unwrap_or(i32::MAX))
+            .customize()
+            .interceptor(attempts.clone())
+            .send()
+            .await
+            .map_err(|error| store_error("Query", &error, &attempts))?;
+        let ids = output.items.unwrap_or_default().into_iter().map(|item| {
+            let id = item.get("id").and_then(|id| id.as_s().ok()).cloned().unwrap_or_default();
+            PaymentId::new(id).map_err(|error| StoreError::Corrupt(format!("the index's id {error}")))
+        });
+        ids.collect()
+    }
+}
+
+impl Depths for SqsQueue {
+    /// The three approximate counts; SQS says itself that they settle within a minute ("GetQueueAttributes").
+    async fn depth(&self, lane: Lane) -> Result<u64, QueueError> {
+        const COUNTS: [QueueAttributeName; 3] = [
+            QueueAttributeName::ApproximateNumberOfMessages,
+            QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
+            QueueAttributeName::ApproximateNumberOfMessagesDelayed,
+        ];
+        let output = self
+            .client
+            .get_queue_attributes()
+            .queue_url(self.lane_url(lane))
+            .set_attribute_names(Some(COUNTS.to_vec()))
+            .send()
+            .await
+            .map_err(|error| QueueError(describe("GetQueueAttributes", &error)))?;
+        let attributes = output.attributes.unwrap_or_default();
+        COUNTS.iter().try_fold(0_u64, |sum, name| {
+            let count = attributes.get(name).and_then(|text| text.parse::<u64>().ok());
+            let missing = || QueueError(format!("GetQueueAttributes: no {}", name.as_str()));
+            count.map(|count| sum.saturating_add(count)).ok_or_else(missing)
+        })
+    }
+}

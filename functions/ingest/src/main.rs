@@ -1,0 +1,28 @@
+//! The ingest function: wiring, and nothing else.
+
+use std::convert::Infallible;
+use std::process::ExitCode;
+
+use aws::settings::IngestSettings;
+use aws::system::{SystemClock, SystemEntropy};
+use aws::{clients::Clients, merchants::DynamoMerchants, queue::SqsQueue, store::DynamoStore};
+use aws_lambda_events::apigw::ApiGatewayV2httpRequest as Request;
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    aws::start::start("ingest", run()).await
+}
+
+async fn run() -> Result<(), Error> {
+    let settings = IngestSettings::from_environment()?;
+    let Clients { dynamodb, sqs } = Clients::from_environment().await;
+    let store = DynamoStore::new(dynamodb.clone(), settings.payments_table);
+    let merchants = DynamoMerchants::new(dynamodb, settings.merchants_table);
+    let queue = SqsQueue::new(sqs, settings.queues);
+    let ingest =
+        ingest::Ingest::new(store, merchants, queue, SystemClock, SystemEntropy::new(), settings.policy);
+    let answer =
+        async |event: LambdaEvent<Request>| Ok::<_, Infallible>(Box::pin(ingest.handle(event.payload)).await);
+    lambda_runtime::run(service_fn(answer)).await
+}

@@ -1,0 +1,28 @@
+//! The reconcile function: wiring, and nothing else.
+
+use std::{convert::Infallible, process::ExitCode};
+
+use aws::system::{SystemClock, SystemEntropy};
+use aws::{clients::Clients, queue::SqsQueue, settings::ReconcileSettings, store::DynamoStore};
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+use payments::time::Timestamp;
+use reconcile::Reconcile;
+use serde::de::IgnoredAny;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    aws::start::start("reconcile", run()).await
+}
+
+async fn run() -> Result<(), Error> {
+    let settings = ReconcileSettings::from_environment()?;
+    let Clients { dynamodb, sqs } = Clients::from_environment().await;
+    let store = DynamoStore::new(dynamodb, settings.payments_table);
+    let (queue, dice) = (SqsQueue::new(sqs, settings.queues), SystemEntropy::new());
+    let most_heals = settings.max_heals_per_sweep;
+    let reconcile = Reconcile::new(store, queue, SystemClock, dice, settings.policy, most_heals);
+    let answer = async |LambdaEvent { context, .. }: LambdaEvent<IgnoredAny>| {
+        Ok::<_, Infallible>(Box::pin(reconcile.handle(Timestamp::from_ms(context.deadline))).await)
+    };
+    lambda_runtime::run(service_fn(answer)).await
+}

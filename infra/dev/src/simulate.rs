@@ -1,0 +1,140 @@
+//! `cargo dev simulate`: many runs of the simulator, one after the other, and what they add up to. The first run that
+//! breaks an invariant ends it, with its trace and the command that repeats it.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use simulator::{CrashPoint, Faults, Phase, Report, Settings};
+
+/// A set of faults and the name that the command line knows it by.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Named {
+    /// As it is given on the command line.
+    pub name: &'static str,
+    /// What goes wrong.
+    pub faults: Faults,
+}
+
+/// The sets of faults that can be named.
+pub fn named() -> [Named; 4] {
+    let skewed = Faults { clock_skew_ms: 300_000, ..Faults::everything() };
+    [
+        Named { name: "none", faults: Faults::none() },
+        Named { name: "bad-provider", faults: Faults::bad_provider() },
+        Named { name: "everything", faults: Faults::everything() },
+        Named { name: "skewed-clocks", faults: skewed },
+    ]
+}
+
+/// Reads a set's name.
+pub fn parse_faults(name: &str) -> Result<Named, String> {
+    named().into_iter().find(|set| set.name == name).ok_or_else(|| {
+        let known: Vec<&str> = named().iter().map(|set| set.name).collect();
+        format!("no such faults; there are {}", known.join(", "))
+    })
+}
+
+/// Reads a crash, such as `before:17`.
+pub fn parse_crash(text: &str) -> Result<CrashPoint, String> {
+    let expected = || "a crash is before:N or after:N, N being an I/O of the run from 1 on".to_owned();
+    let (side, io) = text.split_once(':').ok_or_else(expected)?;
+    let phase = match side {
+        "before" => Phase::Before,
+        "after" => Phase::After,
+        _ => return Err(expected()),
+    };
+    let io = io.parse().map_err(|_| expected())?;
+    Ok(CrashPoint { io, phase })
+}
+
+/// What a person may choose.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The first run's seed.
+    pub seed: u64,
+    /// How many runs, each with the next seed.
+    pub runs: u64,
+    /// What goes wrong.
+    pub faults: Named,
+    /// Payments in a run.
+    pub payments: u64,
+    /// Whether each run is swept by crashes.
+    pub sweep: bool,
+    /// One crash in each run.
+    pub crash: Option<CrashPoint>,
+}
+
+/// Plays the runs. An error is one line; the trace of the run that failed has been printed by then.
+pub fn run(options: &Options) -> Result<(), String> {
+    let begun = Instant::now();
+    let mut sum = Sum::default();
+    for seed in options.seed..options.seed.saturating_add(options.runs) {
+        let mut settings = Settings::new(seed, options.faults.faults.clone());
+        settings.payments = options.payments;
+        settings.faults.crash = options.crash;
+        let report = simulator::run(&settings);
+        sum.add(&report);
+        if !report.held() {
+            return failed(&report, options);
+        }
+        if options.sweep {
+            match simulator::sweep(&settings) {
+                Ok(runs) => sum.swept += runs,
+                Err(report) => return failed(&report, options),
+            }
+        }
+    }
+    println!("runs             {} with {}, seeds from {}", sum.runs, options.faults.name, options.seed);
+    if options.sweep {
+        println!("crash sweep      {} runs more, a crash before and after each I/O", sum.swept);
+    }
+    println!("virtual time     {} hours in {:.1} s", sum.virtual_ms / 3_600_000, begun.elapsed().as_secs_f64());
+    println!("faults injected  {}, {} crashes among them", sum.injected, sum.crashes);
+    println!("provider calls   {}, {} effects", sum.calls, sum.effects);
+    let states: Vec<String> = sum.states.iter().map(|(state, count)| format!("{state} {count}")).collect();
+    println!("final states     {}", states.join(", "));
+    println!("VERDICT          good: I1 to I7 held in every run");
+    Ok(())
+}
+
+fn failed(report: &Report, options: &Options) -> Result<(), String> {
+    println!("{report}");
+    let crash = match report.settings.faults.crash {
+        Some(CrashPoint { io, phase: Phase::Before }) => format!(" --crash before:{io}"),
+        Some(CrashPoint { io, phase: Phase::After }) => format!(" --crash after:{io}"),
+        None => String::new(),
+    };
+    Err(format!(
+        "an invariant was broken; repeat it with: cargo dev simulate --seed {} --runs 1 --faults {} --payments {}{crash}",
+        report.settings.seed, options.faults.name, options.payments,
+    ))
+}
+
+#[derive(Default)]
+struct Sum {
+    runs: u64,
+    swept: u64,
+    virtual_ms: u64,
+    injected: u64,
+    crashes: u64,
+    calls: u64,
+    effects: u64,
+    states: BTreeMap<&'static str, u64>,
+}
+
+impl Sum {
+    fn add(&mut self, report: &Report) {
+        self.runs += 1;
+
+
+
+        self.virtual_ms += report.virtual_ms;
+        self.injected += report.injected;
+        self.crashes += report.crashes;
+        self.calls += report.calls;
+        self.effects += report.effects;
+        for (state, count) in &report.states {
+            *self.states.entry(state).or_default() += count;
+        }
+    }
+}
