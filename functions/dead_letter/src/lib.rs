@@ -12,7 +12,7 @@ use payments::policy::Policy;
 use payments::ports::{Clock, Entropy, Queue, Store, StoreError};
 use payments::store::{self, Outcome};
 use payments::time::Timestamp;
-use payments::transition::{Event, Kept};
+use payments::transition::{Event, Kept, Replaced};
 use payments::triage::{Triage, delay_seconds, triage};
 use tracing::{error, info, warn};
 
@@ -98,7 +98,7 @@ impl<S: Store, Q: Queue, C: Clock, E: Entropy> DeadLetter<S, Q, C, E> {
             triage = ?decided,
         );
         match decided {
-            Triage::Heal { .. } => self.heal(record, payment).await,
+            Triage::Heal { .. } => self.heal(record, message, payment).await,
             Triage::Hide { until } => Verdict::again_at(until, now),
             Triage::Drop => Verdict::Done,
             Triage::PassOn => {
@@ -113,7 +113,7 @@ impl<S: Store, Q: Queue, C: Clock, E: Entropy> DeadLetter<S, Q, C, E> {
             Triage::Replay => match self.decide(payment, &Event::Replay).await {
                 Ok(Outcome::Changed(payment)) => {
                     info!(event = "payment_replayed_by_operator", payment_id = payment.id.as_str());
-                    self.heal(record, *payment).await
+                    self.heal(record, message, *payment).await
                 }
                 // A second replay of the same payment: the first has taken it up.
                 Ok(Outcome::Kept(..)) => Verdict::Done,
@@ -124,8 +124,9 @@ impl<S: Store, Q: Queue, C: Clock, E: Entropy> DeadLetter<S, Q, C, E> {
     }
 
     /// Puts the message back in its lane: first written down, then sent, then dropped here.
-    async fn heal(&self, record: &Record, payment: Payment) -> Verdict {
-        let event = Event::Heal { message_id: Some(&record.message_id) };
+    async fn heal(&self, record: &Record, message: &Message, payment: Payment) -> Verdict {
+        let replaces = Some(Replaced { message_id: &record.message_id, sent_at: message.sent_at });
+        let event = Event::Heal { replaces };
         match self.decide(payment, &event).await {
             Ok(Outcome::Changed(payment)) => {
                 let now = self.clock.now();

@@ -171,7 +171,7 @@ impl<S: Store, M: Merchants, Q: Queue, C: Clock, E: Entropy> Ingest<S, M, Q, C, 
     /// Puts a message back for a payment whose first may never have been sent.
     async fn heal(&self, payment: Payment) -> Result<Payment, Problem> {
         let id = payment.id.clone();
-        let event = Event::Heal { message_id: None };
+        let event = Event::Heal { replaces: None };
         match self.decide(payment, &event).await {
             Ok(Outcome::Changed(payment)) => {
                 info!(event = "payment_healed", payment_id = payment.id.as_str());

@@ -59,7 +59,7 @@ pub enum Event<'a> {
     /// Its message is to be put back in its queue.
     Heal {
         /// The dead-lettered message that it replaces, if that is why.
-        message_id: Option<&'a str>,
+        replaces: Option<Replaced<'a>>,
     },
     /// A person put it back.
     Replay,
@@ -70,6 +70,15 @@ pub enum Event<'a> {
         /// Where to look it up.
         evidence: &'a ProviderText,
     },
+}
+
+/// A dead-lettered message whose place a new one takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Replaced<'a> {
+    /// Its id.
+    pub message_id: &'a str,
+    /// When its sender wrote it.
+    pub sent_at: Timestamp,
 }
 
 /// How a person may end a parked payment.
@@ -173,7 +182,7 @@ pub fn transition(payment: &Payment, event: &Event<'_>, moment: &Moment<'_>) -> 
         Event::Cancel => cancel(payment, moment),
         Event::Expire => expire(payment, moment),
         Event::DeadLettered => dead_lettered(payment, moment),
-        Event::Heal { message_id } => heal(payment, *message_id, moment),
+        Event::Heal { replaces } => heal(payment, *replaces, moment),
         Event::Replay => replay(payment, moment),
         Event::Resolve { end, evidence } => resolve(payment, *end, evidence, moment),
     }
@@ -486,7 +495,7 @@ fn dead_lettered(payment: &Payment, moment: &Moment<'_>) -> Step {
     }
 }
 
-fn heal(payment: &Payment, message_id: Option<&str>, moment: &Moment<'_>) -> Step {
+fn heal(payment: &Payment, replaces: Option<Replaced<'_>>, moment: &Moment<'_>) -> Step {
     match payment.state {
         State::Queued | State::Sending | State::Pending | State::Unknown => {}
         State::Parked => return Step::Keep(Kept::Parked),
@@ -494,16 +503,19 @@ fn heal(payment: &Payment, message_id: Option<&str>, moment: &Moment<'_>) -> Ste
             return Step::Keep(Kept::Ended);
         }
     }
-    let times = match (&payment.heal, message_id) {
+    let times = match (&payment.heal, replaces) {
         (None, _) => 1,
         // The same message's work again: it crashed between its write and its send, or its send's answer was lost.
-        (Some(heal), Some(id)) if heal.message_id.as_deref() == Some(id) => heal.times,
+        (Some(heal), Some(it)) if heal.message_id.as_deref() == Some(it.message_id) => heal.times,
         (Some(heal), Some(_)) if heal.times >= moment.policy.max_heals => {
             return Step::Keep(Kept::HealsUsedUp);
         }
-        // Another message's work is surely done, because that message comes again until it is.
-        (Some(heal), Some(_))
-            if heal.message_id.is_some() && moment.now.since_ms(heal.at) < HEAL_PAUSE_MS =>
+        // An older message than the heal: the message that it put back is on its way, because the one that it replaced
+        // comes again until it is. One that was written after the heal may itself be the one that it put back.
+        (Some(heal), Some(it))
+            if heal.message_id.is_some()
+                && it.sent_at < heal.at
+                && moment.now.since_ms(heal.at) < HEAL_PAUSE_MS =>
         {
             return Step::Keep(Kept::HealedElsewhere);
         }
@@ -512,7 +524,7 @@ fn heal(payment: &Payment, message_id: Option<&str>, moment: &Moment<'_>) -> Ste
     let mut draft = Draft::of(payment, moment);
     draft.next.heal = Some(Heal {
         at: moment.now,
-        message_id: message_id.map(ToOwned::to_owned),
+        message_id: replaces.map(|it| it.message_id.to_owned()),
         times,
     });
     draft.done()

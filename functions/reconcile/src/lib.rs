@@ -129,7 +129,7 @@ impl<S: Store + OpenPayments, Q: Queue + Depths, C: Clock, E: Entropy> Reconcile
     }
 
     async fn heal(&self, payment: Payment) -> Result<bool, StoreError> {
-        let event = Event::Heal { message_id: None };
+        let event = Event::Heal { replaces: None };
         let outcome =
             store::decide(&self.store, &self.clock, &self.entropy, &self.policy, payment, &event).await?;
         let payment = match outcome {

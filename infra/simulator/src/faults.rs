@@ -116,6 +116,21 @@ impl Faults {
         }
     }
 
+    /// A provider that mostly fails without saying whether it charged, so that payments end in front of a person.
+    pub const fn stubborn_provider() -> Self {
+        Self {
+            duplicate: 0.05,
+            provider: ProviderFaults {
+                error_before: 0.5,
+                lost: 0.2,
+                drop_after: 0.1,
+                query_fails: 0.2,
+                ..Self::bad_provider().provider
+            },
+            ..Self::none()
+        }
+    }
+
     /// Everything at once.
     pub const fn everything() -> Self {
         Self {

@@ -52,8 +52,8 @@ impl Settings {
             faults,
             payments: 12,
             rate_per_second: 10,
-            faults_for_ms: 20 * 60 * 1_000,
-            rest_within_ms: 4 * 60 * 60 * 1_000,
+            faults_for_ms: 3 * 60 * 60 * 1_000,
+            rest_within_ms: 8 * 60 * 60 * 1_000,
         }
     }
 }
