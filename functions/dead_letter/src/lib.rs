@@ -115,8 +115,9 @@ impl<S: Store, Q: Queue, C: Clock, E: Entropy> DeadLetter<S, Q, C, E> {
                     info!(event = "payment_replayed_by_operator", payment_id = payment.id.as_str());
                     self.heal(record, message, *payment).await
                 }
-                // A second replay of the same payment: the first has taken it up.
-                Ok(Outcome::Kept(..)) => Verdict::Done,
+                Ok(Outcome::Kept(_, Kept::Ended)) => Verdict::Done,
+                // Somebody else has just taken it up, and may die before it has put the message back.
+                Ok(Outcome::Kept(payment, _)) => self.heal(record, message, *payment).await,
                 Ok(Outcome::Missing) => Verdict::PassOn,
                 Err(error) => port_down(record, &error),
             },
