@@ -48,6 +48,8 @@ pub struct Options {
     pub seed: u64,
     /// The payments.
     pub file: PathBuf,
+    /// Whether nothing goes wrong: no fault of the provider's, no request and no message twice.
+    pub calm: bool,
 }
 
 /// Runs it. An error is one line that says what failed; the summary has been printed by then if there was one.
@@ -60,7 +62,7 @@ pub async fn run(options: Options) -> Result<(), String> {
 }
 
 async fn run_to_end(options: Options) -> Result<(), String> {
-    let Options { rate_per_second, seed, file } = options;
+    let Options { rate_per_second, seed, file, calm } = options;
     let file = transactions::read_file(&located(file)).map_err(|error| error.to_string())?;
     for bad in file.bad.iter().take(BAD_ROWS_MAX) {
         println!("left out, {bad}");
@@ -72,8 +74,8 @@ async fn run_to_end(options: Options) -> Result<(), String> {
         return Err("the file holds no payment that can be sent".to_owned());
     }
     let key = Nonce::from_bits(aws::system::SystemEntropy::new().bits());
-    let mut provider = Provider::start(&settings::sandbox_arguments(rate_per_second, seed), key.as_str()).await?;
-    let mut system = System::start(provider.base_url(), key.as_str(), rate_per_second, seed).await?;
+    let mut provider = Provider::start(&settings::sandbox_arguments(rate_per_second, seed, calm), key.as_str()).await?;
+    let mut system = System::start(provider.base_url(), key.as_str(), rate_per_second, seed, calm).await?;
     let merchants = merchants::named(&file.rows);
     let api_keys = system.create_merchants(&merchants).await?;
     println!("sluice    http://{}, {} merchants", system.address(), merchants.len());
@@ -81,7 +83,7 @@ async fn run_to_end(options: Options) -> Result<(), String> {
     println!("seed      {seed}; {}", settings::scale());
 
     let begun = Instant::now();
-    let shots = repeated(shots(&file.rows, &api_keys)?, settings::REPEAT_SHARE, seed);
+    let shots = repeated(shots(&file.rows, &api_keys)?, if calm { 0.0 } else { settings::REPEAT_SHARE }, seed);
     let arrived = Arc::new(AtomicU64::new(0));
     let sending = send(&system, shots, Arc::clone(&arrived))?;
     let watch = Watch { begun, arrived: &arrived, rate_per_second, payments: file.rows.len() };
@@ -261,5 +263,6 @@ fn aws_calls(system: &System, payments: usize, provider_calls: usize) -> Vec<Aws
         of(system::CONSUMER, Some(provider_calls)),
         of(system::MAPPINGS, None),
         of(system::DEAD_LETTER, None),
+        of(system::RECONCILE, None),
     ]
 }

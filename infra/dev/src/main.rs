@@ -37,6 +37,9 @@ struct DemoArguments {
     /// A CSV file with the columns order_id, kind, merchant, amount and currency.
     #[arg(long, value_name = "F", default_value = demo::SHIPPED_FILE)]
     file: PathBuf,
+    /// Nothing goes wrong: what an ordinary payment costs.
+    #[arg(long)]
+    calm: bool,
 }
 
 #[derive(Args)]
@@ -104,8 +107,8 @@ fn main() -> ExitCode {
     };
     let done = runtime.block_on(async {
         match command_line.command {
-            Command::Demo(DemoArguments { rate, seed, file }) => {
-                demo::run(demo::Options { rate_per_second: rate, seed, file }).await
+            Command::Demo(DemoArguments { rate, seed, file, calm }) => {
+                demo::run(demo::Options { rate_per_second: rate, seed, file, calm }).await
             }
             Command::Sandbox(arguments) => sandbox(arguments).await,
             // Virtual time has a runtime of its own, and none may be under way around it.

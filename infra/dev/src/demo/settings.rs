@@ -1,5 +1,7 @@
 //! The demo's numbers: those of a deployment scaled down to a minute, each with its reason.
 
+use std::time::Duration;
+
 use payments::policy::Policy;
 
 use crate::sandbox::Fault;
@@ -82,8 +84,13 @@ pub const fn policy() -> Policy {
     }
 }
 
-/// The sandbox's arguments for this rate and seed.
-pub fn sandbox_arguments(rate_per_second: u32, seed: u64) -> Vec<String> {
+/// Between two sweeps of the open payments. A deployment sweeps every minute.
+pub const SWEEP_EVERY: Duration = Duration::from_secs(15);
+/// Messages that a sweep puts back at most.
+pub const MAX_HEALS_PER_SWEEP: u32 = 20;
+
+/// The sandbox's arguments for this rate and seed; on a calm day it has no fault.
+pub fn sandbox_arguments(rate_per_second: u32, seed: u64, calm: bool) -> Vec<String> {
     let mut arguments: Vec<String> = [
         ("--rate", rate_per_second.to_string()),
         ("--latency-min-ms", LATENCY_MS.0.to_string()),
@@ -96,7 +103,7 @@ pub fn sandbox_arguments(rate_per_second: u32, seed: u64) -> Vec<String> {
     .into_iter()
     .flat_map(|(name, value)| [name.to_owned(), value])
     .collect();
-    for (fault, share) in FAULTS {
+    for (fault, share) in FAULTS.into_iter().filter(|_| !calm) {
         arguments.extend(["--fault".to_owned(), format!("{}={share}", fault.name())]);
     }
     arguments

@@ -20,8 +20,9 @@ use ingest::Ingest;
 use payments::gate::GateState;
 use payments::id::{MerchantId, PaymentId};
 use payments::payment::Payment;
-use payments::ports::Store;
+use payments::ports::{Clock, Store};
 use payments::time::Timestamp;
+use reconcile::Reconcile;
 use providers::http::{HttpProvider, HttpSettings};
 
 use super::settings;
@@ -38,6 +39,8 @@ pub const CONSUMER: &str = "consumer";
 pub const MAPPINGS: &str = "mappings";
 /// Under which name the calls of `dead_letter` are counted.
 pub const DEAD_LETTER: &str = "dead_letter";
+/// Under which name the calls of `reconcile` are counted.
+pub const RECONCILE: &str = "reconcile";
 const WATCHER: &str = "watcher";
 
 /// Everything between the merchants and the provider.
@@ -47,6 +50,7 @@ pub struct System {
     store: DynamoStore,
     front: Front,
     mappings: Vec<Mapping>,
+    sweeps: tokio::task::JoinHandle<()>,
 }
 
 impl System {
@@ -56,6 +60,7 @@ impl System {
         provider_key: &str,
         rate_per_second: u32,
         seed: u64,
+        calm: bool,
     ) -> Result<Self, String> {
         let embedded = Embedded::start();
         embedded.create_tables().await?;
@@ -68,11 +73,12 @@ impl System {
             })
             .await?;
         let consumer = consumer(&embedded, &queues, provider_url, provider_key, rate_per_second)?;
-        let mappings = mappings(&embedded, &queues, consumer, seed);
+        let mappings = mappings(&embedded, &queues, consumer, seed, calm);
+        let sweeps = tokio::spawn(sweeps(reconcile(&embedded, &queues)));
         let front = front(&embedded, &queues).await?;
         let watcher = Clients::new(&embedded.config(WATCHER));
         let store = DynamoStore::new(watcher.dynamodb.clone(), PAYMENTS_TABLE);
-        Ok(Self { embedded, watcher, store, front, mappings })
+        Ok(Self { embedded, watcher, store, front, mappings, sweeps })
     }
 
     /// Where merchants send their payments.
@@ -128,6 +134,7 @@ impl System {
 
     /// Stops polling and lets finish what runs.
     pub async fn stop(&mut self) {
+        self.sweeps.abort();
         for mapping in self.mappings.drain(..) {
             mapping.stop().await;
         }
@@ -166,6 +173,28 @@ fn consumer(
     ))
 }
 
+type RealReconcile = Reconcile<DynamoStore, SqsQueue, SystemClock, SystemEntropy>;
+
+fn reconcile(embedded: &Embedded, queues: &Queues) -> RealReconcile {
+    let clients = Clients::new(&embedded.config(RECONCILE));
+    Reconcile::new(
+        DynamoStore::new(clients.dynamodb, PAYMENTS_TABLE),
+        SqsQueue::new(clients.sqs, queues.urls()),
+        SystemClock,
+        SystemEntropy::new(),
+        settings::policy(),
+        settings::MAX_HEALS_PER_SWEEP,
+    )
+}
+
+/// The schedule that a deployment has for `reconcile`.
+async fn sweeps(reconcile: RealReconcile) {
+    loop {
+        tokio::time::sleep(settings::SWEEP_EVERY).await;
+        reconcile.handle(SystemClock.now().plus_ms(settings::FUNCTION_TIMEOUT_MS)).await;
+    }
+}
+
 async fn front(embedded: &Embedded, queues: &Queues) -> Result<Front, String> {
     let clients = Clients::new(&embedded.config(INGEST));
     let ingest = Arc::new(Ingest::new(
@@ -186,7 +215,7 @@ async fn front(embedded: &Embedded, queues: &Queues) -> Result<Front, String> {
 }
 
 /// Both lanes on the one consumer, and the DLQ on its triage.
-fn mappings(embedded: &Embedded, queues: &Queues, consumer: RealConsumer, seed: u64) -> Vec<Mapping> {
+fn mappings(embedded: &Embedded, queues: &Queues, consumer: RealConsumer, seed: u64, calm: bool) -> Vec<Mapping> {
     let client = aws_sdk_sqs::Client::new(&embedded.config(MAPPINGS));
     let address = |url: &str| QueueAddress {
         url: url.to_owned(),
@@ -217,7 +246,7 @@ fn mappings(embedded: &Embedded, queues: &Queues, consumer: RealConsumer, seed: 
         window_ms: 1_000,
         maximum_concurrency: 8,
         function_timeout_ms: settings::FUNCTION_TIMEOUT_MS,
-        duplicate_share: settings::DUPLICATE_SHARE,
+        duplicate_share: if calm { 0.0 } else { settings::DUPLICATE_SHARE },
         seed,
     };
     let high = Settings { name: "high", batch_size: 10, window_ms: 0, maximum_concurrency: 2, ..standard.clone() };
