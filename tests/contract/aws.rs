@@ -23,6 +23,7 @@ use payments::transition::Event;
 
 use super::gate::gate_contract;
 use super::merchants::merchants_contract;
+use super::open::{depth_contract, open_contract};
 use super::queue::{Inspect, Place, RECEIVES_MAX, Received, VISIBILITY_SECONDS, queue_contract};
 use super::refunds::refund_contract;
 use super::samples::{NOW, accepted, claim_of, full_order, message, order, step};
@@ -195,6 +196,18 @@ async fn sqs() -> (SqsQueue, SqsSide) {
 async fn aws_keeps_the_contract_of_queues() {
     let (queue, side) = sqs().await;
     queue_contract(&queue, &side).await;
+}
+
+#[tokio::test]
+async fn aws_keeps_the_contract_of_the_index_of_open_payments() {
+    let aws = Aws::start().await;
+    open_contract(&aws.store()).await;
+}
+
+#[tokio::test]
+async fn aws_keeps_the_contract_of_depths() {
+    let (queue, side) = sqs().await;
+    depth_contract(&queue, &side).await;
 }
 
 #[tokio::test]

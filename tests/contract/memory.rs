@@ -11,6 +11,7 @@ use simulator::world::{Environment, World};
 
 use super::gate::gate_contract;
 use super::merchants::merchants_contract;
+use super::open::{depth_contract, open_contract};
 use super::queue::{Inspect, Place, RECEIVES_MAX, Received, VISIBILITY_SECONDS, queue_contract};
 use super::refunds::refund_contract;
 use super::samples::policy;
@@ -115,4 +116,18 @@ async fn memory_keeps_the_contract_of_queues() {
     let queues = Queues::new(environment.world(), visibility_ms, RECEIVES_MAX);
     let side = MemorySide { queues: Arc::clone(&queues) };
     queue_contract(&MemoryQueue::new(&queues, &environment), &side).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn memory_keeps_the_contract_of_the_index_of_open_payments() {
+    let (store, ..) = store();
+    open_contract(&store).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn memory_keeps_the_contract_of_depths() {
+    let environment = environment();
+    let queues = Queues::new(environment.world(), u64::from(VISIBILITY_SECONDS) * 1_000, RECEIVES_MAX);
+    let side = MemorySide { queues: Arc::clone(&queues) };
+    depth_contract(&MemoryQueue::new(&queues, &environment), &side).await;
 }

@@ -5,6 +5,7 @@
 
 pub mod gate;
 pub mod merchants;
+pub mod open;
 pub mod queue;
 pub mod refunds;
 pub mod samples;
@@ -12,4 +13,5 @@ pub mod size;
 pub mod store;
 
 mod aws;
+mod memory;
 mod settings;

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use aws::settings::{ConsumerSettings, DeadLetterSettings, IngestSettings, Secret};
+use aws::settings::{ConsumerSettings, DeadLetterSettings, IngestSettings, ReconcileSettings, Secret};
 
-const SETTINGS: [(&str, &str); 28] = [
+const SETTINGS: [(&str, &str); 30] = [
     ("PAYMENTS_TABLE", "payments"),
     ("MERCHANTS_TABLE", "merchants"),
     ("GATES_TABLE", "gates"),
@@ -30,6 +30,7 @@ const SETTINGS: [(&str, &str); 28] = [
     ("BACKOFF_BASE_MS", "1000"),
     ("BACKOFF_CAP_MS", "60000"),
     ("MAX_HEALS", "20"),
+    ("MAX_HEALS_PER_SWEEP", "50"),
     ("MISSING_ITEM_GRACE_MS", "600000"),
     ("NEWER_VERSION_GRACE_MS", "3600000"),
     ("RETENTION_MS", "34560000000"),
@@ -57,14 +58,17 @@ fn each_function_reads_what_it_needs_and_no_more() {
     assert_eq!(ingest.queues.dead_letter, None);
     let dead_letter = DeadLetterSettings::from(with(&[("PROVIDER_URL", None)])).unwrap();
     assert!(dead_letter.queues.dead_letter.unwrap().ends_with("/dead-letter"));
+    let reconcile = ReconcileSettings::from(with(&[("PROVIDER_URL", None), ("GATES_TABLE", None)])).unwrap();
+    assert_eq!(reconcile.max_heals_per_sweep, 50);
 }
 
 #[test]
 fn every_setting_that_is_missing_is_named_at_once() {
     let problems = ConsumerSettings::from(|_| None).unwrap_err().problems;
-    assert_eq!(problems.len(), 25, "{problems:#?}");
+    assert_eq!(problems.len(), 26, "{problems:#?}");
     for (name, _) in SETTINGS {
-        let needed = !["MERCHANTS_TABLE", "DEAD_LETTER_QUEUE_URL", "UNRELATED"].contains(&name);
+        let others = ["MERCHANTS_TABLE", "DEAD_LETTER_QUEUE_URL", "MAX_HEALS_PER_SWEEP", "UNRELATED"];
+        let needed = !others.contains(&name);
         let named = problems.iter().any(|problem| problem.starts_with(&format!("{name} is missing: expected ")));
         assert_eq!(named, needed, "{name}");
     }

@@ -362,9 +362,10 @@ impl Payment {
         }
     }
 
-    /// Whether a request may ever have been written and was not proved refused before its effect.
+    /// Whether a request may ever have been written and was not proved refused before its effect, or the provider said
+    /// that it has it, however it came by it.
     pub const fn ever_sent(&self) -> bool {
-        self.attempts > 0
+        self.attempts > 0 || self.acknowledged
     }
 
     /// Whether `expires_at` is over.

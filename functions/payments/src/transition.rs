@@ -538,8 +538,7 @@ fn replay(payment: &Payment, moment: &Moment<'_>) -> Step {
             draft.next.attempts_left = draft.next.attempts_left.max(1);
             draft.next.waits = 0;
             draft.next.due_at = Some(moment.now);
-            let untouched = !payment.ever_sent() && !payment.acknowledged;
-            let state = if untouched { State::Queued } else { State::Unknown };
+            let state = if payment.ever_sent() { State::Unknown } else { State::Queued };
             draft.go(state, Reason::Replayed, None)
         }
         State::Queued | State::Sending | State::Pending | State::Unknown => {

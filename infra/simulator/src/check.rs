@@ -69,6 +69,11 @@ impl Check {
                 let how = format!("{} is still {}", payment.id, payment.state.as_str());
                 self.world.violated("I2", &how);
             }
+            let took_ms = payment.changed_at.since_ms(payment.created_at);
+            if self.world.faults.ends_within_ms().is_some_and(|within_ms| took_ms > within_ms) {
+                let how = format!("{} took {took_ms} ms to its end though nothing failed", payment.id);
+                self.world.violated("I2", &how);
+            }
         }
         let known: BTreeMap<&str, _> = payments.iter().map(|p| (p.id.as_str(), p)).collect();
         let mut asked: BTreeMap<&str, u128> = BTreeMap::new();

@@ -116,6 +116,18 @@ impl Faults {
         }
     }
 
+    /// Nothing but answers of the table that are lost, and found again by the nonce of the write.
+    pub const fn lost_answers() -> Self {
+        Self { lost_answer: 0.3, ..Self::none() }
+    }
+
+    /// I2's stated time from accepted to ended, in ms, where nothing but answers can be lost: such a loss costs a
+    /// retry of the SDK's, not a lease and not a sweep.
+    pub fn ends_within_ms(&self) -> Option<u64> {
+        let harmless = Self { lost_answer: self.lost_answer, ..Self::none() };
+        (*self == harmless).then_some(60_000)
+    }
+
     /// A provider that mostly fails without saying whether it charged, so that payments end in front of a person.
     pub const fn stubborn_provider() -> Self {
         Self {

@@ -1,5 +1,6 @@
 //! The table of gates.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use payments::gate::{GateAnswer, GateState, Reserve};
@@ -7,19 +8,19 @@ use payments::ports::{GateError, GateStore};
 
 use crate::world::{Environment, lock};
 
-/// What the table of gates holds: one gate is enough here.
+/// What the table of gates holds, by provider.
 #[derive(Debug, Default)]
-pub struct Gates(Mutex<Option<GateState>>);
+pub struct Gates(Mutex<BTreeMap<String, GateState>>);
 
 impl Gates {
-    /// The gate as it stands.
-    pub fn state(&self) -> Option<GateState> {
-        lock(&self.0).clone()
+    /// A provider's gate as it stands.
+    pub fn state(&self, provider: &str) -> Option<GateState> {
+        lock(&self.0).get(provider).cloned()
     }
 
     /// Sets the gate: for operators and tests.
     pub fn set(&self, gate: GateState) {
-        *lock(&self.0) = Some(gate);
+        lock(&self.0).insert(gate.provider.clone(), gate);
     }
 }
 
@@ -46,13 +47,14 @@ impl GateStore for MemoryGate {
                 if throttled {
                     return Err(GateError("throttled".to_owned()));
                 }
-                let mut gate = lock(&self.gates.0);
-                Ok(match gate.as_ref().and_then(|stands| request.apply(stands)) {
+                let mut gates = lock(&self.gates.0);
+                let stands = gates.get(&request.provider).cloned();
+                Ok(match stands.as_ref().and_then(|stands| request.apply(stands)) {
                     Some(after) => {
-                        *gate = Some(after.clone());
+                        gates.insert(after.provider.clone(), after.clone());
                         GateAnswer::Reserved(after)
                     }
-                    None => GateAnswer::Refused(gate.clone()),
+                    None => GateAnswer::Refused(stands),
                 })
             })
             .await
@@ -61,7 +63,7 @@ impl GateStore for MemoryGate {
     async fn create(&self, gate: &GateState) -> Result<(), GateError> {
         self.environment
             .io("create gate", || {
-                lock(&self.gates.0).get_or_insert_with(|| gate.clone());
+                lock(&self.gates.0).entry(gate.provider.clone()).or_insert_with(|| gate.clone());
                 Ok(())
             })
             .await

@@ -1,0 +1,86 @@
+//! The contract of `OpenPayments` and `Depths`: what the sweep asks.
+
+use payments::id::PaymentId;
+use payments::payment::{Lane, OPEN_SHARDS, State};
+use payments::ports::{Depths, OpenPayments, Queue, Store};
+use payments::time::Timestamp;
+use payments::transition::Event;
+
+use super::queue::{Inspect, Place};
+use super::samples::{NOW, accepted, claim_of, in_state, message, order, policy, step};
+use super::store::applied;
+
+/// Every promise of the index.
+pub async fn open_contract<S: Store + OpenPayments>(store: &S) {
+    each_state_is_listed_or_not(store).await;
+    the_oldest_come_first_and_no_more_than_asked_for(store).await;
+    what_ends_leaves_the_index(store).await;
+}
+
+async fn listed<S: OpenPayments>(store: &S, id: &PaymentId, before: Timestamp, most: u32) -> Vec<PaymentId> {
+    store.open(id.shard(OPEN_SHARDS), before, most).await.expect("the index answers")
+}
+
+async fn each_state_is_listed_or_not<S: Store + OpenPayments>(store: &S) {
+    for &state in State::ALL {
+        let payment = in_state(state);
+        applied(store.put(&payment).await);
+        let is_open = !state.is_terminal() && state != State::Parked;
+        let found = listed(store, &payment.id, NOW.plus_ms(1), 1_000).await;
+        assert_eq!(found.contains(&payment.id), is_open, "{state:?}");
+        let found = listed(store, &payment.id, NOW, 1_000).await;
+        assert!(!found.contains(&payment.id), "{state:?}: created at that time, not before it");
+    }
+}
+
+async fn the_oldest_come_first_and_no_more_than_asked_for<S: Store + OpenPayments>(store: &S) {
+    // Orders are drawn until three of them share a shard.
+    let mut shards = std::collections::BTreeMap::<u32, Vec<_>>::new();
+    let mut three = loop {
+        let payment = accepted(order());
+        let shard = shards.entry(payment.id.shard(OPEN_SHARDS)).or_default();
+        shard.push(payment);
+        if shard.len() == 3 {
+            break std::mem::take(shard);
+        }
+    };
+    // Older than anything that other cases have left there.
+    for (age_ms, payment) in [(10_000, 0), (30_000, 1), (20_000, 2)] {
+        three[payment].created_at = NOW.minus_ms(age_ms);
+        applied(store.put(&three[payment]).await);
+    }
+    let before = NOW.minus_ms(5_000);
+    let found = listed(store, &three[0].id, before, 1_000).await;
+    assert_eq!(found, [three[1].id.clone(), three[2].id.clone(), three[0].id.clone()]);
+    assert_eq!(listed(store, &three[0].id, before, 2).await, found[..2]);
+}
+
+async fn what_ends_leaves_the_index<S: Store + OpenPayments>(store: &S) {
+    let payment = accepted(order());
+    applied(store.put(&payment).await);
+    let claim = claim_of(&payment);
+    applied(store.claim(&claim).await);
+    let found = listed(store, &payment.id, NOW.plus_ms(1), 1_000).await;
+    assert!(found.contains(&payment.id), "a claim leaves it where it is");
+    let claimed = claim.apply(&payment, &policy()).unwrap();
+    let reference = super::samples::reference();
+    let found = payments::answer::Found::Approved { reference };
+    let ended = step(&claimed, &Event::CalledBack(&found), NOW);
+    applied(store.replace(&claimed, &ended).await);
+    let found = listed(store, &payment.id, NOW.plus_ms(1), 1_000).await;
+    assert!(!found.contains(&payment.id));
+}
+
+/// Every promise of the depths: a message counts until it is deleted, wherever it is on its way.
+pub async fn depth_contract<Q: Queue + Depths, I: Inspect>(queue: &Q, inspect: &I) {
+    let place = Place::Lane(Lane::Standard);
+    assert_eq!(queue.depth(Lane::Standard).await, Ok(0));
+    queue.send(Lane::Standard, &message(), 0).await.unwrap();
+    queue.send(Lane::Standard, &message(), 900).await.unwrap();
+    assert_eq!(queue.depth(Lane::Standard).await, Ok(2), "visible and delayed");
+    assert_eq!(queue.depth(Lane::High).await, Ok(0), "lanes are apart");
+    let received = inspect.receive(place).await;
+    assert_eq!(queue.depth(Lane::Standard).await, Ok(2), "in flight and delayed");
+    inspect.delete(place, &received[0].receipt_handle).await;
+    assert_eq!(queue.depth(Lane::Standard).await, Ok(1));
+}

@@ -1,0 +1,20 @@
+//! The core, held to its rules by properties: what has to hold is said once, and the cases are drawn.
+
+mod answers;
+mod backoff;
+mod cards;
+mod gate;
+mod history;
+mod ids;
+mod message;
+mod money;
+mod request;
+mod transitions;
+mod walk;
+
+use proptest::test_runner::Config;
+
+/// So many cases, and no files left behind: a failing case prints itself.
+fn cases(cases: u32) -> Config {
+    Config { cases, failure_persistence: None, ..Config::default() }
+}

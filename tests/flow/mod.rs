@@ -1,0 +1,11 @@
+//! The real handlers over the ports in memory, in virtual time: what each does with one request or batch, and what all
+//! of them together hold to while everything goes wrong.
+
+mod bad_input;
+mod consumer;
+mod dead_letter;
+mod ingest;
+mod refunds;
+mod simulation;
+mod stage;
+mod unavailable;

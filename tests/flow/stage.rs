@@ -1,0 +1,257 @@
+//! A stage for one handler: the ports in memory, and requests and batches as AWS would bring them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::consumer::{Consumer, Limits};
+use ::dead_letter::DeadLetter;
+use ::ingest::Ingest;
+use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
+use aws_lambda_events::encodings::Body;
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, Method};
+use payments::gate::GateState;
+use payments::id::{MerchantId, PaymentId};
+use payments::merchant::{ApiKeyHash, Merchant};
+use payments::message::Message;
+use payments::payment::Payment;
+use payments::ports::Clock;
+use payments::time::Timestamp;
+use serde_json::{Value, json};
+use simulator::Faults;
+use simulator::memory::queue::Name;
+use simulator::memory::{Gates, Ledger, MemoryGate, MemoryProvider, MemoryQueue, MemoryStore, Queues, Table};
+use simulator::run::policy;
+use simulator::world::{Environment, World};
+
+/// A merchant that may do everything.
+pub const UK: &str = "sandbox_key_united_kingdom_0001";
+/// Another one, with no permission.
+pub const FRANCE: &str = "sandbox_key_france_00000000001";
+
+pub type TheIngest = Ingest<MemoryStore, MemoryStore, MemoryQueue, Environment, Environment>;
+
+pub struct Stage {
+    pub world: Arc<World>,
+    pub table: Arc<Table>,
+    pub queues: Arc<Queues>,
+    pub gates: Arc<Gates>,
+    pub ledger: Arc<Ledger>,
+    pub environment: Environment,
+}
+
+impl Stage {
+    pub fn new(faults: Faults) -> Self {
+        let world = World::new(1, faults);
+        let table = Table::new(policy());
+        for (name, key, permitted) in [("united-kingdom", UK, true), ("france", FRANCE, false)] {
+            table.add_merchant(Merchant {
+                key_hash: ApiKeyHash::of(key).unwrap(),
+                merchant: MerchantId::new(name).unwrap(),
+                unlinked_refunds: permitted,
+                high_priority: permitted,
+            });
+        }
+        let gates: Arc<Gates> = Arc::default();
+        gates.set(gate());
+        Self {
+            queues: Queues::new(&world, 360_000, 12),
+            ledger: Ledger::new(&world),
+            environment: Environment::new(&world, "stage"),
+            gates,
+            table,
+            world,
+        }
+    }
+
+    pub fn calm() -> Self {
+        Self::new(Faults::none())
+    }
+
+    pub fn now(&self) -> Timestamp {
+        self.environment.now()
+    }
+
+    pub fn ingest(&self) -> TheIngest {
+        let store = || MemoryStore::new(&self.table, &self.environment);
+        let queue = MemoryQueue::new(&self.queues, &self.environment);
+        Ingest::new(store(), store(), queue, self.environment.clone(), self.environment.clone(), policy())
+    }
+
+    /// The consumer on a batch, in an invocation of a minute.
+    pub async fn consume(&self, event: SqsEvent) -> SqsBatchResponse {
+        self.consume_within(event, 60_000).await
+    }
+
+    pub async fn consume_within(&self, event: SqsEvent, within_ms: u64) -> SqsBatchResponse {
+        let consumer = Consumer::new(
+            MemoryStore::new(&self.table, &self.environment),
+            MemoryGate::new(&self.gates, &self.environment),
+            MemoryQueue::new(&self.queues, &self.environment),
+            MemoryProvider::new(&self.ledger, &self.environment),
+            self.environment.clone(),
+            self.environment.clone(),
+            policy(),
+            Limits { max_in_flight: 50 },
+            gate(),
+        );
+        consumer.handle(event, self.now().plus_ms(within_ms)).await
+    }
+
+    pub async fn triage(&self, event: SqsEvent) -> SqsBatchResponse {
+        let store = MemoryStore::new(&self.table, &self.environment);
+        let queue = MemoryQueue::new(&self.queues, &self.environment);
+        let dead_letter = DeadLetter::new(store, queue, self.environment.clone(), self.environment.clone(), policy());
+        dead_letter.handle(event, self.now().plus_ms(60_000)).await
+    }
+
+    /// Puts a body into a queue and receives the batch with it. Returns what is received, in the order of sending.
+    pub fn batch(&self, name: Name, bodies: &[String]) -> SqsEvent {
+        for body in bodies {
+            self.queues.put(name, body.clone(), None, 0);
+        }
+        self.receive(name, bodies)
+    }
+
+    pub fn receive(&self, name: Name, bodies: &[String]) -> SqsEvent {
+        let mut received = self.queues.receive(name, 1_000);
+        received.sort_by_key(|stored| bodies.iter().position(|body| *body == stored.body));
+        let mut event = SqsEvent::default();
+        event.records = received
+            .into_iter()
+            .map(|stored| {
+                let mut message = SqsMessage::default();
+                message.message_id = Some(stored.message_id);
+                message.receipt_handle = Some(stored.receipt_handle);
+                message.body = Some(stored.body);
+                message.event_source_arn = Some(name.arn());
+                message.attributes = [
+                    ("SentTimestamp".to_owned(), stored.sent_timestamp.ms().to_string()),
+                    ("ApproximateReceiveCount".to_owned(), stored.receive_count.to_string()),
+                ]
+                .into();
+                message
+            })
+            .collect();
+        event
+    }
+
+    /// A payment that stands in the table, at rest or not, as it would if it were of today.
+    pub fn stands(&self, mut payment: Payment) -> PaymentId {
+        payment.order.expires_at = None;
+        payment.created_at = self.now();
+        payment.changed_at = self.now();
+        payment.first_sent_at = payment.first_sent_at.map(|_| self.now());
+        let lease_until = payment.claim.as_ref().map(|claim| claim.lease_until);
+        payment.written_until = payment.written_until.map(|_| lease_until.unwrap_or(self.now()));
+        let id = payment.id.clone();
+        self.table.set(payment);
+        id
+    }
+
+    pub fn payment(&self, id: &PaymentId) -> Payment {
+        self.table.payment(id).expect("the payment stands")
+    }
+
+    pub fn calls(&self) -> usize {
+        self.ledger.calls_us().len()
+    }
+}
+
+fn gate() -> GateState {
+    GateState::new("sandbox", 100, 10)
+}
+
+/// A message's body, written now.
+pub fn message_for(stage: &Stage, payment: &Payment) -> String {
+    Message::new(payment.id.clone(), payment.order.merchant.clone(), stage.now()).to_body()
+}
+
+/// The numbers of the records that a batch's answer reports as failed.
+pub fn failed(event: &SqsEvent, response: &SqsBatchResponse) -> Vec<usize> {
+    let ids: Vec<_> = event.records.iter().map(|record| record.message_id.clone().unwrap()).collect();
+    let mut failed: Vec<usize> = response
+        .batch_item_failures
+        .iter()
+        .map(|failure| ids.iter().position(|id| *id == failure.item_identifier).expect("only the batch's own ids"))
+        .collect();
+    failed.sort_unstable();
+    failed
+}
+
+pub async fn seconds(seconds: u64) {
+    tokio::time::sleep(Duration::from_secs(seconds)).await;
+}
+
+/// A charge that nothing is wrong with.
+pub fn charge(order_id: &str) -> Value {
+    json!({ "order_id": order_id, "kind": "charge", "amount": 13_912, "currency": "GBP" })
+}
+
+pub fn request(method: Method, path: &str, key: &str, body: Option<String>) -> ApiGatewayV2httpRequest {
+    let mut request = ApiGatewayV2httpRequest::default();
+    request.raw_path = Some(path.to_owned());
+    request.request_context.http.method = method;
+    let bearer = format!("Bearer {key}");
+    request.headers.insert(AUTHORIZATION, HeaderValue::from_str(&bearer).unwrap());
+    if body.is_some() {
+        request.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    }
+    request.body = body;
+    request
+}
+
+pub fn post(body: &Value) -> ApiGatewayV2httpRequest {
+    request(Method::POST, "/v1/payments", UK, Some(body.to_string()))
+}
+
+pub fn get(path: &str) -> ApiGatewayV2httpRequest {
+    request(Method::GET, path, UK, None)
+}
+
+pub fn cancel(id: &str, body: Option<&Value>) -> ApiGatewayV2httpRequest {
+    request(Method::POST, &format!("/v1/payments/{id}/cancel"), UK, body.map(Value::to_string))
+}
+
+/// An answer, read.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: i64,
+    pub headers: HeaderMap,
+    pub document: Value,
+}
+
+impl Answer {
+    pub fn text(&self, field: &str) -> &str {
+        self.document[field].as_str().unwrap_or_default()
+    }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// The problem's name, after checking that it is a whole problem document.
+    pub fn problem(&self) -> &str {
+        assert_eq!(self.header("content-type"), Some("application/problem+json"), "{self:?}");
+        assert_eq!(self.document["status"], self.status, "{self:?}");
+        assert!(!self.text("title").is_empty() && !self.text("detail").is_empty(), "{self:?}");
+        self.text("type").strip_prefix("urn:sluice:problem:").expect("a problem has its name")
+    }
+
+    /// The fields that are named, each with a reason.
+    pub fn fields(&self) -> Vec<&str> {
+        let errors = self.document["errors"].as_array().map(Vec::as_slice).unwrap_or_default();
+        assert!(errors.iter().all(|error| error["reason"].as_str().is_some_and(|reason| reason.len() > 5)), "{self:?}");
+        errors.iter().filter_map(|error| error["field"].as_str()).collect()
+    }
+}
+
+pub async fn ask(ingest: &TheIngest, request: ApiGatewayV2httpRequest) -> Answer {
+    let ApiGatewayV2httpResponse { status_code, headers, body, .. } = ingest.handle(request).await;
+    let document = match body {
+        Some(Body::Text(text)) => serde_json::from_str(&text).expect("an answer is JSON"),
+        other => panic!("an answer is text: {other:?}"),
+    };
+    Answer { status: status_code, headers, document }
+}

@@ -1,0 +1,201 @@
+//! The rooms and their order: who may depend on whom, what may not enter the core, and what lies at the top.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+/// Each room with the rooms that it may depend on. A room that is not here has no place yet.
+const ROOMS: [(&str, &[&str]); 11] = [
+    ("payments", &[]),
+    ("aws", &["payments"]),
+    ("batch", &["payments"]),
+    ("providers", &["payments"]),
+    ("ingest", &["payments", "aws"]),
+    ("consumer", &["payments", "aws", "batch", "providers"]),
+    ("dead_letter", &["payments", "aws", "batch"]),
+    ("reconcile", &["payments", "aws"]),
+    ("simulator", &["payments", "batch", "ingest", "consumer", "dead_letter", "reconcile"]),
+    ("dev", &["payments", "aws", "batch", "providers", "ingest", "consumer", "dead_letter", "reconcile", "simulator"]),
+    ("tests", &["payments", "aws", "batch", "providers", "ingest", "consumer", "dead_letter", "reconcile", "simulator", "dev"]),
+];
+
+/// What the core may use: it reads, writes, hashes and counts, and does nothing.
+const OF_THE_CORE: [&str; 7] = ["data-encoding", "iso_currency", "serde", "serde_json", "sha2", "thiserror", "time"];
+
+/// What may lie at the top of the repository, beside names that begin with a dot.
+const TOP: [&str; 17] = [
+    "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "Cargo.lock", "Cargo.toml", "LICENSE", "README.md",
+    "SECURITY.md", "deny.toml", "events", "functions", "infra", "rust-toolchain.toml", "rustfmt.toml",
+    "samconfig.toml", "template.yaml", "tests",
+];
+
+fn root() -> PathBuf {
+    let metadata = metadata();
+    PathBuf::from(metadata["workspace_root"].as_str().expect("a workspace has a root"))
+}
+
+fn metadata() -> Value {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| env!("CARGO").into());
+    let output = Command::new(cargo)
+        .args(["metadata", "--no-deps", "--offline", "--format-version", "1"])
+        .output()
+        .expect("cargo runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).expect("its answer is JSON")
+}
+
+/// A room as its manifest describes it.
+struct Room {
+    name: String,
+    folder: PathBuf,
+    /// The names of all its dependencies, and whether each lies in this repository.
+    dependencies: BTreeMap<String, bool>,
+}
+
+impl Room {
+    fn is_deployed(&self) -> bool {
+        self.folder.parent().is_some_and(|parent| parent.ends_with("functions"))
+    }
+}
+
+fn rooms() -> Vec<Room> {
+    let metadata = metadata();
+    let text = |value: &Value| value.as_str().expect("a text").to_owned();
+    let rooms = metadata["packages"].as_array().expect("packages").iter().map(|package| {
+        let manifest = PathBuf::from(text(&package["manifest_path"]));
+        let dependencies = package["dependencies"].as_array().expect("dependencies");
+        Room {
+            name: text(&package["name"]),
+            folder: manifest.parent().expect("a manifest lies in a folder").to_owned(),
+            dependencies: dependencies.iter().map(|one| (text(&one["name"]), one["path"].is_string())).collect(),
+        }
+    });
+    rooms.collect()
+}
+
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            found.extend(sources(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+    found
+}
+
+fn read(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+#[test]
+fn rooms_depend_inwards_only() {
+    let mut names: Vec<String> = Vec::new();
+    for Room { name, dependencies, .. } in rooms() {
+        let (_, allowed) = ROOMS.iter().find(|(room, _)| *room == name).unwrap_or_else(|| panic!("{name} has no place"));
+        for (dependency, _) in dependencies.iter().filter(|(_, is_ours)| **is_ours) {
+            assert!(allowed.contains(&dependency.as_str()), "{name} depends on {dependency}");
+        }
+        names.push(name);
+    }
+    names.sort_unstable();
+    let mut known = ROOMS.map(|(name, _)| name);
+    known.sort_unstable();
+    assert_eq!(names, known);
+}
+
+/// The order of the list above is the order of the rooms: nobody is allowed what stands below.
+#[test]
+fn the_order_itself_goes_inwards() {
+    for (index, (name, allowed)) in ROOMS.iter().enumerate() {
+        let above: Vec<&str> = ROOMS[..index].iter().map(|(room, _)| *room).collect();
+        assert!(allowed.iter().all(|room| above.contains(room)), "{name}");
+    }
+}
+
+#[test]
+fn the_core_uses_nothing_that_acts() {
+    let rooms = rooms();
+    let core = rooms.iter().find(|room| room.name == "payments").expect("there is a core");
+    let used: Vec<&str> = core.dependencies.keys().map(String::as_str).collect();
+    let foreign: Vec<_> = used.iter().filter(|name| !OF_THE_CORE.contains(name)).collect();
+    assert!(foreign.is_empty(), "the core depends on {foreign:?}");
+}
+
+#[test]
+fn the_core_has_no_clock_no_dice_and_no_world_of_its_own() {
+    let folder = root().join("functions/payments/src");
+    let files = sources(&folder);
+    assert!(files.len() > 10, "{} files in the core", files.len());
+    let acts = [
+        "SystemTime", "Instant::now", "now_utc", "now_local", "std::env", "std::fs", "std::net", "std::thread",
+        "std::process", "RandomState", "HashMap", "HashSet", "println!", "eprintln!",
+    ];
+    for path in files {
+        let text = read(&path);
+        for act in acts {
+            assert!(!text.contains(act), "{}: {act}", path.display());
+        }
+    }
+}
+
+#[test]
+fn nothing_deployed_depends_on_what_never_is() {
+    let rooms = rooms();
+    let deployed: Vec<&Room> = rooms.iter().filter(|room| room.is_deployed()).collect();
+    assert!(deployed.len() >= 8, "{} rooms are deployed", deployed.len());
+    for room in deployed {
+        for name in room.dependencies.keys() {
+            let never = ["simulator", "dev", "tests", "proptest", "axum", "clap", "csv"].contains(&name.as_str());
+            assert!(!never && !name.starts_with("winterbaume"), "{} depends on {name}", room.name);
+        }
+    }
+}
+
+#[test]
+fn every_deployed_room_keeps_the_workspaces_lints() {
+    for room in rooms().iter().filter(|room| room.is_deployed()) {
+        let manifest = read(&room.folder.join("Cargo.toml"));
+        let lines: Vec<&str> = manifest.lines().map(str::trim).collect();
+        let inherits = lines.windows(2).any(|pair| pair == ["[lints]", "workspace = true"]);
+        assert!(inherits, "{} has lints of its own", room.name);
+        for path in sources(&room.folder.join("src")) {
+            let loosened = ["#![allow(", "allow(clippy::unwrap_used", "allow(clippy::expect_used", "allow(clippy::panic"];
+            let text = read(&path);
+            assert!(!loosened.iter().any(|lint| text.contains(lint)), "{} loosens them", path.display());
+        }
+    }
+}
+
+#[test]
+fn what_is_deployed_may_not_panic_by_decree() {
+    let manifest = read(&root().join("Cargo.toml"));
+    for lint in ["unwrap_used", "expect_used", "panic", "indexing_slicing", "as_conversions"] {
+        assert!(manifest.contains(&format!("\n{lint} = \"deny\"")), "{lint} is not denied");
+    }
+    assert!(manifest.contains("\nunsafe_code = \"forbid\""));
+}
+
+#[test]
+fn each_functions_main_is_wiring_of_under_30_lines() {
+    let functions = root().join("functions");
+    let mains: Vec<PathBuf> = sources(&functions).into_iter().filter(|path| path.ends_with("main.rs")).collect();
+    assert!(mains.len() >= 4, "{mains:?}");
+    for path in mains {
+        let lines = read(&path).lines().count();
+        assert!(lines < 30, "{} has {lines} lines", path.display());
+    }
+}
+
+#[test]
+fn the_top_holds_only_what_a_reader_looks_for() {
+    for entry in std::fs::read_dir(root()).expect("the repository") {
+        let name = entry.expect("an entry").file_name().to_string_lossy().into_owned();
+        let known = name.starts_with('.') || name == "target" || TOP.contains(&name.as_str());
+        assert!(known, "{name} lies at the top");
+    }
+}
