@@ -157,7 +157,11 @@ fn a_querys_answer_means_what_the_table_says() {
                 payment.order.expires_at = None;
                 let after = asked(&payment, &answer, ms);
                 assert_eq!((after.state, after.reason), query(&answer, from, late), "{from:?} {answer:?} {late}");
-                assert_eq!((after.attempts, after.attempts_left), (payment.attempts, payment.attempts_left), "{answer:?}");
+                assert_eq!(
+                    (after.attempts, after.attempts_left),
+                    (payment.attempts, payment.attempts_left),
+                    "{answer:?}"
+                );
             }
         }
     }

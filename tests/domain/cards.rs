@@ -73,7 +73,9 @@ fn well_known_card_numbers_are_found_and_order_numbers_are_not() {
     for card in ["4111111111111111", "5555 5555 5555 4444", "3782-822463-10005", "6011111111111117", "30569309025904"] {
         assert!(contains_card_number(card), "{card}");
     }
-    for text in ["536365", "C536379", "2010-12-01 08:26", "17850", "0d5e9a3c-7f0e-4a58-9a53-1f6f3a2b9c11", "+44 20 7946 0958"] {
+    for text in
+        ["536365", "C536379", "2010-12-01 08:26", "17850", "0d5e9a3c-7f0e-4a58-9a53-1f6f3a2b9c11", "+44 20 7946 0958"]
+    {
         assert!(!contains_card_number(text), "{text}");
     }
 }

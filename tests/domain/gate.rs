@@ -149,7 +149,7 @@ proptest! {
         for ask in &asks {
             // On average twice as much is wanted as there is.
             let spent_us = f64::from(ask.wanted) * 1_000_000.0 / f64::from(rate);
-            consumers.now_us += std::time::Duration::from_secs_f64(spent_us * ask.after_share / 1e6).as_micros() as u64;
+            consumers.now_us += u64::try_from(std::time::Duration::from_secs_f64(spent_us * ask.after_share / 1e6).as_micros()).unwrap();
             // Whoever waits long enough is always given all of what it wants.
             let reservation = consumers.ask(ask, u64::MAX / 4);
             prop_assert!(matches!(reservation, Reservation::Slots(Slots { count, .. }) if count == ask.wanted), "{:?}", reservation);

@@ -12,9 +12,16 @@ fn entry() -> impl Strategy<Value = Entry> {
     let state = proptest::sample::select(State::ALL);
     let reason = proptest::sample::select(Reason::ALL);
     let text = proptest::option::of("\\PC{0,60}".prop_map(|text| ProviderText::new(&text)));
-    (any::<u64>(), state, reason, any::<u32>(), any::<u32>(), text).prop_map(|(ms, state, reason, attempt, times, provider_text)| {
-        Entry { at: Timestamp::from_ms(ms), state, reason, attempt, times, provider_text }
-    })
+    (any::<u64>(), state, reason, any::<u32>(), any::<u32>(), text).prop_map(
+        |(ms, state, reason, attempt, times, provider_text)| Entry {
+            at: Timestamp::from_ms(ms),
+            state,
+            reason,
+            attempt,
+            times,
+            provider_text,
+        },
+    )
 }
 
 /// Few different lines, so that some repeat the one before.

@@ -62,7 +62,14 @@ proptest! {
 #[test]
 fn what_has_not_the_form_of_an_id_is_none() {
     let id = PaymentId::derive(&MerchantId::new("m").unwrap(), Kind::Charge, &OrderId::new("o").unwrap());
-    for text in ["", "pay_", &id.as_str()[..35], &id.as_str().to_ascii_uppercase(), &format!("{id}a"), &id.as_str().replace('_', "-")] {
+    for text in [
+        "",
+        "pay_",
+        &id.as_str()[..35],
+        &id.as_str().to_ascii_uppercase(),
+        &format!("{id}a"),
+        &id.as_str().replace('_', "-"),
+    ] {
         assert!(PaymentId::new(text).is_err(), "{text}");
     }
     assert_eq!(MerchantId::new(""), Err(IdError::Empty));

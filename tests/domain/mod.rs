@@ -9,6 +9,7 @@ mod ids;
 mod message;
 mod money;
 mod request;
+mod rules;
 mod transitions;
 mod walk;
 

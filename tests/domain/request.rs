@@ -1,6 +1,8 @@
 //! What a merchant sends is read whole: every fault is named by its field, never by its value, and the fingerprint is
 //! that of what was said, not of how it was written down.
 
+use std::fmt::Write as _;
+
 use payments::id::MerchantId;
 use payments::merchant::{ApiKeyHash, Merchant};
 use payments::payment::{Kind, Lane, RefundOf};
@@ -47,13 +49,29 @@ fn wrong(field: &str) -> Vec<Value> {
     let card = json!("4111 1111 1111 1111");
     let mut values = match field {
         "amount" => {
-            return vec![Value::Null, json!(0), json!(-1), json!(1.5), json!(1e30), json!("100"), json!(100_000_000_001_u64), json!([1])];
+            return vec![
+                Value::Null,
+                json!(0),
+                json!(-1),
+                json!(1.5),
+                json!(1e30),
+                json!("100"),
+                json!(100_000_000_001_u64),
+                json!([1]),
+            ];
         }
         "metadata" => {
             return vec![
-                json!("text"), json!([]), json!({ "a": 1 }), json!({ "a": null }), json!({ "": "a" }),
-                json!({ "x".repeat(33): "a" }), json!({ "a": "x".repeat(65) }), json!({ "a": "\n" }),
-                json!({ "a": card }), json!({ "4111111111111111": "a" }),
+                json!("text"),
+                json!([]),
+                json!({ "a": 1 }),
+                json!({ "a": null }),
+                json!({ "": "a" }),
+                json!({ "x".repeat(33): "a" }),
+                json!({ "a": "x".repeat(65) }),
+                json!({ "a": "\n" }),
+                json!({ "a": card }),
+                json!({ "4111111111111111": "a" }),
                 (0..9).map(|number| (number.to_string(), json!("a"))).collect::<serde_json::Map<_, _>>().into(),
             ];
         }
@@ -61,7 +79,9 @@ fn wrong(field: &str) -> Vec<Value> {
         "kind" => vec![Value::Null, json!("Charge"), json!("gift")],
         "currency" => vec![Value::Null, json!("gbp"), json!("XAU"), json!("ABC")],
         "priority" => vec![json!("urgent")],
-        "expires_at" => vec![json!("tomorrow"), json!("2031-01-31"), json!("2031-01-31T12:00:00"), json!("1969-01-01T00:00:00Z")],
+        "expires_at" => {
+            vec![json!("tomorrow"), json!("2031-01-31"), json!("2031-01-31T12:00:00"), json!("1969-01-01T00:00:00Z")]
+        }
         "description" => vec![long(201)],
         "original_order_id" => vec![json!("536364"), long(129)],
         "unlinked" => return vec![json!("true"), json!(1), json!(true)],
@@ -73,8 +93,18 @@ fn wrong(field: &str) -> Vec<Value> {
 }
 
 const FIELDS: [&str; 12] = [
-    "order_id", "kind", "amount", "currency", "payment_method", "customer", "description", "metadata", "priority",
-    "expires_at", "original_order_id", "unlinked",
+    "order_id",
+    "kind",
+    "amount",
+    "currency",
+    "payment_method",
+    "customer",
+    "description",
+    "metadata",
+    "priority",
+    "expires_at",
+    "original_order_id",
+    "unlinked",
 ];
 
 #[test]
@@ -95,7 +125,10 @@ fn an_unknown_field_and_a_field_given_twice_are_refused() {
     assert_eq!(named(&body), ["amout"]);
     for body in ["{\"amount\":1,\"amount\":100}", "[]", "3", "\"a\"", "null", "{", "", "{\"a\":1}}", "\u{feff}{}"] {
         let fault = read(body.as_bytes(), &merchant("united-kingdom"), None).unwrap_err();
-        assert!(matches!(&fault, Fault::Fields(errors) if errors.len() == 1 && errors[0].field == "body"), "{body}: {fault:?}");
+        assert!(
+            matches!(&fault, Fault::Fields(errors) if errors.len() == 1 && errors[0].field == "body"),
+            "{body}: {fault:?}"
+        );
     }
 }
 
@@ -160,12 +193,23 @@ fn an_absent_field_and_null_say_the_same_and_defaults_are_filled_in() {
 /// Two different good values of each field.
 fn others() -> Vec<(&'static str, Value)> {
     vec![
-        ("order_id", json!("536366")), ("kind", json!("payout")), ("amount", json!(13_913)), ("currency", json!("EUR")),
-        ("payment_method", json!("pm_2")), ("payment_method", Value::Null), ("customer", json!("17851")),
-        ("customer", Value::Null), ("description", json!("Rote Laterne")), ("description", Value::Null),
-        ("metadata", json!({ "basket": "b-18", "channel": "web" })), ("metadata", json!({ "basket": "b-17" })),
-        ("metadata", json!({ "basket": "web", "channel": "b-17" })), ("metadata", Value::Null),
-        ("priority", json!("standard")), ("expires_at", json!("2031-01-31T12:00:00.001Z")), ("expires_at", Value::Null),
+        ("order_id", json!("536366")),
+        ("kind", json!("payout")),
+        ("amount", json!(13_913)),
+        ("currency", json!("EUR")),
+        ("payment_method", json!("pm_2")),
+        ("payment_method", Value::Null),
+        ("customer", json!("17851")),
+        ("customer", Value::Null),
+        ("description", json!("Rote Laterne")),
+        ("description", Value::Null),
+        ("metadata", json!({ "basket": "b-18", "channel": "web" })),
+        ("metadata", json!({ "basket": "b-17" })),
+        ("metadata", json!({ "basket": "web", "channel": "b-17" })),
+        ("metadata", Value::Null),
+        ("priority", json!("standard")),
+        ("expires_at", json!("2031-01-31T12:00:00.001Z")),
+        ("expires_at", Value::Null),
     ]
 }
 
@@ -221,7 +265,7 @@ proptest! {
         for (place, index) in order.iter().enumerate() {
             let (name, value) = fields[*index];
             let comma = if place == 0 { "" } else { "," };
-            body += &format!("{comma}{}\"{name}\"{}:{}{value}{}", space(), space(), space(), space());
+            write!(body, "{comma}{}\"{name}\"{}:{}{value}{}", space(), space(), space(), space()).unwrap();
         }
         body += "}";
         if escaped {

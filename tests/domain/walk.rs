@@ -18,9 +18,15 @@ pub const SKEW_MS: i64 = 300_000;
 /// What is drawn to happen next.
 #[derive(Clone, Debug)]
 pub enum What {
-    Claim { lease_ms: u64 },
+    Claim {
+        lease_ms: u64,
+    },
     /// The answer to the call under one of the claims so far; counted from the newest.
-    Answer { back: usize, send: SendAnswer, query: QueryAnswer },
+    Answer {
+        back: usize,
+        send: SendAnswer,
+        query: QueryAnswer,
+    },
     CalledBack(Found),
     Cancel,
     Expire,
@@ -130,8 +136,8 @@ impl Walk {
             What::DeadLettered => Event::DeadLettered,
             What::Heal(message) => {
                 name = message.map_or_else(String::new, |(id, _)| format!("m-{id}"));
-                let replaces = message
-                    .map(|(_, ago_ms)| Replaced { message_id: &name, sent_at: moment.now.minus_ms(ago_ms) });
+                let replaces =
+                    message.map(|(_, ago_ms)| Replaced { message_id: &name, sent_at: moment.now.minus_ms(ago_ms) });
                 Event::Heal { replaces }
             }
             What::Replay => Event::Replay,
@@ -243,8 +249,7 @@ fn answer() -> impl Strategy<Value = What> {
 }
 
 fn what() -> impl Strategy<Value = What> {
-    let resolution =
-        prop_oneof![Just(Resolution::Succeeded), Just(Resolution::Declined), Just(Resolution::Canceled)];
+    let resolution = prop_oneof![Just(Resolution::Succeeded), Just(Resolution::Declined), Just(Resolution::Canceled)];
     prop_oneof![
         20 => (1_u64..20_000).prop_map(|lease_ms| What::Claim { lease_ms }),
         20 => answer(),
@@ -266,8 +271,12 @@ pub fn turn() -> impl Strategy<Value = Turn> {
         6 => 600_000_u64..3_600_000,
         1 => 3_600_000_u64..43_200_000,
     ];
-    (what(), after_ms, -SKEW_MS..=SKEW_MS, any::<u64>())
-        .prop_map(|(what, after_ms, skew_ms, dice)| Turn { what, after_ms, skew_ms, dice })
+    (what(), after_ms, -SKEW_MS..=SKEW_MS, any::<u64>()).prop_map(|(what, after_ms, skew_ms, dice)| Turn {
+        what,
+        after_ms,
+        skew_ms,
+        dice,
+    })
 }
 
 /// An order of any kind, which may expire.

@@ -50,7 +50,12 @@ async fn each_bad_field_is_named_with_its_reason() {
         ("gold", with("currency", json!("XAU")), "currency", "minor unit"),
         ("card as token", with("payment_method", json!("4111111111111111")), "payment_method", "card number"),
         ("card as customer", with("customer", json!(card)), "customer", "card number"),
-        ("card in the description", with("description", json!(format!("paid with {card}"))), "description", "card number"),
+        (
+            "card in the description",
+            with("description", json!(format!("paid with {card}"))),
+            "description",
+            "card number",
+        ),
         ("card as order id", with("order_id", json!("4111-1111-1111-1111")), "order_id", "card number"),
         ("card in the metadata", with("metadata", json!({ "note": card })), "metadata", "card number"),
         ("card as a name in the metadata", with("metadata", json!({ card: "note" })), "metadata", "card number"),
@@ -61,7 +66,11 @@ async fn each_bad_field_is_named_with_its_reason() {
         ("charge with an original", with("original_order_id", json!("1")), "original_order_id", "refunds only"),
     ];
     for (what, body, field, reason) in cases {
-        let answer = if what == "over already" { refused_after_a_look(what, post(&body)).await } else { refused(what, post(&body)).await };
+        let answer = if what == "over already" {
+            refused_after_a_look(what, post(&body)).await
+        } else {
+            refused(what, post(&body)).await
+        };
         assert_eq!((answer.status, answer.problem()), (400, "invalid-request"), "{what}");
         assert_eq!(answer.fields(), [field], "{what}: {answer:?}");
         let said = answer.document["errors"][0]["reason"].as_str().unwrap();
@@ -92,7 +101,11 @@ async fn all_faults_are_named_at_once() {
 async fn a_body_that_is_no_json_object_is_refused() {
     for body in ["", "{", "hello", "[]", "42", "\"text\"", "null", "{\"amount\":1,\"amount\":2}", "{} {}"] {
         let answer = refused(body, request(Method::POST, "/v1/payments", UK, Some(body.to_owned()))).await;
-        assert_eq!((answer.status, answer.problem(), answer.fields()), (400, "invalid-request", vec!["body"]), "{body}");
+        assert_eq!(
+            (answer.status, answer.problem(), answer.fields()),
+            (400, "invalid-request", vec!["body"]),
+            "{body}"
+        );
     }
     let mut no_body = post(&charge("1"));
     no_body.body = None;
@@ -120,7 +133,9 @@ async fn a_body_over_64_kib_is_refused_plain_or_in_base64() {
 
 #[tokio::test(start_paused = true)]
 async fn a_missing_or_wrong_content_type_is_refused_and_a_parameter_is_not() {
-    for value in [None, Some("text/plain"), Some("application/x-www-form-urlencoded"), Some("application/jsonx"), Some("")] {
+    for value in
+        [None, Some("text/plain"), Some("application/x-www-form-urlencoded"), Some("application/jsonx"), Some("")]
+    {
         let mut request = post(&charge("536365"));
         request.headers.remove(CONTENT_TYPE);
         if let Some(value) = value {
@@ -183,7 +198,9 @@ async fn a_search_without_its_two_parameters_names_them() {
 
 #[tokio::test(start_paused = true)]
 async fn no_key_or_one_that_cannot_be_one_is_refused_without_a_look() {
-    for authorization in [None, Some(""), Some("Bearer"), Some("Bearer short"), Some(UK), Some("Basic abc"), Some("Bearer a b")] {
+    for authorization in
+        [None, Some(""), Some("Bearer"), Some("Bearer short"), Some(UK), Some("Basic abc"), Some("Bearer a b")]
+    {
         let stage = Stage::calm();
         let mut request = post(&charge("536365"));
         request.headers.remove(AUTHORIZATION);
@@ -202,7 +219,11 @@ async fn an_unknown_key_is_looked_up_once_and_then_refused_for_nothing() {
     let stage = Stage::calm();
     let ingest = stage.ingest();
     for _ in 0..3 {
-        let answer = ask(&ingest, request(Method::POST, "/v1/payments", "sandbox_key_nobody_0000000001", Some(charge("1").to_string()))).await;
+        let answer = ask(
+            &ingest,
+            request(Method::POST, "/v1/payments", "sandbox_key_nobody_0000000001", Some(charge("1").to_string())),
+        )
+        .await;
         assert_eq!((answer.status, answer.problem()), (401, "unauthorized"));
         assert_eq!(stage.world.ios(), 1);
     }

@@ -96,7 +96,8 @@ async fn a_payment_that_somebody_else_is_sending_is_hidden_until_that_lease_ends
 #[tokio::test(start_paused = true)]
 async fn the_message_of_an_ended_payment_is_let_go_without_a_call() {
     let stage = Stage::calm();
-    let ended: Vec<_> = State::ALL.iter().filter(|state| state.is_terminal()).map(|&state| stage.stands(in_state(state))).collect();
+    let ended: Vec<_> =
+        State::ALL.iter().filter(|state| state.is_terminal()).map(|&state| stage.stands(in_state(state))).collect();
     let before = stage.table.payments();
     let bodies: Vec<_> = ended.iter().map(|id| message_for(&stage, &stage.payment(id))).collect();
     let event = stage.batch(Name::Standard, &bodies);
@@ -118,7 +119,11 @@ async fn a_payment_whose_time_is_over_never_reaches_the_provider() {
         stage.table.set(payment.clone());
         let event = stage.batch(Name::Standard, &[message_for(&stage, &payment)]);
         let response = stage.consume(event).await;
-        assert_eq!((stage.calls(), stage.payment(&payment.id).state), (0, State::Expired), "{before_slot_ms} ms before");
+        assert_eq!(
+            (stage.calls(), stage.payment(&payment.id).state),
+            (0, State::Expired),
+            "{before_slot_ms} ms before"
+        );
         assert_eq!(response.batch_item_failures.len(), 0, "{before_slot_ms} ms before");
     }
 }
@@ -215,7 +220,7 @@ async fn a_message_that_a_person_put_back_takes_up_a_parked_payment_and_a_late_d
         seconds(60).await;
         let body = Message::new(payment.id.clone(), payment.order.merchant.clone(), written_at).to_body();
         // Less than two minutes after it was written: nobody's hand, only a slow way to the queue.
-        let event = stage.batch(Name::Standard, &[body.clone()]);
+        let event = stage.batch(Name::Standard, std::slice::from_ref(&body));
         let response = stage.consume(event.clone()).await;
         assert_eq!(failed(&event, &response), [0]);
         assert_eq!((stage.calls(), stage.payment(&payment.id)), (0, payment.clone()));
@@ -224,7 +229,11 @@ async fn a_message_that_a_person_put_back_takes_up_a_parked_payment_and_a_late_d
         stage.queues.delete(Name::Standard, event.records[0].receipt_handle.as_deref().unwrap());
         let event = stage.batch(Name::Standard, &[body]);
         stage.consume(event).await;
-        assert_eq!((stage.calls(), stage.ledger.effects().len()), (1, sent_again), "what was ever sent is queried first");
+        assert_eq!(
+            (stage.calls(), stage.ledger.effects().len()),
+            (1, sent_again),
+            "what was ever sent is queried first"
+        );
         assert_ne!(stage.payment(&payment.id).state, State::Parked);
     }
 }
@@ -241,7 +250,8 @@ async fn an_answer_that_comes_after_the_lease_was_taken_still_counts_when_it_is_
         }
         let mut taken = stage.payment(&payment.id);
         taken.version += 1;
-        taken.claim = Some(Claim { id: ClaimId::from_bits(7), from: State::Sending, lease_until: Timestamp::from_ms(u64::MAX) });
+        taken.claim =
+            Some(Claim { id: ClaimId::from_bits(7), from: State::Sending, lease_until: Timestamp::from_ms(u64::MAX) });
         stage.table.set(taken);
     };
     let (response, ()) = tokio::join!(stage.consume(event), thief);

@@ -85,7 +85,12 @@ async fn what_has_nothing_left_to_try_is_parked_with_its_reason() {
     let cases: [(Change, State, Reason, Fate); 3] = [
         (|payment, _| payment.attempts_left = 0, State::Parked, Reason::AttemptsUsedUp, Fate::Kept),
         (|payment, now| payment.order.expires_at = Some(now), State::Expired, Reason::ExpiryOver, Fate::Dropped),
-        (|payment, now| payment.cancel_requested_at = Some(now), State::Canceled, Reason::CanceledByMerchant, Fate::Dropped),
+        (
+            |payment, now| payment.cancel_requested_at = Some(now),
+            State::Canceled,
+            Reason::CanceledByMerchant,
+            Fate::Dropped,
+        ),
     ];
     for (change, state, reason, expected) in cases {
         let stage = Stage::calm();
@@ -168,7 +173,8 @@ async fn a_heal_whose_send_fails_is_done_again_by_the_same_message() {
 async fn at_the_heals_bound_the_message_is_dropped_and_nothing_is_parked() {
     let stage = Stage::calm();
     let mut payment = accepted(order());
-    payment.heal = Some(payments::payment::Heal { at: Timestamp::from_ms(0), message_id: Some("m".to_owned()), times: 100 });
+    payment.heal =
+        Some(payments::payment::Heal { at: Timestamp::from_ms(0), message_id: Some("m".to_owned()), times: 100 });
     stage.table.set(payment.clone());
     assert_eq!(fate(&stage, message_for(&stage, &payment)).await, Fate::Dropped);
     assert_eq!(stage.payment(&payment.id), payment);

@@ -19,7 +19,10 @@ async fn a_new_payment_is_one_write_and_one_message() {
     let before = stage.world.ios();
     let answer = ask(&ingest, post(&charge("536365"))).await;
     assert_eq!((answer.status, stage.world.ios() - before), (202, 2));
-    assert_eq!((answer.text("state"), answer.text("reason"), answer.text("order_id")), ("queued", "accepted", "536365"));
+    assert_eq!(
+        (answer.text("state"), answer.text("reason"), answer.text("order_id")),
+        ("queued", "accepted", "536365")
+    );
     assert_eq!((&answer.document["amount"], answer.text("currency")), (&json!(13_912), "GBP"));
     assert_eq!(answer.header("location"), Some(format!("/v1/payments/{}", answer.text("id")).as_str()));
     assert_eq!(answer.header("idempotent-replayed"), None);
@@ -53,7 +56,9 @@ async fn the_same_order_with_another_body_is_refused_and_changes_nothing() {
     let ingest = stage.ingest();
     let first = ask(&ingest, post(&charge("536365"))).await;
     let before = stage.table.payments();
-    for (field, value) in [("amount", json!(1)), ("currency", json!("EUR")), ("customer", json!("17850")), ("priority", json!("high"))] {
+    for (field, value) in
+        [("amount", json!(1)), ("currency", json!("EUR")), ("customer", json!("17850")), ("priority", json!("high"))]
+    {
         let mut body = charge("536365");
         body[field] = value;
         let answer = ask(&ingest, post(&body)).await;
@@ -75,7 +80,12 @@ async fn a_repeated_request_is_told_what_is_true_now() {
         let ingest = stage.ingest();
         let first = ask(&ingest, post(&charge("536365"))).await;
         let stands = stage.table.payments().remove(0);
-        stage.table.set(Payment { order: stands.order, id: stands.id, fingerprint: stands.fingerprint, ..in_state(state) });
+        stage.table.set(Payment {
+            order: stands.order,
+            id: stands.id,
+            fingerprint: stands.fingerprint,
+            ..in_state(state)
+        });
         let answer = ask(&ingest, post(&charge("536365"))).await;
         assert_eq!(answer.status, if state.is_terminal() { 200 } else { 202 }, "{state:?}");
         assert_eq!((answer.text("state"), answer.text("id")), (state.as_str(), first.text("id")));
@@ -185,7 +195,10 @@ async fn a_cancel_does_in_each_state_what_can_be_done() {
             }
             State::Canceled => assert_eq!((answer.status, answer.header("idempotent-replayed")), (200, Some("true"))),
             State::Succeeded | State::Declined | State::Expired => {
-                assert_eq!((answer.status, answer.problem(), answer.text("state")), (409, "not-cancelable", state.as_str()));
+                assert_eq!(
+                    (answer.status, answer.problem(), answer.text("state")),
+                    (409, "not-cancelable", state.as_str())
+                );
                 assert_eq!(after.state, state);
             }
         }

@@ -62,7 +62,11 @@ async fn only_a_charge_that_succeeded_and_is_ones_own_can_be_refunded() {
 
     for original in [queued.order.order_id.as_str(), declined.order.order_id.as_str(), "nowhere"] {
         let answer = ask(&ingest, post(&refund("C1", 60, original))).await;
-        assert_eq!((answer.status, answer.problem(), answer.fields()), (409, "charge-refused", vec!["original_order_id"]), "{original}");
+        assert_eq!(
+            (answer.status, answer.problem(), answer.fields()),
+            (409, "charge-refused", vec!["original_order_id"]),
+            "{original}"
+        );
     }
     let body = refund("C1", 60, done.order.order_id.as_str()).to_string();
     assert_eq!(ask(&ingest, request(Method::POST, "/v1/payments", FRANCE, Some(body))).await.status, 409, "not theirs");

@@ -46,7 +46,10 @@ fn a_bad_provider_charges_nobody_twice() {
     let reports = hold("bad-provider", &Faults::bad_provider(), 0..200);
     assert!(total(&reports, |report| report.injected) > 500);
     assert!(ended(&reports, "declined") > 20 && ended(&reports, "succeeded") > 500);
-    assert!(total(&reports, |report| report.calls) > total(&reports, |report| report.effects), "nothing was ever queried");
+    assert!(
+        total(&reports, |report| report.calls) > total(&reports, |report| report.effects),
+        "nothing was ever queried"
+    );
 }
 
 #[test]
@@ -90,10 +93,35 @@ fn a_run_repeats_to_the_letter() {
         let (one, two) = (run(&settings), run(&settings));
         assert_eq!(one.trace, two.trace, "seed {seed}");
         let counts = |report: &Report| {
-            (report.states.clone(), report.effects, report.calls, report.ios, report.crashes, report.injected, report.virtual_ms)
+            (
+                report.states.clone(),
+                report.effects,
+                report.calls,
+                report.ios,
+                report.crashes,
+                report.injected,
+                report.virtual_ms,
+            )
         };
         assert_eq!(counts(&one), counts(&two), "seed {seed}");
     }
     let (one, two) = (run(&Settings::new(1, Faults::everything())), run(&Settings::new(2, Faults::everything())));
     assert_ne!(one.trace, two.trace, "another seed is another run");
+}
+
+#[test]
+fn a_lost_answer_costs_a_retry_and_neither_a_lease_nor_a_sweep() {
+    let reports = hold("lost-answers", &Faults::lost_answers(), 0..100);
+    assert!(total(&reports, |report| report.injected) > 500);
+}
+
+#[test]
+fn what_thaws_sends_no_burst() {
+    let mut injected = 0;
+    for seed in 0..60 {
+        let report = run(&Settings { payments: 60, ..Settings::new(seed, Faults::freezes()) });
+        assert!(report.held(), "{}", told("freezes", &report));
+        injected += report.injected;
+    }
+    assert!(injected > 500, "hardly anything froze");
 }

@@ -18,7 +18,21 @@ const ROOMS: [(&str, &[&str]); 11] = [
     ("reconcile", &["payments", "aws"]),
     ("simulator", &["payments", "batch", "ingest", "consumer", "dead_letter", "reconcile"]),
     ("dev", &["payments", "aws", "batch", "providers", "ingest", "consumer", "dead_letter", "reconcile", "simulator"]),
-    ("tests", &["payments", "aws", "batch", "providers", "ingest", "consumer", "dead_letter", "reconcile", "simulator", "dev"]),
+    (
+        "tests",
+        &[
+            "payments",
+            "aws",
+            "batch",
+            "providers",
+            "ingest",
+            "consumer",
+            "dead_letter",
+            "reconcile",
+            "simulator",
+            "dev",
+        ],
+    ),
 ];
 
 /// What the core may use: it reads, writes, hashes and counts, and does nothing.
@@ -26,9 +40,23 @@ const OF_THE_CORE: [&str; 7] = ["data-encoding", "iso_currency", "serde", "serde
 
 /// What may lie at the top of the repository, beside names that begin with a dot.
 const TOP: [&str; 17] = [
-    "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "Cargo.lock", "Cargo.toml", "LICENSE", "README.md",
-    "SECURITY.md", "deny.toml", "events", "functions", "infra", "rust-toolchain.toml", "rustfmt.toml",
-    "samconfig.toml", "template.yaml", "tests",
+    "ARCHITECTURE.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "Cargo.lock",
+    "Cargo.toml",
+    "LICENSE",
+    "README.md",
+    "SECURITY.md",
+    "deny.toml",
+    "events",
+    "functions",
+    "infra",
+    "rust-toolchain.toml",
+    "rustfmt.toml",
+    "samconfig.toml",
+    "template.yaml",
+    "tests",
 ];
 
 fn root() -> PathBuf {
@@ -96,7 +124,8 @@ fn read(path: &Path) -> String {
 fn rooms_depend_inwards_only() {
     let mut names: Vec<String> = Vec::new();
     for Room { name, dependencies, .. } in rooms() {
-        let (_, allowed) = ROOMS.iter().find(|(room, _)| *room == name).unwrap_or_else(|| panic!("{name} has no place"));
+        let (_, allowed) =
+            ROOMS.iter().find(|(room, _)| *room == name).unwrap_or_else(|| panic!("{name} has no place"));
         for (dependency, _) in dependencies.iter().filter(|(_, is_ours)| **is_ours) {
             assert!(allowed.contains(&dependency.as_str()), "{name} depends on {dependency}");
         }
@@ -132,8 +161,20 @@ fn the_core_has_no_clock_no_dice_and_no_world_of_its_own() {
     let files = sources(&folder);
     assert!(files.len() > 10, "{} files in the core", files.len());
     let acts = [
-        "SystemTime", "Instant::now", "now_utc", "now_local", "std::env", "std::fs", "std::net", "std::thread",
-        "std::process", "RandomState", "HashMap", "HashSet", "println!", "eprintln!",
+        "SystemTime",
+        "Instant::now",
+        "now_utc",
+        "now_local",
+        "std::env",
+        "std::fs",
+        "std::net",
+        "std::thread",
+        "std::process",
+        "RandomState",
+        "HashMap",
+        "HashSet",
+        "println!",
+        "eprintln!",
     ];
     for path in files {
         let text = read(&path);
@@ -164,7 +205,8 @@ fn every_deployed_room_keeps_the_workspaces_lints() {
         let inherits = lines.windows(2).any(|pair| pair == ["[lints]", "workspace = true"]);
         assert!(inherits, "{} has lints of its own", room.name);
         for path in sources(&room.folder.join("src")) {
-            let loosened = ["#![allow(", "allow(clippy::unwrap_used", "allow(clippy::expect_used", "allow(clippy::panic"];
+            let loosened =
+                ["#![allow(", "allow(clippy::unwrap_used", "allow(clippy::expect_used", "allow(clippy::panic"];
             let text = read(&path);
             assert!(!loosened.iter().any(|lint| text.contains(lint)), "{} loosens them", path.display());
         }

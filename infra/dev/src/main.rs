@@ -50,7 +50,7 @@ struct SimulateArguments {
     /// How many runs.
     #[arg(long, value_name = "N", default_value_t = 100)]
     runs: u64,
-    /// What goes wrong: none, lost-answers, bad-provider, stubborn-provider, everything, or skewed-clocks (everything, and
+    /// What goes wrong: none, lost-answers, freezes, bad-provider, stubborn-provider, everything, or skewed-clocks (everything, and
     /// clocks up to five minutes off).
     #[arg(long, value_name = "NAME", default_value = "everything", value_parser = simulate::parse_faults)]
     faults: simulate::Named,

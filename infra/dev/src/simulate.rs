@@ -16,11 +16,12 @@ pub struct Named {
 }
 
 /// The sets of faults that can be named.
-pub fn named() -> [Named; 6] {
+pub fn named() -> [Named; 7] {
     let skewed = Faults { clock_skew_ms: 300_000, ..Faults::everything() };
     [
         Named { name: "none", faults: Faults::none() },
         Named { name: "lost-answers", faults: Faults::lost_answers() },
+        Named { name: "freezes", faults: Faults::freezes() },
         Named { name: "bad-provider", faults: Faults::bad_provider() },
         Named { name: "stubborn-provider", faults: Faults::stubborn_provider() },
         Named { name: "everything", faults: Faults::everything() },

@@ -116,6 +116,11 @@ impl Faults {
         }
     }
 
+    /// Environments that freeze with calls under way and slots in hand, as Lambda's do between invocations.
+    pub const fn freezes() -> Self {
+        Self { freeze: 0.05, ..Self::none() }
+    }
+
     /// Nothing but answers of the table that are lost, and found again by the nonce of the write.
     pub const fn lost_answers() -> Self {
         Self { lost_answer: 0.3, ..Self::none() }

@@ -171,7 +171,7 @@ impl<H> Function<H> {
         let answer = tokio::select! {
             biased;
             () = environment.death() => None,
-            answer = call(environment.clone(), Arc::clone(&handler)) => Some(answer),
+            answer = environment.run(call(environment.clone(), Arc::clone(&handler))) => Some(answer),
         };
         if answer.is_some() {
             lock(&self.warm).push((environment, handler));

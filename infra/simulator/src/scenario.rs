@@ -80,7 +80,7 @@ impl Told {
             world.violated("I6", "an accepted payment without an id");
             return;
         };
-        let key = (order.merchant.to_owned(), order.kind.to_owned(), order.order_id.clone());
+        let key = (order.merchant.to_owned(), order.kind.to_owned(), order.name.clone());
         let known = lock(&self.ids).entry(key).or_insert_with(|| id.to_owned()).clone();
         if known != id {
             world.violated("I6", &format!("the same request got {known} and {id}"));
@@ -96,7 +96,7 @@ struct Order {
     merchant: &'static str,
     key: &'static str,
     kind: &'static str,
-    order_id: String,
+    name: String,
     amount: u64,
     more: Value,
 }
@@ -104,7 +104,7 @@ struct Order {
 impl Order {
     fn body(&self) -> String {
         let mut body = json!({
-            "order_id": self.order_id,
+            "order_id": self.name,
             "kind": self.kind,
             "amount": self.amount,
             "currency": "GBP",
@@ -139,7 +139,7 @@ async fn customer<A: Api>(world: &Arc<World>, api: &A, told: &Told, number: u64)
         merchant,
         key,
         kind,
-        order_id: format!("{name}-{number}"),
+        name: format!("{name}-{number}"),
         amount,
         more,
     };
@@ -166,7 +166,7 @@ async fn customer<A: Api>(world: &Arc<World>, api: &A, told: &Told, number: u64)
             let charge = order("charge", "order", 100, json!({}));
             pay(world, api, told, &charge).await;
             tokio::time::sleep(Duration::from_secs(world.between(1, 30))).await;
-            let more = json!({ "original_order_id": charge.order_id });
+            let more = json!({ "original_order_id": charge.name });
             let first = order("refund", "back", 60, more.clone());
             let second = order("refund", "again", 60, more);
             tokio::join!(pay(world, api, told, &first), pay(world, api, told, &second));
@@ -194,7 +194,7 @@ async fn pay<A: Api>(world: &Arc<World>, api: &A, told: &Told, order: &Order) {
 
 async fn cancel<A: Api>(world: &Arc<World>, api: &A, told: &Told, order: &Order) {
     let merchant = MerchantId::new(order.merchant).expect("the name has the form of one");
-    let order_id = payments::id::OrderId::new(order.order_id.clone()).expect("so has the order's");
+    let order_id = payments::id::OrderId::new(order.name.clone()).expect("so has the order's");
     let kind = payments::payment::Kind::parse(order.kind).expect("and the kind");
     let id = payments::id::PaymentId::derive(&merchant, kind, &order_id);
     ask(world, api, told, order, &format!("/v1/payments/{id}/cancel")).await;
@@ -205,7 +205,7 @@ async fn ask<A: Api>(world: &Arc<World>, api: &A, told: &Told, order: &Order, pa
     for _ in 0..ASKS_MAX {
         let response = api.request(request(path, order)).await;
         let status = response.as_ref().map(|response| response.status_code);
-        world.note(&format!("{:<12} {} {path} {}: {status:?}", order.merchant, order.kind, order.order_id));
+        world.note(&format!("{:<12} {} {path} {}: {status:?}", order.merchant, order.kind, order.name));
         match (status, response) {
             (Some(200 | 202), Some(response)) => {
                 let text = match response.body {

@@ -1,8 +1,11 @@
 //! The world of one run: its virtual time, its dice, its trace, and the one way in which anything is done in it.
 
 use std::collections::VecDeque;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 
 use payments::ports::{Clock, Entropy};
@@ -169,6 +172,7 @@ pub struct Environment {
     skew_us: i64,
     dead: Arc<AtomicBool>,
     died: Arc<Notify>,
+    frozen_until_us: Arc<AtomicU64>,
 }
 
 impl Environment {
@@ -182,6 +186,7 @@ impl Environment {
             skew_us: offset - i64::try_from(spread_us).unwrap_or(0),
             dead: Arc::default(),
             died: Arc::default(),
+            frozen_until_us: Arc::default(),
         }
     }
 
@@ -202,6 +207,27 @@ impl Environment {
         }
     }
 
+    /// Runs what this environment does; while it is frozen nothing of it moves, and when it thaws everything that was
+    /// due meanwhile is due at once.
+    pub async fn run<F: Future>(&self, work: F) -> F::Output {
+        let mut work = pin!(work);
+        let mut thaw = pin!(tokio::time::sleep(Duration::ZERO));
+        poll_fn(|context| {
+            loop {
+                let now_us = self.world.now_us();
+                let until_us = self.frozen_until_us.load(Ordering::Relaxed);
+                if now_us >= until_us {
+                    return work.as_mut().poll(context);
+                }
+                thaw.as_mut().reset(Instant::now() + Duration::from_micros(until_us - now_us));
+                if thaw.as_mut().poll(context).is_pending() {
+                    return Poll::Pending;
+                }
+            }
+        })
+        .await
+    }
+
     /// Does one I/O: there, the effect, and back. The environment may die on either way; then this never returns.
     pub async fn io<T>(&self, what: &str, effect: impl FnOnce() -> T) -> T {
         let number = self.world.ios.fetch_add(1, Ordering::Relaxed) + 1;
@@ -212,8 +238,9 @@ impl Environment {
         self.maybe_crash(number, Phase::After, what).await;
         if self.world.fails(self.world.faults.freeze) {
             let frozen_ms = self.world.between(20, 10_000);
-            self.world.note(&format!("{} freezes for {frozen_ms} ms after {what}", self.name));
-            tokio::time::sleep(Duration::from_millis(frozen_ms)).await;
+            self.note(&format!("freezes for {frozen_ms} ms after {what}"));
+            let until_us = self.world.now_us() + frozen_ms * 1_000;
+            self.frozen_until_us.store(until_us, Ordering::Relaxed);
         }
         value
     }

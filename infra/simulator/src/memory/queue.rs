@@ -95,7 +95,7 @@ const HIDE_SECONDS_MAX: u32 = 43_200;
 #[derive(Debug)]
 pub struct Queues {
     world: Arc<World>,
-    queues: Mutex<BTreeMap<Name, Vec<Stored>>>,
+    stored: Mutex<BTreeMap<Name, Vec<Stored>>>,
     sent: Notify,
     visibility_ms: u64,
     max_receive_count: u32,
@@ -106,7 +106,7 @@ impl Queues {
     pub fn new(world: &Arc<World>, visibility_ms: u64, max_receive_count: u32) -> Arc<Self> {
         Arc::new(Self {
             world: Arc::clone(world),
-            queues: Mutex::default(),
+            stored: Mutex::default(),
             sent: Notify::new(),
             visibility_ms,
             max_receive_count,
@@ -126,14 +126,14 @@ impl Queues {
             receipt_handle: String::new(),
             visible_at_us: now_us + u64::from(delay_seconds) * 1_000_000,
         };
-        lock(&self.queues).entry(name).or_default().push(message);
+        lock(&self.stored).entry(name).or_default().push(message);
         self.sent.notify_waiters();
     }
 
     /// Receives up to `most` messages, in no particular order, hiding them; moves on what came too often.
     pub fn receive(&self, name: Name, most: usize) -> Vec<Stored> {
         let now_us = self.world.now_us();
-        let mut queues = lock(&self.queues);
+        let mut queues = lock(&self.stored);
         let mut received = Vec::new();
         let mut redriven = Vec::new();
         let queue = queues.entry(name).or_default();
@@ -173,7 +173,7 @@ impl Queues {
     /// Hides a received message that is still in flight; says whether it was.
     pub fn hide(&self, name: Name, receipt_handle: &str, seconds: u32) -> bool {
         let now_us = self.world.now_us();
-        let mut queues = lock(&self.queues);
+        let mut queues = lock(&self.stored);
         let in_flight = queues
             .entry(name)
             .or_default()
@@ -193,7 +193,7 @@ impl Queues {
 
     /// Deletes a received message.
     pub fn delete(&self, name: Name, receipt_handle: &str) {
-        lock(&self.queues)
+        lock(&self.stored)
             .entry(name)
             .or_default()
             .retain(|message| message.receipt_handle != receipt_handle);
@@ -203,7 +203,7 @@ impl Queues {
     /// from. Returns how many.
     pub fn move_all(&self, from: Name, to: Option<Name>) -> usize {
         let now_us = self.world.now_us();
-        let mut queues = lock(&self.queues);
+        let mut queues = lock(&self.stored);
         let (moved, kept): (Vec<Stored>, Vec<Stored>) = std::mem::take(queues.entry(from).or_default())
             .into_iter()
             .partition(|message| {
@@ -229,12 +229,12 @@ impl Queues {
 
     /// Messages in a queue, visible, in flight and delayed.
     pub fn depth(&self, name: Name) -> usize {
-        lock(&self.queues).get(&name).map_or(0, Vec::len)
+        lock(&self.stored).get(&name).map_or(0, Vec::len)
     }
 
     /// Whether any queue holds another message of this payment than this one.
     pub fn holds_beside(&self, id: &PaymentId, but: &Stored) -> bool {
-        let queues = lock(&self.queues);
+        let queues = lock(&self.stored);
         queues.values().flatten().filter(|stored| stored.message_id != but.message_id).any(|stored| {
             Message::parse(&stored.body).is_ok_and(|message| message.payment_id == *id)
         })
@@ -245,7 +245,7 @@ impl Queues {
         loop {
             let sent = self.sent.notified();
             let now_us = self.world.now_us();
-            let next_us = lock(&self.queues)
+            let next_us = lock(&self.stored)
                 .get(&name)
                 .and_then(|queue| queue.iter().map(|message| message.visible_at_us).min());
             match next_us {
