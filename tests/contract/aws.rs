@@ -51,10 +51,13 @@ impl Aws {
     fn calls(&self) -> BTreeMap<String, u64> {
         let calls = self.embedded.calls();
         self.embedded.forget_calls();
-        calls.into_iter().map(|((label, operation), count)| {
-            assert_eq!(label, "suite");
-            (operation, count)
-        }).collect()
+        calls
+            .into_iter()
+            .map(|((label, operation), count)| {
+                assert_eq!(label, "suite");
+                (operation, count)
+            })
+            .collect()
     }
 }
 
@@ -234,8 +237,8 @@ async fn a_message_that_came_back_is_counted_as_visible() {
         .send()
         .await
         .unwrap();
-    let count = attributes.attributes().unwrap()[&aws_sdk_sqs::types::QueueAttributeName::ApproximateNumberOfMessages]
-        .clone();
+    let count =
+        attributes.attributes().unwrap()[&aws_sdk_sqs::types::QueueAttributeName::ApproximateNumberOfMessages].clone();
     assert_eq!(count, "1");
 }
 

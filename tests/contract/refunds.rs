@@ -119,12 +119,7 @@ async fn a_write_of_the_charge_leaves_the_reservation_alone<S: Store>(store: &S)
     let charge = charged(100);
     applied(store.put(&charge).await);
     applied(store.put(&refund(&charge, 60)).await);
-    let noted = Payment {
-        version: charge.version + 1,
-        nonce: nonce(),
-        late_success_at: Some(NOW),
-        ..charge.clone()
-    };
+    let noted = Payment { version: charge.version + 1, nonce: nonce(), late_success_at: Some(NOW), ..charge.clone() };
     applied(store.replace(&charge, &noted).await);
     let stands = stands(store, &charge.id).await;
     assert_eq!((stands.refundable, stands.late_success_at), (Some(40), Some(NOW)));

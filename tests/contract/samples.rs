@@ -170,9 +170,7 @@ pub fn in_state(state: State) -> Payment {
         State::Pending => answered(&SendAnswer::Found(Found::Accepted { reference: Some(reference()) })),
         State::Unknown => answered(&SendAnswer::Unclear(Unclear::TimedOut)),
         State::Succeeded => answered(&SendAnswer::Found(Found::Approved { reference: reference() })),
-        State::Declined => {
-            answered(&SendAnswer::Found(Found::Declined { code: ProviderText::new("card_declined") }))
-        }
+        State::Declined => answered(&SendAnswer::Found(Found::Declined { code: ProviderText::new("card_declined") })),
         State::Canceled => step(&accepted(full_order()), &Event::Cancel, NOW),
         State::Expired => step(&accepted(full_order()), &Event::Expire, NOW.plus_ms(7_200_000)),
         State::Parked => {
@@ -198,10 +196,7 @@ pub fn refund(charge: &Payment, pence: u64) -> Payment {
         kind: Kind::Refund,
         order_id: OrderId::new(format!("C{}", 536_365 + drawn())).unwrap(),
         money: Money::new(pence, charge.order.money.currency()).unwrap(),
-        refund_of: Some(RefundOf::Charge {
-            payment_id: charge.id.clone(),
-            order_id: charge.order.order_id.clone(),
-        }),
+        refund_of: Some(RefundOf::Charge { payment_id: charge.id.clone(), order_id: charge.order.order_id.clone() }),
         ..order()
     })
 }

@@ -24,9 +24,7 @@ fn bytes(value: &Value) -> usize {
         }
         Value::String(text) => text.len(),
         Value::Array(elements) => 3 + elements.iter().map(|element| 1 + bytes(element)).sum::<usize>(),
-        Value::Object(fields) => {
-            3 + fields.iter().map(|(name, field)| 1 + name.len() + bytes(field)).sum::<usize>()
-        }
+        Value::Object(fields) => 3 + fields.iter().map(|(name, field)| 1 + name.len() + bytes(field)).sum::<usize>(),
     }
 }
 

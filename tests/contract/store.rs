@@ -47,10 +47,8 @@ pub async fn lost_answer_contract<S: Store, L: Lossy>(store: &S, lossy: &L) {
     let answer = SendAnswer::Found(Found::Approved { reference: reference() });
     let event = Event::SendAnswered { claim: &claim_id, answer: &answer };
     lossy.lose_next_answer();
-    let outcome = until_resolved(async || {
-        decide(store, &Stopped, &Counting, &policy(), expected.clone(), &event).await
-    })
-    .await;
+    let outcome =
+        until_resolved(async || decide(store, &Stopped, &Counting, &policy(), expected.clone(), &event).await).await;
     // A caller that decides anew finds the payment ended, by its own hand.
     match outcome {
         Outcome::Changed(stands) | Outcome::Kept(stands, Kept::Ended) => {

@@ -1,4 +1,4 @@
-//! Everything together, in hundreds of runs from seeds: I1 to I5 and I7 hold whatever fails, and each run repeats to the
+//! Everything together, in hundreds of runs from seeds: I1 to I7 hold whatever fails, and each run repeats to the
 //! letter. What fails prints its report and the command that plays it again.
 
 use simulator::{Faults, Phase, Report, Settings, run, sweep};

@@ -30,27 +30,15 @@ const UNREADABLE: SendAnswer = SendAnswer::Unclear(Unclear::Unreadable);
 async fn each_status_with_its_own_body_is_taken_at_its_word() {
     let declined = || Found::Declined { code: ProviderText::new("no_funds") };
     let code = r#","code":"no_funds""#;
-    assert_eq!(
-        sent(http("200 OK", "", &body("approved", APPROVED))).await,
-        SendAnswer::Found(approved())
-    );
+    assert_eq!(sent(http("200 OK", "", &body("approved", APPROVED))).await, SendAnswer::Found(approved()));
     let accepted = Found::Accepted { reference: None };
-    assert_eq!(
-        sent(http("202 Accepted", "", &body("accepted", ""))).await,
-        SendAnswer::Found(accepted.clone())
-    );
+    assert_eq!(sent(http("202 Accepted", "", &body("accepted", ""))).await, SendAnswer::Found(accepted.clone()));
     for status in ["400 Bad Request", "402 Payment Required", "422 Unprocessable Content"] {
-        assert_eq!(
-            sent(http(status, "", &body("declined", code))).await,
-            SendAnswer::Found(declined()),
-            "{status}"
-        );
+        assert_eq!(sent(http(status, "", &body("declined", code))).await, SendAnswer::Found(declined()), "{status}");
     }
-    for (status, more, found) in [
-        ("approved", APPROVED, approved()),
-        ("accepted", "", accepted),
-        ("declined", code, declined()),
-    ] {
+    for (status, more, found) in
+        [("approved", APPROVED, approved()), ("accepted", "", accepted), ("declined", code, declined())]
+    {
         let answer = asked(http("200 OK", "", &body(status, more))).await;
         assert_eq!(answer, QueryAnswer::Found(found));
     }
@@ -163,14 +151,8 @@ async fn a_429_says_how_long_to_wait_in_seconds_or_by_a_date() {
         ("retry-after: soon\r\n", None),
         ("retry-after: -1\r\n", None),
         ("retry-after: 99999999999999999999999\r\n", Some(u64::MAX)),
-        (
-            "date: Sun, 06 Nov 1994 08:49:37 GMT\r\nretry-after: Sun, 06 Nov 1994 08:50:07 GMT\r\n",
-            Some(30_000),
-        ),
-        (
-            "date: Sun, 06 Nov 1994 08:49:37 GMT\r\nretry-after: Sun, 06 Nov 1994 08:49:07 GMT\r\n",
-            Some(0),
-        ),
+        ("date: Sun, 06 Nov 1994 08:49:37 GMT\r\nretry-after: Sun, 06 Nov 1994 08:50:07 GMT\r\n", Some(30_000)),
+        ("date: Sun, 06 Nov 1994 08:49:37 GMT\r\nretry-after: Sun, 06 Nov 1994 08:49:07 GMT\r\n", Some(0)),
         ("retry-after: Sun, 06 Nov 1994 08:50:07 GMT\r\n", None),
     ] {
         let limited = NotTaken::RateLimited { retry_after_ms: expected };
@@ -182,9 +164,7 @@ async fn a_429_says_how_long_to_wait_in_seconds_or_by_a_date() {
 
 #[tokio::test]
 async fn what_is_not_http_is_unreadable() {
-    for garbage in
-        ["SSH-2.0-OpenSSH_9.2\r\n\r\n", "HTTP/1.1 abc OK\r\n\r\n", "\0\0\0\0\0\0\0\0\r\n\r\n"]
-    {
+    for garbage in ["SSH-2.0-OpenSSH_9.2\r\n\r\n", "HTTP/1.1 abc OK\r\n\r\n", "\0\0\0\0\0\0\0\0\r\n\r\n"] {
         assert_eq!(sent(garbage).await, UNREADABLE, "{garbage:?}");
     }
 }
@@ -212,8 +192,5 @@ async fn an_answer_that_breaks_off_is_a_lost_connection() {
 async fn a_reference_that_looks_like_a_card_number_is_not_kept() {
     let text = body("approved", r#","reference":"4111 1111 1111 1111""#);
     let reference = ProviderText::new("redacted");
-    assert_eq!(
-        sent(http("200 OK", "", &text)).await,
-        SendAnswer::Found(Found::Approved { reference })
-    );
+    assert_eq!(sent(http("200 OK", "", &text)).await, SendAnswer::Found(Found::Approved { reference }));
 }

@@ -12,8 +12,7 @@ use tokio::net::TcpListener;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::support::{
-    KEY, Raw, Then, eventually, http, id_of, order, provider, query, read_request, sandbox, send,
-    settings,
+    KEY, Raw, Then, eventually, http, id_of, order, provider, query, read_request, sandbox, send, settings,
 };
 
 async fn listener() -> (TcpListener, String) {
@@ -249,9 +248,8 @@ async fn a_connection_on_which_something_came_unasked_is_not_used() {
 
 #[test]
 fn settings_that_cannot_work_are_refused_and_nothing_shows_the_key() {
-    let refused = |base_url: &str| {
-        HttpProvider::new(settings(base_url)).map(drop).expect_err("settings that cannot work")
-    };
+    let refused =
+        |base_url: &str| HttpProvider::new(settings(base_url)).map(drop).expect_err("settings that cannot work");
     assert_eq!(refused(""), SettingsError::BaseUrl);
     assert_eq!(refused("/v1"), SettingsError::BaseUrl);
     assert_eq!(refused("ftp://127.0.0.1"), SettingsError::Scheme);

@@ -11,9 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
-use super::support::{
-    eventually, id_of, order, query, sandbox, sandbox_settings, sandbox_with, send, settings,
-};
+use super::support::{eventually, id_of, order, query, sandbox, sandbox_settings, sandbox_with, send, settings};
 
 fn always(fault: Fault) -> Faults {
     let mut faults = Faults::default();
@@ -199,10 +197,8 @@ async fn a_wrong_path_proves_nothing() {
 #[tokio::test]
 async fn the_same_seed_meets_the_same_faults_in_any_order() {
     async fn answers(seed: u64, orders: &[Order]) -> Vec<(String, SendAnswer)> {
-        let faults =
-            Faults { decline: 0.3, error_before: 0.2, drop_after: 0.2, ..Faults::default() };
-        let (_sandbox, provider) =
-            sandbox_with(SandboxSettings { seed, ..sandbox_settings(faults) }).await;
+        let faults = Faults { decline: 0.3, error_before: 0.2, drop_after: 0.2, ..Faults::default() };
+        let (_sandbox, provider) = sandbox_with(SandboxSettings { seed, ..sandbox_settings(faults) }).await;
         let mut answers = Vec::new();
         for order in orders {
             answers.push((order.order_id.to_string(), send(&provider, order).await));
@@ -235,14 +231,11 @@ async fn its_pages_say_what_it_did_in_lines_of_json() {
     let at = &sandbox.ledger()[0].at;
     assert_eq!(
         page("/ledger").await,
-        format!(
-            r#"{{"payment_id":"{id}","kind":"charge","amount":1999,"currency":"EUR","at":"{at}"}}"#
-        ) + "\n"
+        format!(r#"{{"payment_id":"{id}","kind":"charge","amount":1999,"currency":"EUR","at":"{at}"}}"#) + "\n"
     );
     let calls = page("/calls").await;
     let at = &sandbox.calls()[1].at;
-    let asked =
-        format!(r#"{{"payment_id":"{id}","operation":"query","answer":"approved","at":"{at}"}}"#);
+    let asked = format!(r#"{{"payment_id":"{id}","operation":"query","answer":"approved","at":"{at}"}}"#);
     assert_eq!(calls.lines().nth(1), Some(asked.as_str()));
     assert_eq!(page("/healthz").await, "{\"status\":\"ok\"}\n");
 }
@@ -251,10 +244,8 @@ async fn its_pages_say_what_it_did_in_lines_of_json() {
 async fn a_body_that_cannot_be_moves_nothing() {
     let (sandbox, provider) = sandbox(Faults::default()).await;
     let mut order = order("1");
-    order.refund_of = Some(payments::payment::RefundOf::Charge {
-        payment_id: id_of(&order),
-        order_id: order.order_id.clone(),
-    });
+    order.refund_of =
+        Some(payments::payment::RefundOf::Charge { payment_id: id_of(&order), order_id: order.order_id.clone() });
     let connection = provider.connect().await.expect("a connection");
     let answer = connection.send(&id_of(&order), &order).await;
     assert!(matches!(answer, SendAnswer::Found(Found::Declined { .. })), "{answer:?}");

@@ -99,9 +99,8 @@ fn expressions(request: &Reserve) -> (Update, String) {
             format!("{next} > {now} AND {next} <= {at_most}")
         }
     };
-    let condition = format!(
-        "{rate_version} = {assumed} AND (attribute_not_exists({paused}) OR {paused} = {running}) AND {place}"
-    );
+    let condition =
+        format!("{rate_version} = {assumed} AND (attribute_not_exists({paused}) OR {paused} = {running}) AND {place}");
     (update, condition)
 }
 

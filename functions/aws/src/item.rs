@@ -25,9 +25,8 @@ pub(crate) fn to_attribute<T: Serialize>(value: &T) -> Result<AttributeValue, St
 
 /// The value of an item.
 pub(crate) fn from_item<T: DeserializeOwned>(item: Item) -> Result<T, StoreError> {
-    serde_dynamo::aws_sdk_dynamodb_1::from_item(item).map_err(|error| {
-        StoreError::Corrupt(format!("{error}; look at the item and at who wrote it last"))
-    })
+    serde_dynamo::aws_sdk_dynamodb_1::from_item(item)
+        .map_err(|error| StoreError::Corrupt(format!("{error}; look at the item and at who wrote it last")))
 }
 
 /// The payment of an item, if there is one.
@@ -106,10 +105,8 @@ pub(crate) fn difference(before: &Item, after: Item) -> Update {
     for name in vanished {
         update.remove(name);
     }
-    let mut changed: Vec<(String, AttributeValue)> = after
-        .into_iter()
-        .filter(|(name, value)| before.get(name) != Some(value))
-        .collect();
+    let mut changed: Vec<(String, AttributeValue)> =
+        after.into_iter().filter(|(name, value)| before.get(name) != Some(value)).collect();
     changed.sort_unstable_by(|(left, _), (right, _)| left.cmp(right));
     for (name, value) in changed {
         update.set(&name, value);

@@ -16,12 +16,7 @@ use crate::verdict::{Attempts, describe, store_error};
 pub const OPEN_INDEX: &str = "open";
 
 impl OpenPayments for DynamoStore {
-    async fn open(
-        &self,
-        shard: u32,
-        created_before: Timestamp,
-        most: u32,
-    ) -> Result<Vec<PaymentId>, StoreError> {
+    async fn open(&self, shard: u32, created_before: Timestamp, most: u32) -> Result<Vec<PaymentId>, StoreError> {
         let attempts = Attempts::default();
         // An index is read eventually consistent ("Global secondary indexes"): what is a moment old is found next time.
         let output = self

@@ -219,9 +219,7 @@ fn queues(reader: &mut Reader<'_>, with_dead_letter: bool) -> QueueUrls {
         dead_letter: with_dead_letter.then(|| url("DEAD_LETTER_QUEUE_URL")),
     };
     let different = (urls.high.is_empty() || urls.high != urls.standard)
-        && urls.dead_letter.as_ref().is_none_or(|url| {
-            url.is_empty() || (*url != urls.high && *url != urls.standard)
-        });
+        && urls.dead_letter.as_ref().is_none_or(|url| url.is_empty() || (*url != urls.high && *url != urls.standard));
     reader.require(
         different,
         "HIGH_QUEUE_URL, STANDARD_QUEUE_URL and DEAD_LETTER_QUEUE_URL name the same queue twice: each needs its own",

@@ -58,9 +58,9 @@ impl DynamoStore {
         match answer {
             Ok(_) => Ok(Written::Applied(Box::new(payment.clone()))),
             Err(error) => match error.as_service_error() {
-                Some(aws_sdk_dynamodb::operation::put_item::PutItemError::ConditionalCheckFailedException(
-                    failed,
-                )) => refused(failed.item()),
+                Some(aws_sdk_dynamodb::operation::put_item::PutItemError::ConditionalCheckFailedException(failed)) => {
+                    refused(failed.item())
+                }
                 _ => Err(store_error("PutItem", &error, &attempts)),
             },
         }
@@ -97,10 +97,8 @@ impl DynamoStore {
              AND {order}.{money}.{currency} = {same_currency} AND {refundable} >= {amount}"
         );
         let charge = self.update_of(charge, update, condition)?;
-        let items = vec![
-            TransactWriteItem::builder().put(put).build(),
-            TransactWriteItem::builder().update(charge).build(),
-        ];
+        let items =
+            vec![TransactWriteItem::builder().put(put).build(), TransactWriteItem::builder().update(charge).build()];
         self.transact(items, payment).await
     }
 
@@ -126,12 +124,7 @@ impl DynamoStore {
         self.transact(items, after).await
     }
 
-    fn update_of(
-        &self,
-        id: &PaymentId,
-        update: Update,
-        condition: String,
-    ) -> Result<TransactUpdate, StoreError> {
+    fn update_of(&self, id: &PaymentId, update: Update, condition: String) -> Result<TransactUpdate, StoreError> {
         let (expression, names, values) = update.finish();
         TransactUpdate::builder()
             .table_name(&self.table)
@@ -146,11 +139,7 @@ impl DynamoStore {
     }
 
     /// The payment's own write first, the charge's second.
-    async fn transact(
-        &self,
-        items: Vec<TransactWriteItem>,
-        after: &Payment,
-    ) -> Result<Written, StoreError> {
+    async fn transact(&self, items: Vec<TransactWriteItem>, after: &Payment) -> Result<Written, StoreError> {
         let attempts = Attempts::default();
         let answer = self
             .client
@@ -200,11 +189,9 @@ impl DynamoStore {
         match answer {
             Ok(output) => Ok(Ok(output.attributes)),
             Err(error) => match error.as_service_error() {
-                Some(
-                    aws_sdk_dynamodb::operation::update_item::UpdateItemError::ConditionalCheckFailedException(
-                        failed,
-                    ),
-                ) => Ok(Err(failed.item().cloned())),
+                Some(aws_sdk_dynamodb::operation::update_item::UpdateItemError::ConditionalCheckFailedException(
+                    failed,
+                )) => Ok(Err(failed.item().cloned())),
                 _ => Err(store_error("UpdateItem", &error, &attempts)),
             },
         }
@@ -284,9 +271,8 @@ fn refused(item: Option<&Item>) -> Result<Written, StoreError> {
 fn conditions(reasons: &[CancellationReason]) -> Option<Result<Written, StoreError>> {
     let mut reasons = reasons.iter();
     let (own, charge) = (reasons.next(), reasons.next());
-    let failed = |reason: Option<&CancellationReason>| {
-        reason.is_some_and(|reason| reason.code() == Some(CONDITION_FAILED))
-    };
+    let failed =
+        |reason: Option<&CancellationReason>| reason.is_some_and(|reason| reason.code() == Some(CONDITION_FAILED));
     if failed(own) {
         Some(refused(own.and_then(CancellationReason::item)))
     } else if failed(charge) {

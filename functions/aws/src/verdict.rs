@@ -77,17 +77,11 @@ where
     }
     match error {
         // The transaction that is still under way is an earlier attempt of this very one.
-        SdkError::ServiceError(service)
-            if service.err().code() == Some("TransactionInProgressException") =>
-        {
+        SdkError::ServiceError(service) if service.err().code() == Some("TransactionInProgressException") => {
             StoreError::Unresolved(what)
         }
-        SdkError::ServiceError(service) if refuses(service.raw().status().as_u16()) => {
-            StoreError::Refused(what)
-        }
-        SdkError::DispatchFailure(failure)
-            if failure.as_connector_error().is_some_and(never_connected) =>
-        {
+        SdkError::ServiceError(service) if refuses(service.raw().status().as_u16()) => StoreError::Refused(what),
+        SdkError::DispatchFailure(failure) if failure.as_connector_error().is_some_and(never_connected) => {
             StoreError::Refused(what)
         }
         SdkError::ConstructionFailure(_) => StoreError::Refused(what),

@@ -61,12 +61,7 @@ where
         self.settle(&held, &answer).await
     }
 
-    async fn claim(
-        &self,
-        record: &Record,
-        message: &Message,
-        lease_until: Timestamp,
-    ) -> Result<Held, Verdict> {
+    async fn claim(&self, record: &Record, message: &Message, lease_until: Timestamp) -> Result<Held, Verdict> {
         let now = self.clock.now();
         let id = ClaimId::from_bits(self.entropy.bits());
         let request = SendClaim {
@@ -80,9 +75,7 @@ where
         };
         match store::claim(&self.store, &request).await {
             Ok(Written::Applied(payment)) => self.held(*payment, &id),
-            Ok(Written::Refused(Some(stands))) => {
-                self.claim_other(record, message, *stands, id, lease_until).await
-            },
+            Ok(Written::Refused(Some(stands))) => self.claim_other(record, message, *stands, id, lease_until).await,
             Ok(Written::Refused(None) | Written::ChargeRefused(_)) => Err(self.missing(record, message)),
             Err(error) => Err(store_down(record, message, &error)),
         }
@@ -103,8 +96,7 @@ where
         }
         let payment = self.replayed(record, message, stands).await?;
         let event = Event::Claim { id: id.clone(), lease_until };
-        let outcome =
-            store::decide(&self.store, &self.clock, &self.entropy, &self.policy, payment, &event).await;
+        let outcome = store::decide(&self.store, &self.clock, &self.entropy, &self.policy, payment, &event).await;
         match outcome {
             Ok(Outcome::Changed(payment)) => self.held(*payment, &id),
             Ok(Outcome::Kept(payment, kept)) => Err(self.verdict(&payment, Some(kept))),
@@ -114,27 +106,13 @@ where
     }
 
     /// Takes a parked payment up again if a person put its message back.
-    async fn replayed(
-        &self,
-        record: &Record,
-        message: &Message,
-        payment: Payment,
-    ) -> Result<Payment, Verdict> {
-        let is_replay = payment
-            .parked_at
-            .is_some_and(|at| message.is_replay(record.sent_timestamp, at));
+    async fn replayed(&self, record: &Record, message: &Message, payment: Payment) -> Result<Payment, Verdict> {
+        let is_replay = payment.parked_at.is_some_and(|at| message.is_replay(record.sent_timestamp, at));
         if payment.state != State::Parked || !is_replay {
             return Ok(payment);
         }
-        let outcome = store::decide(
-            &self.store,
-            &self.clock,
-            &self.entropy,
-            &self.policy,
-            payment,
-            &Event::Replay,
-        )
-        .await;
+        let outcome =
+            store::decide(&self.store, &self.clock, &self.entropy, &self.policy, payment, &Event::Replay).await;
         match outcome {
             Ok(Outcome::Changed(payment)) => {
                 info!(event = "payment_replayed_by_operator", payment_id = payment.id.as_str());
@@ -148,9 +126,7 @@ where
 
     fn held(&self, payment: Payment, id: &ClaimId) -> Result<Held, Verdict> {
         match payment.claim.clone() {
-            Some(claim) if payment.state == State::Sending && claim.id == *id => {
-                Ok(Held { payment, claim })
-            }
+            Some(claim) if payment.state == State::Sending && claim.id == *id => Ok(Held { payment, claim }),
             Some(_) | None => Err(self.verdict(&payment, None)),
         }
     }
@@ -239,9 +215,7 @@ where
         };
         for _ in 0..SETTLE_TRIES {
             let payment = held.payment.clone();
-            let outcome =
-                store::decide(&self.store, &self.clock, &self.entropy, &self.policy, payment, &event)
-                    .await;
+            let outcome = store::decide(&self.store, &self.clock, &self.entropy, &self.policy, payment, &event).await;
             match outcome {
                 Ok(Outcome::Changed(payment)) => {
                     self.log_settled(&payment);
@@ -272,11 +246,7 @@ where
             waited_ms = self.clock.now().since_ms(payment.created_at),
         );
         if payment.late_success_at.is_some() {
-            error!(
-                event = "late_success",
-                payment_id = payment.id.as_str(),
-                state = payment.state.as_str(),
-            );
+            error!(event = "late_success", payment_id = payment.id.as_str(), state = payment.state.as_str(),);
         }
     }
 
@@ -305,11 +275,7 @@ where
         if age_ms < self.policy.missing_item_grace_ms {
             return Verdict::Again { seconds: MISSING_ITEM_SECONDS };
         }
-        warn!(
-            event = "message_without_item",
-            message_id = record.message_id,
-            payment_id = message.payment_id.as_str(),
-        );
+        warn!(event = "message_without_item", message_id = record.message_id, payment_id = message.payment_id.as_str(),);
         Verdict::PassOn
     }
 
@@ -337,9 +303,7 @@ fn store_down(record: &Record, message: &Message, error: &StoreError) -> Verdict
         %error,
     );
     match error {
-        StoreError::Refused(_) | StoreError::Unresolved(_) => {
-            Verdict::Again { seconds: STORE_DOWN_SECONDS }
-        }
+        StoreError::Refused(_) | StoreError::Unresolved(_) => Verdict::Again { seconds: STORE_DOWN_SECONDS },
         StoreError::Corrupt(_) => Verdict::PassOn,
     }
 }

@@ -117,12 +117,7 @@ where
         batch::response(failed.into_iter().chain(open))
     }
 
-    async fn work(
-        &self,
-        records: Vec<Record>,
-        end: Timestamp,
-        mut concluded: impl FnMut(String, Option<String>),
-    ) {
+    async fn work(&self, records: Vec<Record>, end: Timestamp, mut concluded: impl FnMut(String, Option<String>)) {
         let mut waiting = VecDeque::new();
         // Calls, reservations and conclusions go on side by side: whoever waits for one would miss another's slot.
         let mut running = FuturesUnordered::new();

@@ -75,9 +75,7 @@ impl<S: Store, Q: Queue, C: Clock, E: Entropy> DeadLetter<S, Q, C, E> {
             return Verdict::PassOn;
         }
         match self.decide(payment, &Event::DeadLettered).await {
-            Ok(Outcome::Changed(payment) | Outcome::Kept(payment, _)) => {
-                self.follow(record, &message, *payment).await
-            }
+            Ok(Outcome::Changed(payment) | Outcome::Kept(payment, _)) => self.follow(record, &message, *payment).await,
             Ok(Outcome::Missing) => self.missing(record, &message),
             Err(error) => port_down(record, &error),
         }
@@ -86,8 +84,7 @@ impl<S: Store, Q: Queue, C: Clock, E: Entropy> DeadLetter<S, Q, C, E> {
     /// Does what the item says.
     async fn follow(&self, record: &Record, message: &Message, payment: Payment) -> Verdict {
         let now = self.clock.now();
-        let is_replay =
-            payment.parked_at.is_some_and(|at| message.is_replay(record.sent_timestamp, at));
+        let is_replay = payment.parked_at.is_some_and(|at| message.is_replay(record.sent_timestamp, at));
         let decided = triage(&payment, is_replay, now);
         info!(
             event = "message_triaged",
@@ -197,9 +194,7 @@ impl<S: Store, Q: Queue, C: Clock, E: Entropy> DeadLetter<S, Q, C, E> {
 fn port_down(record: &Record, error: &StoreError) -> Verdict {
     error!(event = "triage_failed", message_id = record.message_id, %error);
     match error {
-        StoreError::Refused(_) | StoreError::Unresolved(_) => {
-            Verdict::Again { seconds: PORT_DOWN_SECONDS }
-        }
+        StoreError::Refused(_) | StoreError::Unresolved(_) => Verdict::Again { seconds: PORT_DOWN_SECONDS },
         StoreError::Corrupt(_) => Verdict::PassOn,
     }
 }

@@ -47,11 +47,7 @@ struct PaymentDocument<'a> {
 }
 
 /// A payment as its merchant sees it.
-pub(crate) fn payment(
-    status: StatusCode,
-    payment: &Payment,
-    replayed: Replayed,
-) -> ApiGatewayV2httpResponse {
+pub(crate) fn payment(status: StatusCode, payment: &Payment, replayed: Replayed) -> ApiGatewayV2httpResponse {
     let text = |at: Timestamp| at.to_string();
     let provider_text = payment.provider_text.as_ref().map(payments::answer::ProviderText::as_str);
     let declined = payment.state == State::Declined;
@@ -199,19 +195,15 @@ impl Problem {
                 format!("It is {}. Give a succeeded charge back with a refund.", state.as_str())
             }
             Self::Unavailable => "Nothing was written. Repeat the same request.".to_owned(),
-            Self::MayBeAccepted(_) => {
-                "Repeat the same request to learn which, or cancel it: send the same body to \
+            Self::MayBeAccepted(_) => "Repeat the same request to learn which, or cancel it: send the same body to \
                  /v1/payments/{id}/cancel. Neither can charge twice."
-                    .to_owned()
-            }
+                .to_owned(),
         }
     }
 
     pub(crate) fn into_response(self) -> ApiGatewayV2httpResponse {
         let payment_id = match &self {
-            Self::DifferentRequest(id) | Self::NotCancelable(id, _) | Self::MayBeAccepted(id) => {
-                Some(id.as_str())
-            }
+            Self::DifferentRequest(id) | Self::NotCancelable(id, _) | Self::MayBeAccepted(id) => Some(id.as_str()),
             _ => None,
         };
         let state = match &self {
@@ -256,11 +248,7 @@ fn headers(content_type: &'static str) -> HeaderMap {
     headers
 }
 
-fn respond<D: Serialize>(
-    status: StatusCode,
-    headers: HeaderMap,
-    document: &D,
-) -> ApiGatewayV2httpResponse {
+fn respond<D: Serialize>(status: StatusCode, headers: HeaderMap, document: &D) -> ApiGatewayV2httpResponse {
     let mut response = ApiGatewayV2httpResponse::default();
     response.status_code = i64::from(status.as_u16());
     response.headers = headers;

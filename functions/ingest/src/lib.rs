@@ -54,10 +54,7 @@ impl<S: Store, M: Merchants, Q: Queue, C: Clock, E: Entropy> Ingest<S, M, Q, C, 
         }
     }
 
-    async fn answer(
-        &self,
-        request: &ApiGatewayV2httpRequest,
-    ) -> Result<ApiGatewayV2httpResponse, Problem> {
+    async fn answer(&self, request: &ApiGatewayV2httpRequest) -> Result<ApiGatewayV2httpResponse, Problem> {
         let call = Call::of(request)?;
         let merchant = self.caller(&call).await?;
         match call.operation {
@@ -91,11 +88,7 @@ impl<S: Store, M: Merchants, Q: Queue, C: Clock, E: Entropy> Ingest<S, M, Q, C, 
         found.ok_or(Problem::Unauthorized)
     }
 
-    async fn create(
-        &self,
-        call: &Call<'_>,
-        merchant: &Merchant,
-    ) -> Result<ApiGatewayV2httpResponse, Problem> {
+    async fn create(&self, call: &Call<'_>, merchant: &Merchant) -> Result<ApiGatewayV2httpResponse, Problem> {
         let request = read(call, merchant)?;
         let now = self.clock.now();
         let id = PaymentId::derive(&request.order.merchant, request.order.kind, &request.order.order_id);
@@ -148,19 +141,11 @@ impl<S: Store, M: Merchants, Q: Queue, C: Clock, E: Entropy> Ingest<S, M, Q, C, 
     }
 
     /// The same order again: what is true now, or a refusal if it said something else before.
-    async fn replay(
-        &self,
-        request: &Request,
-        stands: Payment,
-    ) -> Result<ApiGatewayV2httpResponse, Problem> {
+    async fn replay(&self, request: &Request, stands: Payment) -> Result<ApiGatewayV2httpResponse, Problem> {
         if stands.fingerprint != request.fingerprint {
             return Err(Problem::DifferentRequest(stands.id));
         }
-        info!(
-            event = "payment_replayed",
-            payment_id = stands.id.as_str(),
-            state = stands.state.as_str(),
-        );
+        info!(event = "payment_replayed", payment_id = stands.id.as_str(), state = stands.state.as_str(),);
         if may_lack_its_message(&stands, self.clock.now()) {
             let payment = self.heal(stands).await?;
             return Ok(document::payment(status_of(&payment), &payment, Replayed::Yes));
@@ -185,8 +170,7 @@ impl<S: Store, M: Merchants, Q: Queue, C: Clock, E: Entropy> Ingest<S, M, Q, C, 
     }
 
     async fn send(&self, payment: &Payment) -> Result<(), Problem> {
-        let message =
-            Message::new(payment.id.clone(), payment.order.merchant.clone(), self.clock.now());
+        let message = Message::new(payment.id.clone(), payment.order.merchant.clone(), self.clock.now());
         self.queue.send(payment.order.lane, &message, 0).await.map_err(|error| {
             error!(event = "message_send_failed", payment_id = payment.id.as_str(), %error);
             // The item stands; whether it has a message nobody knows. Repeating finds it and sends again.
@@ -234,8 +218,7 @@ impl<S: Store, M: Merchants, Q: Queue, C: Clock, E: Entropy> Ingest<S, M, Q, C, 
         id: &PaymentId,
     ) -> Result<ApiGatewayV2httpResponse, Problem> {
         let request = read(call, merchant)?;
-        let derived =
-            PaymentId::derive(&request.order.merchant, request.order.kind, &request.order.order_id);
+        let derived = PaymentId::derive(&request.order.merchant, request.order.kind, &request.order.order_id);
         if derived != *id {
             return Err(Problem::NotFound);
         }
@@ -251,9 +234,7 @@ impl<S: Store, M: Merchants, Q: Queue, C: Clock, E: Entropy> Ingest<S, M, Q, C, 
             }
             // It came in the meantime: cancel that one.
             Ok(Written::Refused(Some(stands))) => match self.decide(*stands, &Event::Cancel).await {
-                Ok(Outcome::Changed(payment)) => {
-                    Ok(document::payment(status_of(&payment), &payment, Replayed::No))
-                }
+                Ok(Outcome::Changed(payment)) => Ok(document::payment(status_of(&payment), &payment, Replayed::No)),
                 Ok(Outcome::Kept(payment, kept)) => canceled_before(&payment, kept),
                 Ok(Outcome::Missing) => Err(Problem::NotFound),
                 Err(_) => Err(Problem::Unavailable),
@@ -308,9 +289,7 @@ fn canceled_before(payment: &Payment, kept: Kept) -> Result<ApiGatewayV2httpResp
 fn charge_refused(request: &Request, charge: Option<&Payment>) -> Problem {
     let reason = match charge {
         None => "no charge with this order id is here",
-        Some(charge) if charge.order.merchant != request.order.merchant => {
-            "no charge with this order id is here"
-        }
+        Some(charge) if charge.order.merchant != request.order.merchant => "no charge with this order id is here",
         Some(charge) if charge.order.kind != Kind::Charge || charge.state != State::Succeeded => {
             "the charge has not succeeded, so there is nothing to give back yet"
         }

@@ -17,11 +17,8 @@ impl ProviderText {
         if crate::card::contains_card_number(text) {
             return Self("redacted".to_owned());
         }
-        let kept: String = text
-            .chars()
-            .take(PROVIDER_TEXT_MAX)
-            .map(|c| if c.is_ascii_graphic() { c } else { '_' })
-            .collect();
+        let kept: String =
+            text.chars().take(PROVIDER_TEXT_MAX).map(|c| if c.is_ascii_graphic() { c } else { '_' }).collect();
         Self(if kept.is_empty() { "none".to_owned() } else { kept })
     }
 

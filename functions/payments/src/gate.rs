@@ -96,9 +96,7 @@ impl Reserve {
         }
         let next_us = match self.form {
             Form::Idle if gate.next_us <= self.now_us => self.now_us,
-            Form::Busy if gate.next_us > self.now_us && gate.next_us <= self.next_at_most_us => {
-                gate.next_us
-            }
+            Form::Busy if gate.next_us > self.now_us && gate.next_us <= self.next_at_most_us => gate.next_us,
             Form::Idle | Form::Busy => return None,
         };
         Some(GateState { next_us: next_us.saturating_add(self.span_us), ..gate.clone() })

@@ -113,9 +113,7 @@ impl PaymentId {
 
     /// Spreads payments over `shards` shards, always the same way.
     pub fn shard(&self, shards: u32) -> u32 {
-        let mixed = self.0.bytes().fold(0_u32, |sum, byte| {
-            sum.wrapping_mul(31).wrapping_add(u32::from(byte))
-        });
+        let mixed = self.0.bytes().fold(0_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(byte)));
         mixed.checked_rem(shards).unwrap_or(0)
     }
 }
@@ -152,11 +150,7 @@ fn check_length(text: &str, max: usize) -> Result<(), IdError> {
 fn check_merchant(text: &str) -> Result<(), IdError> {
     check_length(text, MERCHANT_ID_MAX)?;
     let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    if text.chars().all(allowed) {
-        Ok(())
-    } else {
-        Err(IdError::Alphabet("lower-case letters, digits and hyphens"))
-    }
+    if text.chars().all(allowed) { Ok(()) } else { Err(IdError::Alphabet("lower-case letters, digits and hyphens")) }
 }
 
 fn check_order(text: &str) -> Result<(), IdError> {

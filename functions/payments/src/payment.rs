@@ -313,13 +313,7 @@ pub struct Payment {
 
 impl Payment {
     /// A payment that was just accepted, with what it takes to be sent `attempts_left` times.
-    pub fn accepted(
-        order: Order,
-        fingerprint: Fingerprint,
-        now: Timestamp,
-        nonce: Nonce,
-        attempts_left: u32,
-    ) -> Self {
+    pub fn accepted(order: Order, fingerprint: Fingerprint, now: Timestamp, nonce: Nonce, attempts_left: u32) -> Self {
         let id = PaymentId::derive(&order.merchant, order.kind, &order.order_id);
         let refundable = match order.kind {
             Kind::Charge => Some(order.money.amount()),

@@ -36,9 +36,7 @@ pub struct Policy {
 impl Policy {
     /// Time from a call's slot until its lease may end: to connect, to call, and to settle.
     pub const fn lease_ms(&self) -> u64 {
-        self.connect_timeout_ms
-            .saturating_add(self.call_timeout_ms)
-            .saturating_add(self.settle_allowance_ms)
+        self.connect_timeout_ms.saturating_add(self.call_timeout_ms).saturating_add(self.settle_allowance_ms)
     }
 
     /// Time that an absence must have lasted to be proved, after the last lease under which a request may have been

@@ -37,17 +37,10 @@ pub trait Store: Sync {
 
     /// Writes `after` in place of `before`, if `before` still stands; when a linked refund ends without success,
     /// gives its amount back to the charge in the same transaction.
-    fn replace(
-        &self,
-        before: &Payment,
-        after: &Payment,
-    ) -> impl Future<Output = Result<Written, StoreError>> + Send;
+    fn replace(&self, before: &Payment, after: &Payment) -> impl Future<Output = Result<Written, StoreError>> + Send;
 
     /// Reads a payment, strongly consistent.
-    fn get(
-        &self,
-        id: &PaymentId,
-    ) -> impl Future<Output = Result<Option<Payment>, StoreError>> + Send;
+    fn get(&self, id: &PaymentId) -> impl Future<Output = Result<Option<Payment>, StoreError>> + Send;
 }
 
 /// The index of open payments.
@@ -64,10 +57,7 @@ pub trait OpenPayments: Sync {
 /// The table of merchants.
 pub trait Merchants: Sync {
     /// The merchant whose API key has this hash.
-    fn find(
-        &self,
-        key: &ApiKeyHash,
-    ) -> impl Future<Output = Result<Option<Merchant>, StoreError>> + Send;
+    fn find(&self, key: &ApiKeyHash) -> impl Future<Output = Result<Option<Merchant>, StoreError>> + Send;
 }
 
 /// Why a queue gave no answer.
@@ -120,8 +110,7 @@ pub struct GateError(pub String);
 /// The table of gates.
 pub trait GateStore: Sync {
     /// One conditional update.
-    fn reserve(&self, request: &Reserve)
-    -> impl Future<Output = Result<GateAnswer, GateError>> + Send;
+    fn reserve(&self, request: &Reserve) -> impl Future<Output = Result<GateAnswer, GateError>> + Send;
 
     /// Writes the gate if there is none yet.
     fn create(&self, gate: &GateState) -> impl Future<Output = Result<(), GateError>> + Send;

@@ -133,9 +133,9 @@ struct Reader {
 
 impl Reader {
     fn order(&mut self, merchant: &Merchant, idempotency_key: Option<&str>) -> Option<Order> {
-        let order_id = self.required("order_id").and_then(|text| {
-            OrderId::new(text).map_err(|error| self.fault("order_id", &error.to_string())).ok()
-        });
+        let order_id = self
+            .required("order_id")
+            .and_then(|text| OrderId::new(text).map_err(|error| self.fault("order_id", &error.to_string())).ok());
         let kind = self.required("kind").and_then(|text| {
             let kind = Kind::parse(&text);
             if kind.is_none() {
@@ -164,9 +164,8 @@ impl Reader {
             parsed
         });
         let refund_of = kind.and_then(|kind| self.refund_of(kind, merchant));
-        let idempotency_key = idempotency_key.and_then(|key| {
-            self.check_text("Idempotency-Key", key, TEXT_MAX).then(|| key.to_owned())
-        });
+        let idempotency_key =
+            idempotency_key.and_then(|key| self.check_text("Idempotency-Key", key, TEXT_MAX).then(|| key.to_owned()));
         Some(Order {
             merchant: merchant.merchant.clone(),
             kind: kind?,
@@ -184,9 +183,9 @@ impl Reader {
     }
 
     fn money(&mut self) -> Option<Money> {
-        let currency = self.required("currency").and_then(|code| {
-            Currency::new(&code).map_err(|error| self.fault("currency", &error.to_string())).ok()
-        });
+        let currency = self
+            .required("currency")
+            .and_then(|code| Currency::new(&code).map_err(|error| self.fault("currency", &error.to_string())).ok());
         let amount = match self.fields.remove("amount") {
             None | Some(Value::Null) => {
                 self.fault("amount", "is required");
@@ -213,9 +212,7 @@ impl Reader {
             self.fault("amount", &crate::money::MoneyError::Zero.to_string());
             return None;
         }
-        Money::new(amount, currency?)
-            .map_err(|error| self.fault("amount", &error.to_string()))
-            .ok()
+        Money::new(amount, currency?).map_err(|error| self.fault("amount", &error.to_string())).ok()
     }
 
     fn refund_of(&mut self, kind: Kind, merchant: &Merchant) -> Option<RefundOf> {

@@ -77,22 +77,17 @@ impl SendClaim {
 /// The charge and the amount that writing a new payment reserves: a refund's, unless it is written as ended.
 pub fn reserved(payment: &Payment) -> Option<(&PaymentId, u64)> {
     match (&payment.order.refund_of, payment.state.is_terminal()) {
-        (Some(RefundOf::Charge { payment_id, .. }), false) => {
-            Some((payment_id, payment.order.money.amount()))
-        }
+        (Some(RefundOf::Charge { payment_id, .. }), false) => Some((payment_id, payment.order.money.amount())),
         (Some(RefundOf::Charge { .. } | RefundOf::Unlinked) | None, _) => None,
     }
 }
 
 /// The charge and the amount that ending `after` gives back.
 pub fn released<'a>(before: &Payment, after: &'a Payment) -> Option<(&'a PaymentId, u64)> {
-    let ends_without_success = !before.state.is_terminal()
-        && after.state.is_terminal()
-        && after.state != State::Succeeded;
+    let ends_without_success =
+        !before.state.is_terminal() && after.state.is_terminal() && after.state != State::Succeeded;
     match (&after.order.refund_of, ends_without_success) {
-        (Some(RefundOf::Charge { payment_id, .. }), true) => {
-            Some((payment_id, after.order.money.amount()))
-        }
+        (Some(RefundOf::Charge { payment_id, .. }), true) => Some((payment_id, after.order.money.amount())),
         (Some(RefundOf::Charge { .. } | RefundOf::Unlinked) | None, _) => None,
     }
 }
@@ -160,10 +155,5 @@ pub async fn decide<S: Store, C: Clock, E: Entropy>(
 pub fn moment<'a, C: Clock, E: Entropy>(clock: &C, entropy: &E, policy: &'a Policy) -> Moment<'a> {
     let bits = entropy.bits();
     let low = u64::try_from(bits & u128::from(u64::MAX)).unwrap_or(0);
-    Moment {
-        now: clock.now(),
-        nonce: Nonce::from_bits(entropy.bits()),
-        dice: Dice(low),
-        policy,
-    }
+    Moment { now: clock.now(), nonce: Nonce::from_bits(entropy.bits()), dice: Dice(low), policy }
 }

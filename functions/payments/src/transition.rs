@@ -139,13 +139,10 @@ pub const REPEAT_HEAL_MS: u64 = 10_000;
 /// Whether a repeated request finds its payment as a crash between put and send would have left it: queued, never
 /// touched, and no longer new. Its message may never have been sent; a second one does no harm, no message does.
 pub fn may_lack_its_message(payment: &Payment, now: Timestamp) -> bool {
-    let (last_heard, times) =
-        payment.heal.as_ref().map_or((payment.created_at, 0), |heal| (heal.at, heal.times));
+    let (last_heard, times) = payment.heal.as_ref().map_or((payment.created_at, 0), |heal| (heal.at, heal.times));
     // Each time twice as long, so that a merchant who asks again and again in a long sale does not fill the queue.
     let patience_ms = REPEAT_HEAL_MS.saturating_mul(1_u64.checked_shl(times).unwrap_or(u64::MAX));
-    payment.state == State::Queued
-        && payment.reason == Reason::Accepted
-        && now.since_ms(last_heard) >= patience_ms
+    payment.state == State::Queued && payment.reason == Reason::Accepted && now.since_ms(last_heard) >= patience_ms
 }
 
 /// How long nothing was heard of an open payment before the sweep takes its message for lost: its lane being empty.
@@ -165,9 +162,7 @@ pub fn has_lost_its_message(payment: &Payment, lane_is_empty: bool, now: Timesta
     ];
     let last_heard = heard.into_iter().flatten().max().unwrap_or(payment.created_at);
     match payment.state {
-        State::Queued | State::Sending | State::Pending | State::Unknown => {
-            now.since_ms(last_heard) >= patience_ms
-        }
+        State::Queued | State::Sending | State::Pending | State::Unknown => now.since_ms(last_heard) >= patience_ms,
         State::Parked | State::Succeeded | State::Declined | State::Canceled | State::Expired => false,
     }
 }
@@ -215,17 +210,14 @@ fn claim(payment: &Payment, id: &ClaimId, lease_until: Timestamp, moment: &Momen
         },
         State::Pending | State::Unknown => Draft::of(payment, moment).take(id, lease_until),
         State::Parked => Step::Keep(Kept::Parked),
-        State::Succeeded | State::Declined | State::Canceled | State::Expired => {
-            Step::Keep(Kept::Ended)
-        }
+        State::Succeeded | State::Declined | State::Canceled | State::Expired => Step::Keep(Kept::Ended),
     }
 }
 
 /// What a queued payment becomes instead of being sent, if it may not be sent.
 fn why_not_sendable(payment: &Payment, moment: &Moment<'_>) -> Option<(State, Reason)> {
-    let key_may_be_forgotten = payment
-        .first_sent_at
-        .is_some_and(|at| moment.now.since_ms(at) >= moment.policy.sure_key_window_ms());
+    let key_may_be_forgotten =
+        payment.first_sent_at.is_some_and(|at| moment.now.since_ms(at) >= moment.policy.sure_key_window_ms());
     if payment.cancel_requested_at.is_some() {
         Some((State::Canceled, Reason::CanceledByMerchant))
     } else if payment.is_expired(moment.now) {
@@ -239,20 +231,11 @@ fn why_not_sendable(payment: &Payment, moment: &Moment<'_>) -> Option<(State, Re
     }
 }
 
-fn send_answered(
-    payment: &Payment,
-    claim: &ClaimId,
-    answer: &SendAnswer,
-    moment: &Moment<'_>,
-) -> Step {
+fn send_answered(payment: &Payment, claim: &ClaimId, answer: &SendAnswer, moment: &Moment<'_>) -> Step {
     let mine = holds(payment, claim);
     match answer {
-        SendAnswer::Found(Found::Approved { reference }) => {
-            approve(payment, reference, Reason::Approved, moment)
-        }
-        SendAnswer::Found(Found::Accepted { reference }) => {
-            acknowledge(payment, mine, reference.as_ref(), moment)
-        }
+        SendAnswer::Found(Found::Approved { reference }) => approve(payment, reference, Reason::Approved, moment),
+        SendAnswer::Found(Found::Accepted { reference }) => acknowledge(payment, mine, reference.as_ref(), moment),
         SendAnswer::Found(Found::Declined { code }) => {
             // Providers answer "already succeeded" as an error: after an attempt that may have had an effect, a
             // refusal says nothing about that one.
@@ -264,9 +247,7 @@ fn send_answered(
             }
         }
         SendAnswer::NotTaken(why) if mine => not_taken(payment, *why, moment),
-        SendAnswer::Unclear(why) if mine => {
-            wait(payment, State::Unknown, reason_of_unclear(*why), None, moment)
-        }
+        SendAnswer::Unclear(why) if mine => wait(payment, State::Unknown, reason_of_unclear(*why), None, moment),
         SendAnswer::NotTaken(_) | SendAnswer::Unclear(_) => kept_without_claim(payment),
     }
 }
@@ -298,23 +279,12 @@ fn not_taken(payment: &Payment, why: NotTaken, moment: &Moment<'_>) -> Step {
     draft.go(state, reason, None)
 }
 
-fn query_answered(
-    payment: &Payment,
-    claim: &ClaimId,
-    answer: &QueryAnswer,
-    moment: &Moment<'_>,
-) -> Step {
+fn query_answered(payment: &Payment, claim: &ClaimId, answer: &QueryAnswer, moment: &Moment<'_>) -> Step {
     let mine = holds(payment, claim);
     match answer {
-        QueryAnswer::Found(Found::Approved { reference }) => {
-            approve(payment, reference, Reason::Approved, moment)
-        }
-        QueryAnswer::Found(Found::Declined { code }) => {
-            decline(payment, code, Reason::DeclinedByProvider, moment)
-        }
-        QueryAnswer::Found(Found::Accepted { reference }) => {
-            acknowledge(payment, mine, reference.as_ref(), moment)
-        }
+        QueryAnswer::Found(Found::Approved { reference }) => approve(payment, reference, Reason::Approved, moment),
+        QueryAnswer::Found(Found::Declined { code }) => decline(payment, code, Reason::DeclinedByProvider, moment),
+        QueryAnswer::Found(Found::Accepted { reference }) => acknowledge(payment, mine, reference.as_ref(), moment),
         QueryAnswer::NotFound if mine => not_found(payment, moment),
         QueryAnswer::NotTaken(why) if mine => {
             let (reason, retry_after_ms) = match why {
@@ -325,12 +295,8 @@ fn query_answered(
             };
             wait(payment, still_open(payment), reason, retry_after_ms, moment)
         }
-        QueryAnswer::Unclear(why) if mine => {
-            wait(payment, still_open(payment), reason_of_unclear(*why), None, moment)
-        }
-        QueryAnswer::NotFound | QueryAnswer::NotTaken(_) | QueryAnswer::Unclear(_) => {
-            kept_without_claim(payment)
-        }
+        QueryAnswer::Unclear(why) if mine => wait(payment, still_open(payment), reason_of_unclear(*why), None, moment),
+        QueryAnswer::NotFound | QueryAnswer::NotTaken(_) | QueryAnswer::Unclear(_) => kept_without_claim(payment),
     }
 }
 
@@ -399,19 +365,12 @@ fn decline(payment: &Payment, code: &ProviderText, why: Reason, moment: &Moment<
         State::Queued | State::Sending | State::Pending | State::Unknown | State::Parked => {
             Draft::of(payment, moment).go(State::Declined, why, Some(code))
         }
-        State::Succeeded | State::Declined | State::Canceled | State::Expired => {
-            Step::Keep(Kept::Ended)
-        }
+        State::Succeeded | State::Declined | State::Canceled | State::Expired => Step::Keep(Kept::Ended),
     }
 }
 
 /// The provider has it. Whoever holds the claim settles; everybody else only makes sure that it is remembered.
-fn acknowledge(
-    payment: &Payment,
-    mine: bool,
-    reference: Option<&ProviderText>,
-    moment: &Moment<'_>,
-) -> Step {
+fn acknowledge(payment: &Payment, mine: bool, reference: Option<&ProviderText>, moment: &Moment<'_>) -> Step {
     let mut draft = Draft::of(payment, moment);
     draft.next.acknowledged = true;
     match (payment.state, mine) {
@@ -422,17 +381,13 @@ fn acknowledge(
         (State::Sending | State::Parked, _) if payment.acknowledged => kept_without_claim(payment),
         (State::Sending | State::Parked, _) => draft.done(),
         (State::Pending, _) => Step::Keep(Kept::NotDue),
-        (State::Succeeded | State::Declined | State::Canceled | State::Expired, _) => {
-            Step::Keep(Kept::Ended)
-        }
+        (State::Succeeded | State::Declined | State::Canceled | State::Expired, _) => Step::Keep(Kept::Ended),
     }
 }
 
 fn cancel(payment: &Payment, moment: &Moment<'_>) -> Step {
     match payment.state {
-        State::Queued => {
-            Draft::of(payment, moment).go(State::Canceled, Reason::CanceledByMerchant, None)
-        }
+        State::Queued => Draft::of(payment, moment).go(State::Canceled, Reason::CanceledByMerchant, None),
         State::Sending | State::Pending | State::Unknown => {
             if payment.cancel_requested_at.is_some() {
                 return Step::Keep(Kept::NotDue);
@@ -442,12 +397,8 @@ fn cancel(payment: &Payment, moment: &Moment<'_>) -> Step {
             draft.done()
         }
         State::Parked if payment.ever_sent() => Step::Keep(Kept::NotCancelable),
-        State::Parked => {
-            Draft::of(payment, moment).go(State::Canceled, Reason::CanceledByMerchant, None)
-        }
-        State::Succeeded | State::Declined | State::Canceled | State::Expired => {
-            Step::Keep(Kept::Ended)
-        }
+        State::Parked => Draft::of(payment, moment).go(State::Canceled, Reason::CanceledByMerchant, None),
+        State::Succeeded | State::Declined | State::Canceled | State::Expired => Step::Keep(Kept::Ended),
     }
 }
 
@@ -465,13 +416,9 @@ fn expire(payment: &Payment, moment: &Moment<'_>) -> Step {
         State::Queued if payment.is_expired(moment.now) => {
             Draft::of(payment, moment).go(State::Expired, Reason::ExpiryOver, None)
         }
-        State::Queued | State::Sending | State::Pending | State::Unknown => {
-            Step::Keep(Kept::NotDue)
-        }
+        State::Queued | State::Sending | State::Pending | State::Unknown => Step::Keep(Kept::NotDue),
         State::Parked => Step::Keep(Kept::Parked),
-        State::Succeeded | State::Declined | State::Canceled | State::Expired => {
-            Step::Keep(Kept::Ended)
-        }
+        State::Succeeded | State::Declined | State::Canceled | State::Expired => Step::Keep(Kept::Ended),
     }
 }
 
@@ -482,16 +429,12 @@ fn dead_lettered(payment: &Payment, moment: &Moment<'_>) -> Step {
             None => Step::Keep(Kept::NotDue),
         },
         State::Sending => match &payment.claim {
-            Some(held) if held.lease_until > moment.now => {
-                Step::Keep(Kept::LeaseHeld { until: held.lease_until })
-            }
+            Some(held) if held.lease_until > moment.now => Step::Keep(Kept::LeaseHeld { until: held.lease_until }),
             Some(_) | None => Step::Keep(Kept::NotDue),
         },
         State::Pending | State::Unknown => Step::Keep(Kept::NotDue),
         State::Parked => Step::Keep(Kept::Parked),
-        State::Succeeded | State::Declined | State::Canceled | State::Expired => {
-            Step::Keep(Kept::Ended)
-        }
+        State::Succeeded | State::Declined | State::Canceled | State::Expired => Step::Keep(Kept::Ended),
     }
 }
 
@@ -513,20 +456,14 @@ fn heal(payment: &Payment, replaces: Option<Replaced<'_>>, moment: &Moment<'_>) 
         // An older message than the heal: the message that it put back is on its way, because the one that it replaced
         // comes again until it is. One that was written after the heal may itself be the one that it put back.
         (Some(heal), Some(it))
-            if heal.message_id.is_some()
-                && it.sent_at < heal.at
-                && moment.now.since_ms(heal.at) < HEAL_PAUSE_MS =>
+            if heal.message_id.is_some() && it.sent_at < heal.at && moment.now.since_ms(heal.at) < HEAL_PAUSE_MS =>
         {
             return Step::Keep(Kept::HealedElsewhere);
         }
         (Some(heal), _) => heal.times.saturating_add(1),
     };
     let mut draft = Draft::of(payment, moment);
-    draft.next.heal = Some(Heal {
-        at: moment.now,
-        message_id: replaces.map(|it| it.message_id.to_owned()),
-        times,
-    });
+    draft.next.heal = Some(Heal { at: moment.now, message_id: replaces.map(|it| it.message_id.to_owned()), times });
     draft.done()
 }
 
@@ -541,12 +478,8 @@ fn replay(payment: &Payment, moment: &Moment<'_>) -> Step {
             let state = if payment.ever_sent() { State::Unknown } else { State::Queued };
             draft.go(state, Reason::Replayed, None)
         }
-        State::Queued | State::Sending | State::Pending | State::Unknown => {
-            Step::Keep(Kept::NotParked)
-        }
-        State::Succeeded | State::Declined | State::Canceled | State::Expired => {
-            Step::Keep(Kept::Ended)
-        }
+        State::Queued | State::Sending | State::Pending | State::Unknown => Step::Keep(Kept::NotParked),
+        State::Succeeded | State::Declined | State::Canceled | State::Expired => Step::Keep(Kept::Ended),
     }
 }
 
@@ -560,22 +493,12 @@ fn resolve(payment: &Payment, end: Resolution, evidence: &ProviderText, moment: 
             };
             Draft::of(payment, moment).go(state, Reason::ResolvedByOperator, Some(evidence))
         }
-        State::Queued | State::Sending | State::Pending | State::Unknown => {
-            Step::Keep(Kept::NotParked)
-        }
-        State::Succeeded | State::Declined | State::Canceled | State::Expired => {
-            Step::Keep(Kept::Ended)
-        }
+        State::Queued | State::Sending | State::Pending | State::Unknown => Step::Keep(Kept::NotParked),
+        State::Succeeded | State::Declined | State::Canceled | State::Expired => Step::Keep(Kept::Ended),
     }
 }
 
-fn wait(
-    payment: &Payment,
-    state: State,
-    reason: Reason,
-    at_least_ms: Option<u64>,
-    moment: &Moment<'_>,
-) -> Step {
+fn wait(payment: &Payment, state: State, reason: Reason, at_least_ms: Option<u64>, moment: &Moment<'_>) -> Step {
     let mut draft = Draft::of(payment, moment);
     draft.wait(at_least_ms);
     draft.go(state, reason, None)
@@ -621,8 +544,7 @@ impl<'a> Draft<'a> {
     /// Sets when to look again: after a jittered backoff, at least after what the provider asked for.
     fn wait(&mut self, at_least_ms: Option<u64>) {
         let Moment { now, dice, policy, .. } = *self.moment;
-        let backoff_ms =
-            full_jitter_ms(policy.backoff_base_ms, policy.backoff_cap_ms, self.next.waits, dice);
+        let backoff_ms = full_jitter_ms(policy.backoff_base_ms, policy.backoff_cap_ms, self.next.waits, dice);
         let wait_ms = backoff_ms.max(at_least_ms.unwrap_or(0).min(RETRY_AFTER_MAX_MS));
         self.next.due_at = Some(now.plus_ms(wait_ms));
         self.next.waits = self.next.waits.saturating_add(1);

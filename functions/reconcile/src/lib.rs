@@ -59,10 +59,7 @@ impl<S: Store + OpenPayments, Q: Queue + Depths, C: Clock, E: Entropy> Reconcile
     pub async fn handle(&self, deadline: Timestamp) -> Sweep {
         let mut sweep = Sweep::default();
         let end = deadline.minus_ms(ANSWER_ALLOWANCE_MS);
-        let empty = Empty {
-            high: self.is_empty(Lane::High).await,
-            standard: self.is_empty(Lane::Standard).await,
-        };
+        let empty = Empty { high: self.is_empty(Lane::High).await, standard: self.is_empty(Lane::Standard).await };
         // Each sweep begins elsewhere, so that one that runs out of time does not always miss the same shards.
         let first = u32::try_from(self.entropy.bits() % u128::from(OPEN_SHARDS)).unwrap_or(0);
         for offset in 0..OPEN_SHARDS {
@@ -96,12 +93,7 @@ impl<S: Store + OpenPayments, Q: Queue + Depths, C: Clock, E: Entropy> Reconcile
                 }
             }
         }
-        info!(
-            event = "sweep_done",
-            looked_at = sweep.looked_at,
-            healed = sweep.healed,
-            failed = sweep.failed,
-        );
+        info!(event = "sweep_done", looked_at = sweep.looked_at, healed = sweep.healed, failed = sweep.failed,);
         sweep
     }
 
@@ -130,21 +122,15 @@ impl<S: Store + OpenPayments, Q: Queue + Depths, C: Clock, E: Entropy> Reconcile
 
     async fn heal(&self, payment: Payment) -> Result<bool, StoreError> {
         let event = Event::Heal { replaces: None };
-        let outcome =
-            store::decide(&self.store, &self.clock, &self.entropy, &self.policy, payment, &event).await?;
+        let outcome = store::decide(&self.store, &self.clock, &self.entropy, &self.policy, payment, &event).await?;
         let payment = match outcome {
             Outcome::Changed(payment) => payment,
             Outcome::Kept(..) | Outcome::Missing => return Ok(false),
         };
-        let message =
-            Message::new(payment.id.clone(), payment.order.merchant.clone(), self.clock.now());
+        let message = Message::new(payment.id.clone(), payment.order.merchant.clone(), self.clock.now());
         let sent = self.queue.send(payment.order.lane, &message, 0).await;
         sent.map_err(|error| StoreError::Refused(error.to_string()))?;
-        info!(
-            event = "payment_healed",
-            payment_id = payment.id.as_str(),
-            state = payment.state.as_str(),
-        );
+        info!(event = "payment_healed", payment_id = payment.id.as_str(), state = payment.state.as_str(),);
         Ok(true)
     }
 }

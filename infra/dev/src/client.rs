@@ -49,9 +49,7 @@ impl Base {
         let fault = || NoAnswer(format!("{url} is no URL of the form http://host:port"));
         let uri: Uri = url.parse().map_err(|_| fault())?;
         match (uri.scheme_str(), uri.host()) {
-            (Some("http"), Some(host)) => {
-                Ok(Self { host: host.to_owned(), port: uri.port_u16().unwrap_or(80) })
-            }
+            (Some("http"), Some(host)) => Ok(Self { host: host.to_owned(), port: uri.port_u16().unwrap_or(80) }),
             _ => Err(fault()),
         }
     }

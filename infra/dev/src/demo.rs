@@ -213,9 +213,8 @@ impl Watch<'_> {
         let calls = provider.calls().await?;
         let now_ms = u64::try_from(std::time::UNIX_EPOCH.elapsed().unwrap_or_default().as_millis()).unwrap_or(0);
         let states = system.states().await?;
-        let in_states = |wanted: &[State]| -> u64 {
-            wanted.iter().filter_map(|state| states.get(state.as_str())).sum()
-        };
+        let in_states =
+            |wanted: &[State]| -> u64 { wanted.iter().filter_map(|state| states.get(state.as_str())).sum() };
         Ok(Progress {
             seconds: self.begun.elapsed().as_secs(),
             // The item is there before its answer is.
@@ -223,13 +222,7 @@ impl Watch<'_> {
             queued: in_states(&[State::Queued]),
             in_flight: in_states(&[State::Sending]),
             to_query: in_states(&[State::Pending, State::Unknown]),
-            settled: in_states(&[
-                State::Parked,
-                State::Succeeded,
-                State::Declined,
-                State::Canceled,
-                State::Expired,
-            ]),
+            settled: in_states(&[State::Parked, State::Succeeded, State::Declined, State::Canceled, State::Expired]),
             calls: calls.iter().filter(|call| call.at_ms + 1_000 > now_ms).count(),
             limit: self.rate_per_second,
         })
@@ -255,9 +248,7 @@ async fn find(system: &System, accepted: &mut [Accepted]) -> Result<Vec<String>,
 }
 
 fn aws_calls(system: &System, payments: usize, provider_calls: usize) -> Vec<AwsCalls> {
-    let of = |name, provider_calls| {
-        AwsCalls { name, payments, provider_calls, by_operation: system.calls_of(name) }
-    };
+    let of = |name, provider_calls| AwsCalls { name, payments, provider_calls, by_operation: system.calls_of(name) };
     vec![
         of(system::INGEST, None),
         of(system::CONSUMER, Some(provider_calls)),

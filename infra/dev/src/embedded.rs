@@ -201,11 +201,7 @@ pub fn queue_arn(name_or_url: &str) -> String {
 }
 
 fn key(name: &str, key_type: KeyType) -> Result<KeySchemaElement, String> {
-    KeySchemaElement::builder()
-        .attribute_name(name)
-        .key_type(key_type)
-        .build()
-        .map_err(|error| error.to_string())
+    KeySchemaElement::builder().attribute_name(name).key_type(key_type).build().map_err(|error| error.to_string())
 }
 
 fn attribute(name: &str, attribute_type: ScalarAttributeType) -> Result<AttributeDefinition, String> {

@@ -88,8 +88,7 @@ where
         return plain(StatusCode::BAD_REQUEST, "Bad Request");
     };
     // In a task of its own, so that neither a panic nor a client that hangs up ends the invocation half-way.
-    let invocation =
-        tokio::spawn(async move { tokio::time::timeout(INTEGRATION_TIMEOUT, handler(event)).await });
+    let invocation = tokio::spawn(async move { tokio::time::timeout(INTEGRATION_TIMEOUT, handler(event)).await });
     match invocation.await {
         Ok(Ok(response)) => {
             into_http(response).unwrap_or_else(|| plain(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"))

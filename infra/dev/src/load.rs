@@ -184,9 +184,10 @@ fn hit(index: usize, answer: Result<Answer, String>, tries: u32, begun: Instant)
 
 /// A replay is marked by a header, as the widespread `Idempotency-Replayed: true`, or in the body.
 fn is_replay(answer: &Answer, body: &Value) -> bool {
-    let in_header = answer.headers.iter().any(|(name, value)| {
-        name.as_str().ends_with("replayed") && value.as_bytes().eq_ignore_ascii_case(b"true")
-    });
+    let in_header = answer
+        .headers
+        .iter()
+        .any(|(name, value)| name.as_str().ends_with("replayed") && value.as_bytes().eq_ignore_ascii_case(b"true"));
     in_header || body.get("replayed").and_then(Value::as_bool) == Some(true)
 }
 
@@ -202,7 +203,6 @@ fn problem(body: &Value, status: u16) -> Problem {
         reason: if reason.is_empty() { text(first, "detail") } else { reason },
     }
 }
-
 
 #[cfg(test)]
 mod tests {

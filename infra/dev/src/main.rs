@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
-use dev::{demo, simulate};
 use dev::sandbox::{Fault, Faults, Sandbox, SandboxSettings, parse_fault};
+use dev::{demo, simulate};
 
 /// Sluice on this machine, without an AWS account.
 #[derive(Parser)]

@@ -193,8 +193,7 @@ where
             if batch.is_empty() {
                 break;
             }
-            let closes =
-                *closes.get_or_insert(Instant::now() + Duration::from_millis(self.settings.window_ms));
+            let closes = *closes.get_or_insert(Instant::now() + Duration::from_millis(self.settings.window_ms));
             if nothing {
                 let pause = Duration::from_millis((self.settings.window_ms / 10).clamp(5, 100));
                 tokio::time::sleep_until(closes.min(Instant::now() + pause)).await;
@@ -236,8 +235,7 @@ where
             let deadline = now().plus_ms(u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX));
             // In a task of its own, so that a panic is the invocation's and not ours. At its time-out the future is
             // dropped, as Lambda ends an environment.
-            let invocation =
-                tokio::spawn(async move { tokio::time::timeout(timeout, handler(event, deadline)).await });
+            let invocation = tokio::spawn(async move { tokio::time::timeout(timeout, handler(event, deadline)).await });
             let response = match invocation.await {
                 Ok(Ok(response)) => serde_json::to_value(response).ok(),
                 Ok(Err(_)) | Err(_) => None,
@@ -296,19 +294,13 @@ fn event(batch: &[Message], queue: &QueueAddress) -> SqsEvent {
 }
 
 fn record(message: &Message, queue: &QueueAddress) -> Value {
-    let attributes: BTreeMap<&str, &String> = message
-        .attributes
-        .iter()
-        .flatten()
-        .map(|(name, value)| (name.as_str(), value))
-        .collect();
+    let attributes: BTreeMap<&str, &String> =
+        message.attributes.iter().flatten().map(|(name, value)| (name.as_str(), value)).collect();
     let message_attributes: BTreeMap<&String, Value> = message
         .message_attributes
         .iter()
         .flatten()
-        .map(|(name, value)| {
-            (name, json!({ "stringValue": value.string_value, "dataType": value.data_type }))
-        })
+        .map(|(name, value)| (name, json!({ "stringValue": value.string_value, "dataType": value.data_type })))
         .collect();
     json!({
         "messageId": message.message_id,

@@ -37,8 +37,7 @@ pub async fn create<E: Entropy>(
     for (merchant, &unlinked_refunds) in merchants {
         let key = format!("sk_local_{}", Nonce::from_bits(entropy.bits()).as_str());
         let key_hash = ApiKeyHash::of(&key).ok_or("the drawn API key does not have a key's form")?;
-        let record =
-            Merchant { key_hash, merchant: merchant.clone(), unlinked_refunds, high_priority: false };
+        let record = Merchant { key_hash, merchant: merchant.clone(), unlinked_refunds, high_priority: false };
         client
             .put_item()
             .table_name(table)

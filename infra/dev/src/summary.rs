@@ -159,26 +159,19 @@ pub fn faults(evidence: &Evidence<'_>) -> Vec<String> {
         accepted.iter().filter(|payment| wanted(payment)).map(|payment| payment.payment_id.as_str()).collect()
     };
     found(ids_where(&|payment| payment.stands.is_none()), "accepted without an item: lost");
-    found(
-        ids_where(&|payment| payment.stands.as_ref().is_some_and(|stands| !stands.is_settled())),
-        "still open: lost",
-    );
+    found(ids_where(&|payment| payment.stands.as_ref().is_some_and(|stands| !stands.is_settled())), "still open: lost");
     found(
         ids_where(&|payment| payment.stands.as_ref().is_some_and(|stands| stands.amount != payment.amount)),
         "stored with another amount than was sent",
     );
     found(doubles(ledger).into_keys().collect(), "charged more than once");
-    let effects: BTreeMap<&str, &Effect> =
-        ledger.iter().map(|effect| (effect.payment_id.as_str(), effect)).collect();
+    let effects: BTreeMap<&str, &Effect> = ledger.iter().map(|effect| (effect.payment_id.as_str(), effect)).collect();
     let succeeded: BTreeMap<&str, &Accepted> = accepted
         .iter()
         .filter(|payment| payment.stands.as_ref().is_some_and(|stands| stands.state == State::Succeeded))
         .map(|payment| (payment.payment_id.as_str(), payment))
         .collect();
-    found(
-        succeeded.keys().filter(|id| !effects.contains_key(*id)).copied().collect(),
-        "succeeded without an effect",
-    );
+    found(succeeded.keys().filter(|id| !effects.contains_key(*id)).copied().collect(), "succeeded without an effect");
     // An open payment has been named already; its effect may be what it has yet to find.
     let is_open = |id: &str| {
         let mut open = accepted.iter().filter(|p| p.stands.as_ref().is_some_and(|stands| !stands.is_settled()));

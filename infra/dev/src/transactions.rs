@@ -138,8 +138,7 @@ pub fn read(source: impl Read) -> Result<Transactions, FileError> {
         // Spreadsheets begin their files with a byte order mark, which would hide the first column.
         .map(|(index, name)| (String::from_utf8_lossy(name).trim_start_matches('\u{feff}').to_owned(), index))
         .collect();
-    let missing: Vec<_> =
-        REQUIRED_COLUMNS.into_iter().filter(|name| !columns.contains_key(*name)).collect();
+    let missing: Vec<_> = REQUIRED_COLUMNS.into_iter().filter(|name| !columns.contains_key(*name)).collect();
     if !missing.is_empty() {
         return Err(FileError::MissingColumns(missing));
     }

@@ -36,33 +36,20 @@ pub struct Accepted {
 }
 
 impl Check {
-    /// What holds at any time.
-    pub fn at_any_time(&self) {
-        let mut effects: BTreeMap<_, u32> = BTreeMap::new();
-        for effect in self.ledger.effects() {
-            *effects.entry(effect.payment_id).or_default() += 1;
-        }
-        for (id, count) in &effects {
-            if *count > 1 {
-                self.world.violated("I1", &format!("{id} took effect {count} times"));
+    /// Checks what holds at any time after each step of the run. It does not keep the run's parts alive.
+    pub fn after_each_step(&self) {
+        let (world, table) = (Arc::downgrade(&self.world), Arc::downgrade(&self.table));
+        let ledger = Arc::downgrade(&self.ledger);
+        self.world.after_each_step(move || {
+            if let (Some(world), Some(table), Some(ledger)) = (world.upgrade(), table.upgrade(), ledger.upgrade()) {
+                at_any_time(&world, &table, &ledger);
             }
-        }
-        for payment in self.table.payments() {
-            let took_effect = effects.contains_key(&payment.id);
-            let denied = matches!(payment.state, State::Declined | State::Canceled | State::Expired);
-            if took_effect && denied && payment.late_success_at.is_none() {
-                let how = format!("{} took effect and is {}", payment.id, payment.state.as_str());
-                self.world.violated("I1", &how);
-            }
-            if payment.state == State::Succeeded && !took_effect {
-                self.world.violated("I1", &format!("{} succeeded and never took effect", payment.id));
-            }
-        }
+        });
     }
 
     /// What holds once everything has come to rest.
     pub fn at_the_end(&self, accepted: &BTreeMap<String, Accepted>) {
-        self.at_any_time();
+        at_any_time(&self.world, &self.table, &self.ledger);
         let payments = self.table.payments();
         for payment in &payments {
             if !payment.state.is_terminal() && payment.state != State::Parked {
@@ -107,6 +94,25 @@ impl Check {
     }
 }
 
+/// I1 by the provider's ledger: no second effect, none under another end, none that is only claimed.
+fn at_any_time(world: &World, table: &Table, ledger: &Ledger) {
+    let effects = ledger.effects_by_payment();
+    for (id, count) in effects.iter().filter(|(_, count)| **count > 1) {
+        world.violated("I1", &format!("{id} took effect {count} times"));
+    }
+    table.each(|payment| {
+        let took_effect = effects.contains_key(&payment.id);
+        let denied = matches!(payment.state, State::Declined | State::Canceled | State::Expired);
+        if took_effect && denied && payment.late_success_at.is_none() {
+            let how = format!("{} took effect and is {}", payment.id, payment.state.as_str());
+            world.violated("I1", &how);
+        }
+        if payment.state == State::Succeeded && !took_effect {
+            world.violated("I1", &format!("{} succeeded and never took effect", payment.id));
+        }
+    });
+}
+
 /// The largest number of calls in any window of one second.
 pub fn most_in_a_second(calls_us: &[u64]) -> u64 {
     let mut sorted = calls_us.to_vec();
@@ -130,10 +136,7 @@ impl Deletions for Check {
             self.world.violated("I4", &how);
             return;
         };
-        let ended = self
-            .table
-            .payment(&message.payment_id)
-            .is_some_and(|payment| payment.state.is_terminal());
+        let ended = self.table.payment(&message.payment_id).is_some_and(|payment| payment.state.is_terminal());
         let healed = name == Name::DeadLetter && self.queues.holds_beside(&message.payment_id, stored);
         if !ended && !healed {
             let how = format!("the message of {} was deleted before its end", message.payment_id);

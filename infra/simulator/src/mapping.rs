@@ -61,11 +61,8 @@ pub async fn run<I, F>(
                 let answered = tokio::time::timeout(within, invoke(event, numbers.function_timeout_ms));
                 // Dead or overrun: nothing is deleted, everything comes again.
                 if let Ok(Some(response)) = answered.await {
-                    let failed: Vec<String> = response
-                        .batch_item_failures
-                        .into_iter()
-                        .map(|failure| failure.item_identifier)
-                        .collect();
+                    let failed: Vec<String> =
+                        response.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect();
                     for message in received.iter().filter(|m| !failed.contains(&m.message_id)) {
                         deletions.deleting(name, message);
                         queues.delete(name, &message.receipt_handle);

@@ -21,9 +21,7 @@ use crate::check::Check;
 use crate::faults::{CrashPoint, Faults, Phase};
 use crate::mapping::{self, Numbers};
 use crate::memory::queue::Name;
-use crate::memory::{
-    Gates, Ledger, MemoryGate, MemoryProvider, MemoryQueue, MemoryStore, Queues, Table,
-};
+use crate::memory::{Gates, Ledger, MemoryGate, MemoryProvider, MemoryQueue, MemoryStore, Queues, Table};
 use crate::scenario::{self, Api, Told};
 use crate::world::{Environment, World, lock};
 
@@ -130,8 +128,7 @@ impl fmt::Display for Report {
 }
 
 type TheIngest = Ingest<MemoryStore, MemoryStore, MemoryQueue, Environment, Environment>;
-type TheConsumer =
-    Consumer<MemoryStore, MemoryGate, MemoryQueue, MemoryProvider, Environment, Environment>;
+type TheConsumer = Consumer<MemoryStore, MemoryGate, MemoryQueue, MemoryProvider, Environment, Environment>;
 type TheReconcile = Reconcile<MemoryStore, MemoryQueue, Environment, Environment>;
 type TheDeadLetter = DeadLetter<MemoryStore, MemoryQueue, Environment, Environment>;
 
@@ -146,12 +143,7 @@ struct Function<H> {
 
 impl<H> Function<H> {
     fn new(world: &Arc<World>, name: &'static str) -> Arc<Self> {
-        Arc::new(Self {
-            world: Arc::clone(world),
-            name,
-            warm: Mutex::default(),
-            started: Mutex::new(0),
-        })
+        Arc::new(Self { world: Arc::clone(world), name, warm: Mutex::default(), started: Mutex::new(0) })
     }
 
     /// Invokes the function; `None` when its environment died.
@@ -318,21 +310,16 @@ impl System {
     }
 
     fn at_rest(&self) -> bool {
-        let nothing_to_do = [Name::High, Name::Standard, Name::DeadLetter]
-            .into_iter()
-            .all(|name| self.queues.depth(name) == 0);
+        let nothing_to_do =
+            [Name::High, Name::Standard, Name::DeadLetter].into_iter().all(|name| self.queues.depth(name) == 0);
         nothing_to_do
-            && self.table.payments().iter().all(|payment| {
-                payment.state.is_terminal() || payment.state == State::Parked
-            })
+            && self.table.payments().iter().all(|payment| payment.state.is_terminal() || payment.state == State::Parked)
     }
 
-    /// Waits until nothing is left to do, checking along the way; gives up at a bound.
+    /// Waits until nothing is left to do; gives up at a bound.
     async fn rest(&self, within_ms: u64) {
         let until_ms = self.world.elapsed_ms() + within_ms;
-        let check = self.check();
         while !self.at_rest() && self.world.elapsed_ms() < until_ms {
-            check.at_any_time();
             tokio::time::sleep(Duration::from_secs(10)).await;
         }
     }
@@ -350,22 +337,17 @@ impl Api for System {
                 policy(),
             )
         };
-        self.ingest
-            .invoke(start, |_, ingest| async move { ingest.handle(request).await })
-            .await
+        let invocation = self.ingest.invoke(start, |_, ingest| async move { ingest.handle(request).await });
+        Box::pin(invocation).await
     }
 }
 
 async fn play(settings: &Settings) -> Report {
     let system = System::new(settings);
+    system.check().after_each_step();
     system.start_mappings();
     let told = Arc::new(Told::default());
-    let scenario = scenario::run(
-        Arc::clone(&system.world),
-        system.clone(),
-        Arc::clone(&told),
-        settings.payments,
-    );
+    let scenario = scenario::run(Arc::clone(&system.world), system.clone(), Arc::clone(&told), settings.payments);
     // What merchants want and what goes wrong go on side by side; then only what is left has to come to an end.
     let calm = async {
         tokio::time::sleep(Duration::from_millis(settings.faults_for_ms)).await;

@@ -1,10 +1,11 @@
 //! The world of one run: its virtual time, its dice, its trace, and the one way in which anything is done in it.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -36,6 +37,16 @@ pub struct World {
     lose_next_answer: AtomicBool,
     trace: Mutex<VecDeque<String>>,
     violations: Mutex<Vec<String>>,
+    after_each_step: OnceLock<Step>,
+}
+
+/// What is done after each effect.
+struct Step(Box<dyn Fn() + Send + Sync>);
+
+impl fmt::Debug for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Step")
+    }
 }
 
 impl World {
@@ -52,7 +63,14 @@ impl World {
             lose_next_answer: AtomicBool::new(false),
             trace: Mutex::default(),
             violations: Mutex::default(),
+            after_each_step: OnceLock::new(),
         })
+    }
+
+    /// Has this done after the effect of each I/O, once for all.
+    pub fn after_each_step(&self, check: impl Fn() + Send + Sync + 'static) {
+        let first = self.after_each_step.set(Step(Box::new(check))).is_ok();
+        assert!(first, "a world is checked by one check");
     }
 
     /// The true time, in microseconds since the epoch.
@@ -234,6 +252,9 @@ impl Environment {
         self.maybe_crash(number, Phase::Before, what).await;
         self.way().await;
         let value = effect();
+        if let Some(Step(check)) = self.world.after_each_step.get() {
+            check();
+        }
         self.way().await;
         self.maybe_crash(number, Phase::After, what).await;
         if self.world.fails(self.world.faults.freeze) {

@@ -37,9 +37,7 @@ async fn a_refusal_is_sure_or_it_is_none() {
         ("done and lost, then throttled", &[(Fault::LoseAnswer, When::Next(1)), THROTTLED], unresolved),
     ];
     for (name, rules, fits) in cases {
-        for (put, operation) in
-            [(accepted(order()), "PutItem"), (refund(&charged(100), 60), "TransactWriteItems")]
-        {
+        for (put, operation) in [(accepted(order()), "PutItem"), (refund(&charged(100), 60), "TransactWriteItems")] {
             faults.clear();
             for (fault, when) in rules {
                 faults.inject(&[operation], *fault, *when);

@@ -112,10 +112,6 @@ impl<'a> Reader<'a> {
 
     /// The settings, if nothing was wrong.
     pub(super) fn finish<T>(self, settings: T) -> Result<T, SettingsError> {
-        if self.problems.is_empty() {
-            Ok(settings)
-        } else {
-            Err(SettingsError { problems: self.problems })
-        }
+        if self.problems.is_empty() { Ok(settings) } else { Err(SettingsError { problems: self.problems }) }
     }
 }

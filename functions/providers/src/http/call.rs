@@ -149,22 +149,14 @@ impl HttpConnection {
         Ok(answer)
     }
 
-    fn request(
-        &self,
-        method: Method,
-        path: &str,
-        body: Bytes,
-    ) -> Result<Request<Full<Bytes>>, ::http::Error> {
+    fn request(&self, method: Method, path: &str, body: Bytes) -> Result<Request<Full<Bytes>>, ::http::Error> {
         Request::builder()
             .method(method)
             .uri(path)
             .header(HOST, self.target.host_header.clone())
             .header(AUTHORIZATION, self.target.authorization.clone())
             .header(ACCEPT, HeaderValue::from_static("application/json"))
-            .header(
-                USER_AGENT,
-                HeaderValue::from_static(concat!("sluice/", env!("CARGO_PKG_VERSION"))),
-            )
+            .header(USER_AGENT, HeaderValue::from_static(concat!("sluice/", env!("CARGO_PKG_VERSION"))))
             .body(Full::new(body))
     }
 }
@@ -172,9 +164,7 @@ impl HttpConnection {
 impl Connection for HttpConnection {
     async fn send(self, id: &PaymentId, order: &Order) -> SendAnswer {
         // Neither can fail with what the core lets through; if it did, nothing was written.
-        let (Ok(body), Ok(key)) =
-            (contract::send_body(id, order), HeaderValue::from_str(id.as_str()))
-        else {
+        let (Ok(body), Ok(key)) = (contract::send_body(id, order), HeaderValue::from_str(id.as_str())) else {
             return SendAnswer::NotTaken(NotTaken::NotWritten);
         };
         let Ok(mut request) = self.request(Method::POST, &self.target.payments_path, body) else {
@@ -185,9 +175,7 @@ impl Connection for HttpConnection {
         headers.insert(contract::IDEMPOTENCY_KEY, key);
         let asked = Asked { id, money: order.money };
         match self.call(request).await {
-            Ok(answer) => {
-                contract::send_answer(&asked, answer.status, &answer.headers, &answer.body)
-            }
+            Ok(answer) => contract::send_answer(&asked, answer.status, &answer.headers, &answer.body),
             Err(Broken::NotWritten) => SendAnswer::NotTaken(NotTaken::NotWritten),
             Err(Broken::Unreadable) => SendAnswer::Unclear(Unclear::Unreadable),
             Err(Broken::Lost) => SendAnswer::Unclear(Unclear::ConnectionLost),
@@ -201,9 +189,7 @@ impl Connection for HttpConnection {
         };
         let asked = Asked { id, money: order.money };
         match self.call(request).await {
-            Ok(answer) => {
-                contract::query_answer(&asked, answer.status, &answer.headers, &answer.body)
-            }
+            Ok(answer) => contract::query_answer(&asked, answer.status, &answer.headers, &answer.body),
             Err(Broken::NotWritten) => QueryAnswer::NotTaken(NotTaken::NotWritten),
             Err(Broken::Unreadable) => QueryAnswer::Unclear(Unclear::Unreadable),
             Err(Broken::Lost) => QueryAnswer::Unclear(Unclear::ConnectionLost),

@@ -116,12 +116,7 @@ impl Says {
 }
 
 /// What the answer to a send means.
-pub fn send_answer(
-    asked: &Asked<'_>,
-    status: StatusCode,
-    headers: &HeaderMap,
-    body: &Body,
-) -> SendAnswer {
+pub fn send_answer(asked: &Asked<'_>, status: StatusCode, headers: &HeaderMap, body: &Body) -> SendAnswer {
     let told = match Says::of(status) {
         Says::Ok => told(asked, body, &[Status::Approved]),
         Says::Accepted => told(asked, body, &[Status::Accepted]),
@@ -140,12 +135,7 @@ pub fn send_answer(
 }
 
 /// What the answer to a query means.
-pub fn query_answer(
-    asked: &Asked<'_>,
-    status: StatusCode,
-    headers: &HeaderMap,
-    body: &Body,
-) -> QueryAnswer {
+pub fn query_answer(asked: &Asked<'_>, status: StatusCode, headers: &HeaderMap, body: &Body) -> QueryAnswer {
     let told = match Says::of(status) {
         Says::Ok => told(asked, body, &[Status::Approved, Status::Accepted, Status::Declined]),
         Says::NotFound => match says_not_found(asked, body) {
@@ -194,9 +184,7 @@ fn told(asked: &Asked<'_>, body: &Body, expected: &[Status]) -> Result<Found, Un
     }
     let text = |text: &str| ProviderText::new(text);
     match (told.status, told.reference.as_deref(), told.code.as_deref()) {
-        (Status::Approved, Some(reference), _) => {
-            Ok(Found::Approved { reference: text(reference) })
-        }
+        (Status::Approved, Some(reference), _) => Ok(Found::Approved { reference: text(reference) }),
         (Status::Accepted, reference, _) => Ok(Found::Accepted { reference: reference.map(text) }),
         (Status::Declined, _, Some(code)) => Ok(Found::Declined { code: text(code) }),
         (Status::Approved, None, _) | (Status::Declined, _, None) => Err(Unclear::Unreadable),

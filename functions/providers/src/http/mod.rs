@@ -39,12 +39,7 @@ impl HttpProvider {
         let connect_timeout = settings.connect_timeout()?;
         let pool = Pool::new(settings.pool_size, Duration::from_millis(settings.idle_timeout_ms));
         let target = settings.into_target()?;
-        Ok(Self {
-            opener: Opener::new(&target)?,
-            pool: Arc::new(pool),
-            target: Arc::new(target),
-            connect_timeout,
-        })
+        Ok(Self { opener: Opener::new(&target)?, pool: Arc::new(pool), target: Arc::new(target), connect_timeout })
     }
 }
 
@@ -63,12 +58,10 @@ impl Provider for HttpProvider {
     async fn connect(&self) -> Result<HttpConnection, ConnectError> {
         let open = match self.pool.take().await {
             Some(open) => open,
-            None => tokio::time::timeout(self.connect_timeout, self.opener.open()).await.map_err(
-                |_| {
-                    let waited_ms = self.connect_timeout.as_millis();
-                    ConnectError(format!("not connected within {waited_ms} ms"))
-                },
-            )??,
+            None => tokio::time::timeout(self.connect_timeout, self.opener.open()).await.map_err(|_| {
+                let waited_ms = self.connect_timeout.as_millis();
+                ConnectError(format!("not connected within {waited_ms} ms"))
+            })??,
         };
         Ok(HttpConnection::new(open, Arc::clone(&self.pool), Arc::clone(&self.target)))
     }

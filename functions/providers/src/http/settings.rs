@@ -129,8 +129,7 @@ impl HttpSettings {
             https,
             host,
             port: authority.port_u16().unwrap_or(if https { 443 } else { 80 }),
-            host_header: HeaderValue::from_str(authority.as_str())
-                .map_err(|_| SettingsError::BaseUrl)?,
+            host_header: HeaderValue::from_str(authority.as_str()).map_err(|_| SettingsError::BaseUrl)?,
             authorization: self.authorization()?,
             payments_path: format!("{}/v1/payments", url.path().trim_end_matches('/')),
         })
@@ -140,8 +139,7 @@ impl HttpSettings {
         if self.key.is_empty() || !self.key.chars().all(|c| c.is_ascii_graphic()) {
             return Err(SettingsError::Key);
         }
-        let mut value = HeaderValue::from_str(&format!("Bearer {}", self.key))
-            .map_err(|_| SettingsError::Key)?;
+        let mut value = HeaderValue::from_str(&format!("Bearer {}", self.key)).map_err(|_| SettingsError::Key)?;
         value.set_sensitive(true);
         Ok(value)
     }
@@ -149,6 +147,5 @@ impl HttpSettings {
 
 /// Whether what is sent to this host stays on this machine. `localhost` is by RFC 6761, section 6.3.
 fn is_this_machine(host: &str) -> bool {
-    host.eq_ignore_ascii_case("localhost")
-        || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+    host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }

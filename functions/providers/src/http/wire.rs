@@ -28,8 +28,7 @@ pub(super) struct Opener {
 impl Opener {
     pub(super) fn new(target: &Target) -> Result<Self, SettingsError> {
         let tls = if target.https {
-            let name =
-                ServerName::try_from(target.host.clone()).map_err(|_| SettingsError::BaseUrl)?;
+            let name = ServerName::try_from(target.host.clone()).map_err(|_| SettingsError::BaseUrl)?;
             Some((TlsConnector::from(Arc::new(tls_config()?)), name))
         } else {
             None
@@ -40,12 +39,8 @@ impl Opener {
     /// Looks the name up, connects and shakes hands. Whatever goes wrong here, no request was written.
     pub(super) async fn open(&self) -> Result<Open, ConnectError> {
         let Self { host, port, tls } = self;
-        let fail = |doing: &str, error: &dyn std::fmt::Display| {
-            ConnectError(format!("{doing} {host}:{port}: {error}"))
-        };
-        let tcp = TcpStream::connect((host.as_str(), *port))
-            .await
-            .map_err(|error| fail("connecting to", &error))?;
+        let fail = |doing: &str, error: &dyn std::fmt::Display| ConnectError(format!("{doing} {host}:{port}: {error}"));
+        let tcp = TcpStream::connect((host.as_str(), *port)).await.map_err(|error| fail("connecting to", &error))?;
         // A call that is given up is reset. With the default a close would hand what was not sent yet to the kernel,
         // which may still deliver it when we have long settled the payment as unknown (socket(7), SO_LINGER).
         tcp.set_zero_linger().map_err(|error| fail("setting SO_LINGER for", &error))?;
@@ -73,8 +68,7 @@ fn tls_config() -> Result<ClientConfig, SettingsError> {
     // Systems carry roots that are not well formed; the others are enough.
     let (taken, _ignored) = roots.add_parsable_certificates(loaded.certs);
     if taken == 0 {
-        let first =
-            loaded.errors.first().map_or_else(|| "none there".to_owned(), ToString::to_string);
+        let first = loaded.errors.first().map_or_else(|| "none there".to_owned(), ToString::to_string);
         return Err(SettingsError::NoRoots(first));
     }
     let mut config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
@@ -101,11 +95,7 @@ pub(super) struct Wire {
 }
 
 impl AsyncRead for Wire {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match &mut self.get_mut().stream {
             Stream::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
             Stream::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
@@ -114,11 +104,7 @@ impl AsyncRead for Wire {
 }
 
 impl AsyncWrite for Wire {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let wire = self.get_mut();
         wire.written.store(true, Ordering::Relaxed);
         match &mut wire.stream {

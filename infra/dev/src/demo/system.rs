@@ -22,11 +22,13 @@ use payments::id::{MerchantId, PaymentId};
 use payments::payment::Payment;
 use payments::ports::{Clock, Store};
 use payments::time::Timestamp;
-use reconcile::Reconcile;
 use providers::http::{HttpProvider, HttpSettings};
+use reconcile::Reconcile;
 
 use super::settings;
-use crate::embedded::{Embedded, GATES_TABLE, MERCHANTS_TABLE, PAYMENTS_TABLE, QueueNumbers, Queues, REGION, queue_arn};
+use crate::embedded::{
+    Embedded, GATES_TABLE, MERCHANTS_TABLE, PAYMENTS_TABLE, QueueNumbers, Queues, REGION, queue_arn,
+};
 use crate::front::Front;
 use crate::mapping::{Mapping, QueueAddress, Settings};
 use crate::merchants::{self, ApiKeys};
@@ -94,14 +96,7 @@ impl System {
     /// How many payments stand in each state.
     pub async fn states(&self) -> Result<BTreeMap<String, u64>, String> {
         let mut states = BTreeMap::new();
-        let mut pages = self
-            .watcher
-            .dynamodb
-            .scan()
-            .table_name(PAYMENTS_TABLE)
-            .into_paginator()
-            .items()
-            .send();
+        let mut pages = self.watcher.dynamodb.scan().table_name(PAYMENTS_TABLE).into_paginator().items().send();
         while let Some(item) = pages.next().await {
             let item = item.map_err(|error| format!("cannot read the payments: {}", DisplayErrorContext(&error)))?;
             if let Some(Ok(state)) = item.get("state").map(|state| state.as_s()) {
@@ -217,11 +212,7 @@ async fn front(embedded: &Embedded, queues: &Queues) -> Result<Front, String> {
 /// Both lanes on the one consumer, and the DLQ on its triage.
 fn mappings(embedded: &Embedded, queues: &Queues, consumer: RealConsumer, seed: u64, calm: bool) -> Vec<Mapping> {
     let client = aws_sdk_sqs::Client::new(&embedded.config(MAPPINGS));
-    let address = |url: &str| QueueAddress {
-        url: url.to_owned(),
-        arn: queue_arn(url),
-        region: REGION.to_owned(),
-    };
+    let address = |url: &str| QueueAddress { url: url.to_owned(), arn: queue_arn(url), region: REGION.to_owned() };
     let consumer = Arc::new(consumer);
     let to_consumer = move |event: SqsEvent, deadline: Timestamp| {
         let consumer = Arc::clone(&consumer);

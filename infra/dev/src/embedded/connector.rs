@@ -133,11 +133,9 @@ impl Service {
 
     fn failed(self) -> MockResponse {
         match self {
-            Self::DynamoDb => failure(
-                500,
-                "com.amazonaws.dynamodb.v20120810#InternalServerError",
-                "an internal error, as asked for",
-            ),
+            Self::DynamoDb => {
+                failure(500, "com.amazonaws.dynamodb.v20120810#InternalServerError", "an internal error, as asked for")
+            }
             Self::Sqs | Self::Unknown => failure(500, "InternalError", "an internal error, as asked for"),
         }
     }
@@ -172,8 +170,8 @@ impl HttpConnector for LabelledClient {
         let (inside, label) = (Arc::clone(&self.inside), Arc::clone(&self.label));
         HttpConnectorFuture::new(async move {
             let response = inside.answer(&label, to_mock(&request)).await?;
-            let status = StatusCode::try_from(response.status)
-                .map_err(|error| ConnectorError::other(error.into(), None))?;
+            let status =
+                StatusCode::try_from(response.status).map_err(|error| ConnectorError::other(error.into(), None))?;
             let mut answer = HttpResponse::new(status, SdkBody::from(response.body));
             for (name, value) in &response.headers {
                 if let Ok(value) = value.to_str() {

@@ -48,11 +48,9 @@ impl Messages {
             return refusal;
         }
         match self.backend.is_in_flight(name_of(text(body, "QueueUrl")), text(body, "ReceiptHandle")) {
-            Some(false) => failure(
-                400,
-                "com.amazonaws.sqs#MessageNotInflight",
-                "the message referred to is not in flight",
-            ),
+            Some(false) => {
+                failure(400, "com.amazonaws.sqs#MessageNotInflight", "the message referred to is not in flight")
+            }
             Some(true) | None => self.service.handle(request).await,
         }
     }

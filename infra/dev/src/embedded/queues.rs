@@ -54,12 +54,7 @@ impl Inner {
         Ok(SendMessageOutput { message_id: sent.message_id, body_md5: sent.body_md5 })
     }
 
-    fn receive(
-        &mut self,
-        queue: &str,
-        max: usize,
-        visibility_seconds: Option<u32>,
-    ) -> Result<Vec<Message>, SqsError> {
+    fn receive(&mut self, queue: &str, max: usize, visibility_seconds: Option<u32>) -> Result<Vec<Message>, SqsError> {
         let messages = self.sqs.receive_message(queue, max, visibility_seconds)?;
         for message in &messages {
             let travel = self.travels.entry(message.message_id.clone()).or_default();
@@ -100,9 +95,8 @@ impl Inner {
     /// Only a dead-letter queue can be moved from ("`StartMessageMoveTask`").
     fn move_all(&mut self, from: &str, to: Option<&str>) -> Result<usize, SqsError> {
         let arn = self.sqs.queues.get(from).map(|state| state.queue.arn.clone());
-        let is_target = |arn: &String| {
-            self.sqs.queues.values().any(|state| state.dead_letter_target_arn.as_ref() == Some(arn))
-        };
+        let is_target =
+            |arn: &String| self.sqs.queues.values().any(|state| state.dead_letter_target_arn.as_ref() == Some(arn));
         if !arn.as_ref().is_some_and(is_target) {
             return Err(SqsError::SourceArnNotFound { source_arn: from.to_owned() });
         }

@@ -72,8 +72,7 @@ fn joined_headers(headers: &HeaderMap) -> BTreeMap<&str, String> {
 }
 
 fn text(headers: &HeaderMap, name: &str) -> String {
-    let values: Vec<_> =
-        headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
+    let values: Vec<_> = headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
     values.join(",")
 }
 

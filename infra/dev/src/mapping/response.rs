@@ -74,13 +74,9 @@ mod tests {
 
     #[test]
     fn an_empty_or_null_response_or_list_deletes_the_whole_batch() {
-        for response in [
-            json!({"batchItemFailures": []}),
-            json!({"batchItemFailures": null}),
-            json!({}),
-            json!(null),
-            json!(""),
-        ] {
+        for response in
+            [json!({"batchItemFailures": []}), json!({"batchItemFailures": null}), json!({}), json!(null), json!("")]
+        {
             assert_eq!(judged(&response), Judgement::DeleteAllBut(ids(&[])), "{response}");
         }
     }

@@ -17,13 +17,7 @@ async fn lane(messages: usize) -> (Client, QueueAddress) {
     let queues = embedded.create_queues(numbers).await.unwrap();
     let client = Client::new(&embedded.config("mapping"));
     for index in 0..messages {
-        client
-            .send_message()
-            .queue_url(&queues.standard)
-            .message_body(index.to_string())
-            .send()
-            .await
-            .unwrap();
+        client.send_message().queue_url(&queues.standard).message_body(index.to_string()).send().await.unwrap();
     }
     let arn = queue_arn(&queues.standard);
     (client, QueueAddress { url: queues.standard, arn, region: REGION.to_owned() })

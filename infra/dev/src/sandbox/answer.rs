@@ -43,13 +43,11 @@ pub(super) enum Refused {
 
 /// Reads a send's body, whose payment has to be the key's.
 pub(super) fn read(key: &str, bytes: &[u8]) -> Result<Asked, Refused> {
-    let body: Body =
-        serde_json::from_slice(bytes).map_err(|error| Refused::Unreadable(error.to_string()))?;
+    let body: Body = serde_json::from_slice(bytes).map_err(|error| Refused::Unreadable(error.to_string()))?;
     if body.payment_id != key {
         return Err(Refused::Unreadable("payment_id must be the Idempotency-Key".to_owned()));
     }
-    let invalid =
-        |code| Refused::Invalid { amount: body.amount, currency: body.currency.clone(), code };
+    let invalid = |code| Refused::Invalid { amount: body.amount, currency: body.currency.clone(), code };
     let currency = Currency::new(&body.currency).map_err(|_| invalid("invalid_currency"))?;
     let money = Money::new(body.amount, currency).map_err(|_| invalid("invalid_amount"))?;
     if body.refund_of_payment_id.is_some() && body.kind != Kind::Refund {
@@ -57,12 +55,7 @@ pub(super) fn read(key: &str, bytes: &[u8]) -> Result<Asked, Refused> {
     }
     let mut hasher = DefaultHasher::new();
     body.hash(&mut hasher);
-    Ok(Asked {
-        kind: body.kind,
-        amount: money.amount(),
-        currency: money.currency().code(),
-        body_hash: hasher.finish(),
-    })
+    Ok(Asked { kind: body.kind, amount: money.amount(), currency: money.currency().code(), body_hash: hasher.finish() })
 }
 
 /// The name of an outcome, as in the answer's `status`.
@@ -113,10 +106,7 @@ pub(super) fn invalid(id: &str, amount: u64, currency: &str, code: &str) -> Answ
 
 /// The key is in use, or was used for something else.
 pub(super) fn conflict(id: &str, message: &str) -> Answer {
-    json_answer(
-        StatusCode::CONFLICT,
-        &json!({ "status": "conflict", "payment_id": id, "message": message }),
-    )
+    json_answer(StatusCode::CONFLICT, &json!({ "status": "conflict", "payment_id": id, "message": message }))
 }
 
 /// No such payment.

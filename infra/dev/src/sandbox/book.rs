@@ -151,13 +151,7 @@ impl Book {
     }
 
     /// Notes a call that was refused before it counted.
-    pub(super) fn refuse(
-        &self,
-        id: &str,
-        operation: Operation,
-        arrival: Arrival,
-        answer: &'static str,
-    ) {
+    pub(super) fn refuse(&self, id: &str, operation: Operation, arrival: Arrival, answer: &'static str) {
         let mut pages = self.pages();
         let payment_id = pages.key(id);
         pages.calls.push(Call { payment_id, operation, answer, at: arrival.at });
@@ -172,9 +166,11 @@ impl Book {
         rate_per_second: u32,
     ) -> Option<Ticket> {
         let mut pages = self.pages();
-        while pages.taken.front().is_some_and(|taken| {
-            arrival.instant.saturating_duration_since(*taken) >= Duration::from_secs(1)
-        }) {
+        while pages
+            .taken
+            .front()
+            .is_some_and(|taken| arrival.instant.saturating_duration_since(*taken) >= Duration::from_secs(1))
+        {
             pages.taken.pop_front();
         }
         let room = usize::try_from(rate_per_second).unwrap_or(usize::MAX);
@@ -220,8 +216,7 @@ impl Book {
     pub(super) fn settle(&self, id: &str, outcome: Outcome) {
         let mut pages = self.pages();
         let payment_id = pages.key(id);
-        let Some(record) = pages.keys.get_mut(&payment_id).and_then(|key| key.record.as_mut())
-        else {
+        let Some(record) = pages.keys.get_mut(&payment_id).and_then(|key| key.record.as_mut()) else {
             return;
         };
         if matches!(record.outcome, Some(Outcome::Approved | Outcome::Declined(_))) {

@@ -114,10 +114,7 @@ impl Faults {
         for fault in Fault::ALL {
             let share = self.share(fault);
             if !(0.0..=1.0).contains(&share) {
-                return Err(format!(
-                    "the share of {} must be from 0 to 1, not {share}",
-                    fault.name()
-                ));
+                return Err(format!("the share of {} must be from 0 to 1, not {share}", fault.name()));
             }
             if fault != Fault::Slow {
                 sum += share;
@@ -137,19 +134,14 @@ impl Faults {
 pub fn parse_fault(text: &str) -> Result<(Fault, f64), String> {
     let known = || Fault::ALL.map(Fault::name).join(", ");
     let Some((name, share)) = text.split_once('=') else {
-        return Err(format!(
-            "`{text}` must be NAME=SHARE, such as drop_after=0.02; the names are {}",
-            known()
-        ));
+        return Err(format!("`{text}` must be NAME=SHARE, such as drop_after=0.02; the names are {}", known()));
     };
     let Some(fault) = Fault::ALL.into_iter().find(|fault| fault.name() == name) else {
         return Err(format!("`{name}` is not a fault; the faults are {}", known()));
     };
     match share.parse::<f64>() {
         Ok(share) if (0.0..=1.0).contains(&share) => Ok((fault, share)),
-        Ok(_) | Err(_) => {
-            Err(format!("the share of {name} must be from 0 to 1, such as 0.02, not `{share}`"))
-        }
+        Ok(_) | Err(_) => Err(format!("the share of {name} must be from 0 to 1, such as 0.02, not `{share}`")),
     }
 }
 
@@ -163,8 +155,7 @@ pub(super) struct Drawn {
     pub(super) decline_code: &'static str,
 }
 
-const DECLINE_CODES: [&str; 4] =
-    ["insufficient_funds", "card_declined", "expired_card", "limit_exceeded"];
+const DECLINE_CODES: [&str; 4] = ["insufficient_funds", "card_declined", "expired_card", "limit_exceeded"];
 
 /// Draws for a payment's call of this number. Neither the time nor the order of other payments' calls has a part in it.
 pub(super) fn draw(
@@ -198,7 +189,5 @@ fn mix(seed: u64, payment_id: &str, call_number: u32) -> u64 {
     let number = call_number.to_be_bytes();
     let seed = seed.to_be_bytes();
     let bytes = seed.iter().chain(payment_id.as_bytes()).chain(&number);
-    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    })
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3))
 }

@@ -62,9 +62,7 @@ impl SandboxSettings {
             return Err("the sandbox's key must not be empty".to_owned());
         }
         if min_ms > max_ms {
-            return Err(format!(
-                "the latency's bounds are the wrong way round: {min_ms} to {max_ms} ms"
-            ));
+            return Err(format!("the latency's bounds are the wrong way round: {min_ms} to {max_ms} ms"));
         }
         self.faults.check()
     }

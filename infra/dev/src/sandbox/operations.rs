@@ -31,9 +31,7 @@ pub(super) enum Refusal {
 impl From<Refusal> for Answer {
     fn from(refusal: Refusal) -> Self {
         match refusal {
-            Refusal::Unauthorized => {
-                answer::error(StatusCode::UNAUTHORIZED, "the key is not known")
-            }
+            Refusal::Unauthorized => answer::error(StatusCode::UNAUTHORIZED, "the key is not known"),
             Refusal::RateLimited => answer::rate_limited(),
         }
     }
@@ -56,8 +54,7 @@ impl State {
         let Some(ticket) = self.book.admit(id, operation, arrival, settings.rate_per_second) else {
             return Err(Refusal::RateLimited);
         };
-        let mut drawn =
-            draw(settings.seed, id, ticket.number, &settings.faults, settings.latency_ms);
+        let mut drawn = draw(settings.seed, id, ticket.number, &settings.faults, settings.latency_ms);
         if drawn.slow {
             drawn.latency_ms += settings.slow_ms;
         }
@@ -97,9 +94,7 @@ impl State {
         let found = self.book.find(id);
         sleep(half).await;
         let (name, answer) = match found {
-            Some((asked, outcome)) => {
-                (answer::name(outcome), answer::told(id, StatusCode::OK, &asked, outcome))
-            }
+            Some((asked, outcome)) => (answer::name(outcome), answer::told(id, StatusCode::OK, &asked, outcome)),
             None => ("not_found", answer::not_found(id)),
         };
         self.book.answered(call.ticket, name);
@@ -113,18 +108,13 @@ impl State {
         call: Admitted,
         body: Result<Bytes, String>,
     ) -> Result<Answer, Dropped> {
-        let asked = match body.map_err(Refused::Unreadable).and_then(|body| answer::read(id, &body))
-        {
+        let asked = match body.map_err(Refused::Unreadable).and_then(|body| answer::read(id, &body)) {
             Ok(asked) => asked,
             Err(refused) => {
                 self.book.answered(call.ticket, "invalid");
                 return Ok(match refused {
-                    Refused::Unreadable(message) => {
-                        answer::error(StatusCode::BAD_REQUEST, &message)
-                    }
-                    Refused::Invalid { amount, currency, code } => {
-                        answer::invalid(id, amount, &currency, code)
-                    }
+                    Refused::Unreadable(message) => answer::error(StatusCode::BAD_REQUEST, &message),
+                    Refused::Invalid { amount, currency, code } => answer::invalid(id, amount, &currency, code),
                 });
             }
         };
@@ -159,9 +149,7 @@ impl State {
     async fn process(self: Arc<Self>, id: String, call: Admitted) -> Outcome {
         let half = Duration::from_millis(call.drawn.latency_ms / 2);
         let (outcome, before, after) = match call.drawn.fault {
-            Some(Fault::Late) => {
-                (Outcome::Approved, Duration::from_millis(self.settings.late_ms), Duration::ZERO)
-            }
+            Some(Fault::Late) => (Outcome::Approved, Duration::from_millis(self.settings.late_ms), Duration::ZERO),
             Some(Fault::Decline) => (Outcome::Declined(call.drawn.decline_code), half, half),
             Some(Fault::Pending) => (Outcome::Accepted, half, half),
             _ => (Outcome::Approved, half, half),
@@ -182,13 +170,7 @@ impl State {
     }
 
     /// Says what came of it, or whatever the fault says instead.
-    async fn reply(
-        &self,
-        id: &str,
-        call: &Admitted,
-        asked: &Asked,
-        outcome: Outcome,
-    ) -> Result<Answer, Dropped> {
+    async fn reply(&self, id: &str, call: &Admitted, asked: &Asked, outcome: Outcome) -> Result<Answer, Dropped> {
         match call.drawn.fault {
             Some(Fault::ErrorAfter) => {
                 self.book.answered(call.ticket, "error");

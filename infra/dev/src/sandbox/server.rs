@@ -141,11 +141,7 @@ async fn converse(stream: TcpStream, state: Arc<State>) {
     let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }
 
-async fn route(
-    state: &Arc<State>,
-    arrival: Arrival,
-    request: Request<Incoming>,
-) -> Result<Answer, Dropped> {
+async fn route(state: &Arc<State>, arrival: Arrival, request: Request<Incoming>) -> Result<Answer, Dropped> {
     let path = request.uri().path();
     let get = request.method() == Method::GET;
     if request.method() == Method::POST && path == PAYMENTS {
@@ -168,11 +164,7 @@ async fn route(
     })
 }
 
-async fn send(
-    state: &Arc<State>,
-    arrival: Arrival,
-    request: Request<Incoming>,
-) -> Result<Answer, Dropped> {
+async fn send(state: &Arc<State>, arrival: Arrival, request: Request<Incoming>) -> Result<Answer, Dropped> {
     let key = request.headers().get("idempotency-key").and_then(|key| key.to_str().ok());
     let Some(id) = key.filter(|key| !key.is_empty()).map(str::to_owned) else {
         return Ok(answer::error(StatusCode::BAD_REQUEST, "the Idempotency-Key header is missing"));

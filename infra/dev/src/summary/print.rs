@@ -115,7 +115,10 @@ impl Report<'_> {
                 &format!("{} {}", key.0, key.1),
                 format_args!(
                     "accepted {} = succeeded {} + other states {}; ledger {}",
-                    thousands(*amount), of(&succeeded), of(&others), of(&by_ledger),
+                    thousands(*amount),
+                    of(&succeeded),
+                    of(&others),
+                    of(&by_ledger),
                 ),
             )?;
         }

@@ -5,8 +5,7 @@ fn effect(payment_id: &str, amount: u64) -> Effect {
 }
 
 fn accepted(payment_id: &str, amount: u64, state: Option<State>) -> Accepted {
-    let standing =
-        |state| Standing { state, settled_after_ms: Some(5), amount, reasons: BTreeSet::new() };
+    let standing = |state| Standing { state, settled_after_ms: Some(5), amount, reasons: BTreeSet::new() };
     Accepted {
         payment_id: payment_id.to_owned(),
         kind: "charge".to_owned(),

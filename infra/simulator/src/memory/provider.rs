@@ -69,6 +69,16 @@ impl Ledger {
         lock(&self.effects).iter().filter(|effect| effect.at_us <= now_us).cloned().collect()
     }
 
+    /// How often each payment has taken effect by now.
+    pub fn effects_by_payment(&self) -> BTreeMap<PaymentId, u32> {
+        let now_us = self.world.now_us();
+        let mut effects = BTreeMap::new();
+        for effect in lock(&self.effects).iter().filter(|effect| effect.at_us <= now_us) {
+            *effects.entry(effect.payment_id.clone()).or_default() += 1;
+        }
+        effects
+    }
+
     /// When calls arrived, in microseconds since the epoch.
     pub fn calls_us(&self) -> Vec<u64> {
         lock(&self.calls_us).clone()
@@ -86,9 +96,7 @@ impl Ledger {
     fn found(&self, id: &PaymentId) -> Option<Found> {
         let now_us = self.world.now_us();
         match lock(&self.books).get(id)? {
-            Book::Effect { at_us } if *at_us <= now_us => {
-                Some(Found::Approved { reference: Self::reference(id) })
-            }
+            Book::Effect { at_us } if *at_us <= now_us => Some(Found::Approved { reference: Self::reference(id) }),
             Book::Effect { .. } => None,
             Book::Pending { done_at_us } if *done_at_us <= now_us => {
                 Some(Found::Approved { reference: Self::reference(id) })
@@ -99,12 +107,7 @@ impl Ledger {
     }
 
     fn take_effect(&self, id: &PaymentId, order: &Order, at_us: u64) {
-        lock(&self.effects).push(Effect {
-            payment_id: id.clone(),
-            kind: order.kind,
-            money: order.money,
-            at_us,
-        });
+        lock(&self.effects).push(Effect { payment_id: id.clone(), kind: order.kind, money: order.money, at_us });
     }
 
     /// A send arrives. Says what is answered, and after how many ms; `None` is never answered.

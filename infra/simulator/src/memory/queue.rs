@@ -193,10 +193,7 @@ impl Queues {
 
     /// Deletes a received message.
     pub fn delete(&self, name: Name, receipt_handle: &str) {
-        lock(&self.stored)
-            .entry(name)
-            .or_default()
-            .retain(|message| message.receipt_handle != receipt_handle);
+        lock(&self.stored).entry(name).or_default().retain(|message| message.receipt_handle != receipt_handle);
     }
 
     /// Moves everything that is visible, as StartMessageMoveTask does: to a queue, or to where each message was redriven
@@ -206,9 +203,7 @@ impl Queues {
         let mut queues = lock(&self.stored);
         let (moved, kept): (Vec<Stored>, Vec<Stored>) = std::mem::take(queues.entry(from).or_default())
             .into_iter()
-            .partition(|message| {
-                message.visible_at_us <= now_us && (to.is_some() || message.came_from.is_some())
-            });
+            .partition(|message| message.visible_at_us <= now_us && (to.is_some() || message.came_from.is_some()));
         queues.insert(from, kept);
         let count = moved.len();
         for message in moved {
@@ -235,9 +230,11 @@ impl Queues {
     /// Whether any queue holds another message of this payment than this one.
     pub fn holds_beside(&self, id: &PaymentId, but: &Stored) -> bool {
         let queues = lock(&self.stored);
-        queues.values().flatten().filter(|stored| stored.message_id != but.message_id).any(|stored| {
-            Message::parse(&stored.body).is_ok_and(|message| message.payment_id == *id)
-        })
+        queues
+            .values()
+            .flatten()
+            .filter(|stored| stored.message_id != but.message_id)
+            .any(|stored| Message::parse(&stored.body).is_ok_and(|message| message.payment_id == *id))
     }
 
     /// Waits until a queue has something to receive.
@@ -245,9 +242,8 @@ impl Queues {
         loop {
             let sent = self.sent.notified();
             let now_us = self.world.now_us();
-            let next_us = lock(&self.stored)
-                .get(&name)
-                .and_then(|queue| queue.iter().map(|message| message.visible_at_us).min());
+            let next_us =
+                lock(&self.stored).get(&name).and_then(|queue| queue.iter().map(|message| message.visible_at_us).min());
             match next_us {
                 Some(at_us) if at_us <= now_us => return,
                 Some(at_us) => {

@@ -8,8 +8,8 @@ use payments::merchant::{ApiKeyHash, Merchant};
 use payments::payment::{Kind, Payment, State};
 use payments::policy::Policy;
 use payments::ports::{Merchants, OpenPayments, Store, StoreError};
-use payments::time::Timestamp;
 use payments::store::{SendClaim, Written, released, reserved};
+use payments::time::Timestamp;
 
 use crate::world::{Environment, lock};
 
@@ -35,6 +35,11 @@ impl Table {
     /// Every payment.
     pub fn payments(&self) -> Vec<Payment> {
         lock(&self.payments).values().cloned().collect()
+    }
+
+    /// Shows every payment, without copying it.
+    pub fn each(&self, see: impl FnMut(&Payment)) {
+        lock(&self.payments).values().for_each(see);
     }
 
     /// One payment.
@@ -84,11 +89,7 @@ impl MemoryStore {
         Ok(written)
     }
 
-    fn apply(
-        &self,
-        what: &str,
-        effect: &impl Fn(&mut BTreeMap<PaymentId, Payment>) -> Written,
-    ) -> Written {
+    fn apply(&self, what: &str, effect: &impl Fn(&mut BTreeMap<PaymentId, Payment>) -> Written) -> Written {
         let mut payments = lock(&self.table.payments);
         let written = effect(&mut payments);
         let told = match &written {
@@ -195,12 +196,7 @@ impl Store for MemoryStore {
 }
 
 impl OpenPayments for MemoryStore {
-    async fn open(
-        &self,
-        shard: u32,
-        created_before: Timestamp,
-        most: u32,
-    ) -> Result<Vec<PaymentId>, StoreError> {
+    async fn open(&self, shard: u32, created_before: Timestamp, most: u32) -> Result<Vec<PaymentId>, StoreError> {
         let shard = shard.to_string();
         let mut open: Vec<(Timestamp, PaymentId)> = lock(&self.table.payments)
             .values()

@@ -122,22 +122,11 @@ impl SqsBackend for Backend {
         now(self.inner().sqs.change_message_visibility_batch(&queue, &entries))
     }
 
-    fn list_queue_tags(
-        &self,
-        _: String,
-        _: String,
-        _: String,
-    ) -> Answer<Result<HashMap<String, String>, SqsError>> {
+    fn list_queue_tags(&self, _: String, _: String, _: String) -> Answer<Result<HashMap<String, String>, SqsError>> {
         not_offered("tags")
     }
 
-    fn tag_queue(
-        &self,
-        _: String,
-        _: String,
-        _: String,
-        _: HashMap<String, String>,
-    ) -> Answer<Result<(), SqsError>> {
+    fn tag_queue(&self, _: String, _: String, _: String, _: HashMap<String, String>) -> Answer<Result<(), SqsError>> {
         not_offered("tags")
     }
 
@@ -181,8 +170,7 @@ impl SqsBackend for Backend {
         let mut inner = self.inner();
         let moved = inner.move_all(name_of_arn(&source_arn), destination_arn.as_deref().map(name_of_arn));
         let started = moved.and_then(|moved| {
-            let handle =
-                inner.sqs.start_message_move_task(&source_arn, destination_arn.as_deref(), max_per_second)?;
+            let handle = inner.sqs.start_message_move_task(&source_arn, destination_arn.as_deref(), max_per_second)?;
             if let Some(task) = inner.sqs.message_move_tasks.last_mut() {
                 "COMPLETED".clone_into(&mut task.status);
                 task.approximate_number_of_messages_moved = i64::try_from(moved).unwrap_or(i64::MAX);

@@ -7,8 +7,8 @@ use winterbaume_dynamodb::Item;
 use winterbaume_dynamodb::expr::{apply_update_actions, parse_update_expression};
 
 use super::{
-    Done, Inner, Placeholders, Refusal, TOKEN_KEPT, TOKENS_BEFORE_CLEARING, invalid, item_at, key_of, optional, part, refusal,
-    refusal_with, text,
+    Done, Inner, Placeholders, Refusal, TOKEN_KEPT, TOKENS_BEFORE_CLEARING, invalid, item_at, key_of, optional, part,
+    refusal, refusal_with, text,
 };
 
 /// What a write is going to do.
