@@ -10,6 +10,7 @@ pub mod mapping;
 pub mod memory;
 pub mod run;
 pub mod scenario;
+mod system;
 pub mod world;
 
 pub use faults::{CrashPoint, Faults, Phase};

@@ -1,0 +1,102 @@
+//! The next version of a payment while it is being written down: what every change of state brings with it.
+
+use crate::answer::ProviderText;
+use crate::backoff::full_jitter_ms;
+use crate::history::{self, Entry};
+use crate::id::ClaimId;
+use crate::payment::{Claim, PARKED_SHARD, Payment, Reason, State, open_shard};
+use crate::time::Timestamp;
+
+use super::{Moment, Step};
+
+/// The longest Retry-After that is honoured, in ms: a provider that asks for more is asked again by then.
+pub const RETRY_AFTER_MAX_MS: u64 = 15 * 60 * 1_000;
+
+/// The next version of a payment while it is being written down.
+pub(super) struct Draft<'a> {
+    pub(super) next: Payment,
+    moment: &'a Moment<'a>,
+}
+
+impl<'a> Draft<'a> {
+    pub(super) fn of(payment: &Payment, moment: &'a Moment<'a>) -> Self {
+        let mut next = payment.clone();
+        next.version = next.version.saturating_add(1);
+        next.nonce = moment.nonce.clone();
+        Self { next, moment }
+    }
+
+    /// Sets when to look again: after a jittered backoff, at least after what the provider asked for.
+    pub(super) fn wait(&mut self, at_least_ms: Option<u64>) {
+        let Moment { now, dice, policy, .. } = *self.moment;
+        let backoff_ms = full_jitter_ms(policy.backoff_base_ms, policy.backoff_cap_ms, self.next.waits, dice);
+        let wait_ms = backoff_ms.max(at_least_ms.unwrap_or(0).min(RETRY_AFTER_MAX_MS));
+        self.next.due_at = Some(now.plus_ms(wait_ms));
+        self.next.waits = self.next.waits.saturating_add(1);
+    }
+
+    /// A line of history for a state that was found to have been passed through.
+    pub(super) fn note(&mut self, state: State, reason: Reason) {
+        self.append(state, reason, None);
+    }
+
+    pub(super) fn append(&mut self, state: State, reason: Reason, text: Option<&ProviderText>) {
+        let entry = Entry {
+            at: self.moment.now,
+            state,
+            reason,
+            attempt: self.next.attempts,
+            times: 1,
+            provider_text: text.cloned(),
+        };
+        history::append(&mut self.next.history, entry);
+    }
+
+    /// Claims for a query, which is no line of history: its answer will be.
+    pub(super) fn take(mut self, id: &ClaimId, lease_until: Timestamp) -> Step {
+        let from = self.next.state;
+        self.next.state = State::Sending;
+        self.next.reason = Reason::Claimed;
+        self.next.changed_at = self.moment.now;
+        self.next.due_at = None;
+        self.next.claim = Some(Claim { id: id.clone(), from, lease_until });
+        self.done()
+    }
+
+    /// Goes to `state`, with all that the state implies.
+    pub(super) fn go(mut self, state: State, reason: Reason, text: Option<&ProviderText>) -> Step {
+        let now = self.moment.now;
+        self.append(state, reason, text);
+        if let Some(text) = text {
+            self.next.provider_text = Some(text.clone());
+        }
+        self.next.state = state;
+        self.next.reason = reason;
+        self.next.changed_at = now;
+        if state != State::Sending {
+            self.next.claim = None;
+        }
+        self.next.parked_at = None;
+        match state {
+            State::Queued | State::Sending | State::Pending | State::Unknown => {
+                self.next.open_shard = Some(open_shard(&self.next.id));
+            }
+            State::Parked => {
+                self.next.parked_at = Some(now);
+                self.next.due_at = None;
+                self.next.open_shard = Some(PARKED_SHARD.to_owned());
+            }
+            State::Succeeded | State::Declined | State::Canceled | State::Expired => {
+                self.next.due_at = None;
+                self.next.open_shard = None;
+                let ends = now.plus_ms(self.moment.policy.retention_ms);
+                self.next.delete_after = Some(ends.seconds());
+            }
+        }
+        self.done()
+    }
+
+    pub(super) fn done(self) -> Step {
+        Step::Change(Box::new(self.next))
+    }
+}
