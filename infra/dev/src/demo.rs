@@ -3,10 +3,8 @@
 
 mod outcome;
 mod progress;
-mod provider;
-mod settings;
-mod system;
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,15 +17,14 @@ use payments::ports::Entropy;
 
 use crate::client::Base;
 use crate::load::{self, Hit, Shot, repeated};
+use crate::local::provider::Provider;
+use crate::local::settings;
+use crate::local::system::{self, System, Wiring};
 use crate::merchants;
 use crate::summary::{Accepted, AwsCalls, Evidence, Report, Standing};
 use crate::transactions::{self, Transaction};
 use outcome::Answers;
 use progress::{Display, Progress};
-use provider::Provider;
-use system::System;
-
-pub use provider::{KEY_VARIABLE, LISTENING};
 
 /// The file that the demo sends when no other is named.
 pub const SHIPPED_FILE: &str = "events/online-retail-2010-12.csv";
@@ -74,8 +71,19 @@ async fn run_to_end(options: Options) -> Result<(), String> {
         return Err("the file holds no payment that can be sent".to_owned());
     }
     let key = Nonce::from_bits(aws::system::SystemEntropy::new().bits());
-    let mut provider = Provider::start(&settings::sandbox_arguments(rate_per_second, seed, calm), key.as_str()).await?;
-    let mut system = System::start(provider.base_url(), key.as_str(), rate_per_second, seed, calm).await?;
+    let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let faults = settings::FAULTS.into_iter().filter(|_| !calm);
+    let arguments = settings::sandbox_arguments(rate_per_second, seed, faults);
+    let mut provider = Provider::start(any_port, &arguments, key.as_str()).await?;
+    let wiring = Wiring {
+        listen: any_port,
+        provider_url: provider.base_url(),
+        provider_key: key.as_str(),
+        rate_per_second,
+        duplicate_share: if calm { 0.0 } else { settings::DUPLICATE_SHARE },
+        seed,
+    };
+    let mut system = System::start(&wiring).await?;
     let merchants = merchants::named(&file.rows);
     let api_keys = system.create_merchants(&merchants).await?;
     println!("sluice    http://{}, {} merchants", system.address(), merchants.len());

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use dev::local::provider::{KEY_VARIABLE, LISTENING};
 use dev::sandbox::{Fault, Faults, Sandbox, SandboxSettings, parse_fault};
-use dev::{demo, simulate};
+use dev::{demo, simulate, up};
 
 /// Sluice on this machine, without an AWS account.
 #[derive(Parser)]
@@ -20,6 +21,8 @@ struct CommandLine {
 enum Command {
     /// Sends a file of payments through the whole system to a provider that misbehaves, and checks the books.
     Demo(DemoArguments),
+    /// Keeps the whole system running until it is interrupted, for requests by hand.
+    Up(UpArguments),
     /// Plays the real handlers in virtual time over ports that misbehave, and checks the invariants after each step.
     Simulate(SimulateArguments),
     /// Runs the sandbox provider until it is interrupted. Its key is taken from SANDBOX_KEY.
@@ -40,6 +43,26 @@ struct DemoArguments {
     /// Nothing goes wrong: what an ordinary payment costs.
     #[arg(long)]
     calm: bool,
+}
+
+#[derive(Args)]
+struct UpArguments {
+    /// Where merchants send their payments.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    listen: SocketAddr,
+    /// Where the sandbox provider listens.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8090", conflicts_with = "provider_url")]
+    provider_listen: SocketAddr,
+    /// Calls a second that the provider allows.
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    provider_rate: u32,
+    /// Another provider that speaks the contract of infra/provider-openapi.yaml, instead of the sandbox; its key is taken
+    /// from SANDBOX_KEY.
+    #[arg(long, value_name = "URL")]
+    provider_url: Option<String>,
+    /// How often the sandbox misbehaves in one way, such as drop_after=0.02; may be given for each way.
+    #[arg(long = "fault", value_name = "NAME=SHARE", value_parser = parse_fault, conflicts_with = "provider_url")]
+    faults: Vec<(Fault, f64)>,
 }
 
 #[derive(Args)]
@@ -110,6 +133,10 @@ fn main() -> ExitCode {
             Command::Demo(DemoArguments { rate, seed, file, calm }) => {
                 demo::run(demo::Options { rate_per_second: rate, seed, file, calm }).await
             }
+            Command::Up(arguments) => {
+                let UpArguments { listen, provider_listen, provider_rate, provider_url, faults } = arguments;
+                up::run(up::Options { listen, provider_listen, provider_rate, provider_url, faults }).await
+            }
             Command::Sandbox(arguments) => sandbox(arguments).await,
             // Virtual time has a runtime of its own, and none may be under way around it.
             Command::Simulate(arguments) => {
@@ -140,7 +167,7 @@ async fn sandbox(arguments: SandboxArguments) -> Result<(), String> {
     }
     let settings = SandboxSettings {
         listen: arguments.listen,
-        key: std::env::var(demo::KEY_VARIABLE).unwrap_or_else(|_| "sandbox-key".to_owned()),
+        key: std::env::var(KEY_VARIABLE).unwrap_or_else(|_| "sandbox-key".to_owned()),
         rate_per_second: arguments.rate,
         latency_ms: (arguments.latency_min_ms, arguments.latency_max_ms),
         faults,
@@ -152,7 +179,7 @@ async fn sandbox(arguments: SandboxArguments) -> Result<(), String> {
     settings.check()?;
     let cannot = |error: std::io::Error| format!("the sandbox provider cannot listen on {}: {error}", arguments.listen);
     let sandbox = Sandbox::bind(settings).await.map_err(cannot)?;
-    println!("{}http://{}", demo::LISTENING, sandbox.address().map_err(cannot)?);
+    println!("{}http://{}", LISTENING, sandbox.address().map_err(cannot)?);
     tokio::select! {
         never = sandbox.run() => match never {},
         () = input_ended(arguments.until_input_ends) => Ok(()),

@@ -2,7 +2,7 @@
 //! embedded AWS beneath them, and what API Gateway and the event source mappings do around them.
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -45,6 +45,23 @@ pub const DEAD_LETTER: &str = "dead_letter";
 pub const RECONCILE: &str = "reconcile";
 const WATCHER: &str = "watcher";
 
+/// What a system is started with.
+#[derive(Clone, Copy, Debug)]
+pub struct Wiring<'a> {
+    /// Where merchants send their payments; port 0 takes any free one.
+    pub listen: SocketAddr,
+    /// The provider's address.
+    pub provider_url: &'a str,
+    /// What it knows us by.
+    pub provider_key: &'a str,
+    /// The calls a second that it allows.
+    pub rate_per_second: u32,
+    /// Share of the messages that are delivered twice on purpose.
+    pub duplicate_share: f64,
+    /// Decides which.
+    pub seed: u64,
+}
+
 /// Everything between the merchants and the provider.
 pub struct System {
     embedded: Embedded,
@@ -56,14 +73,8 @@ pub struct System {
 }
 
 impl System {
-    /// Starts everything, for a provider at `provider_url` that takes so many calls a second.
-    pub async fn start(
-        provider_url: &str,
-        provider_key: &str,
-        rate_per_second: u32,
-        seed: u64,
-        calm: bool,
-    ) -> Result<Self, String> {
+    /// Starts everything.
+    pub async fn start(wiring: &Wiring<'_>) -> Result<Self, String> {
         let embedded = Embedded::start();
         embedded.create_tables().await?;
         let queues = embedded
@@ -74,10 +85,10 @@ impl System {
                 dead_letter_max_receive_count: settings::DEAD_LETTER_MAX_RECEIVES,
             })
             .await?;
-        let consumer = consumer(&embedded, &queues, provider_url, provider_key, rate_per_second)?;
-        let mappings = mappings(&embedded, &queues, consumer, seed, calm);
+        let consumer = consumer(&embedded, &queues, wiring)?;
+        let mappings = mappings(&embedded, &queues, consumer, wiring);
         let sweeps = tokio::spawn(sweeps(reconcile(&embedded, &queues)));
-        let front = front(&embedded, &queues).await?;
+        let front = front(&embedded, &queues, wiring.listen).await?;
         let watcher = Clients::new(&embedded.config(WATCHER));
         let store = DynamoStore::new(watcher.dynamodb.clone(), PAYMENTS_TABLE);
         Ok(Self { embedded, watcher, store, front, mappings, sweeps })
@@ -127,6 +138,12 @@ impl System {
         self.mappings.iter().map(|mapping| mapping.counts().failed_batches.load(Ordering::Relaxed)).sum()
     }
 
+    /// Stops at once; what runs is dropped where it stands.
+    pub fn abort(&mut self) {
+        self.sweeps.abort();
+        self.mappings.clear();
+    }
+
     /// Stops polling and lets finish what runs.
     pub async fn stop(&mut self) {
         self.sweeps.abort();
@@ -138,18 +155,12 @@ impl System {
 
 type RealConsumer = Consumer<DynamoStore, DynamoGates, SqsQueue, HttpProvider, SystemClock, SystemEntropy>;
 
-fn consumer(
-    embedded: &Embedded,
-    queues: &Queues,
-    provider_url: &str,
-    provider_key: &str,
-    rate_per_second: u32,
-) -> Result<RealConsumer, String> {
+fn consumer(embedded: &Embedded, queues: &Queues, wiring: &Wiring<'_>) -> Result<RealConsumer, String> {
     let policy = settings::policy();
     let clients = Clients::new(&embedded.config(CONSUMER));
     let provider = HttpProvider::new(HttpSettings {
-        base_url: provider_url.to_owned(),
-        key: provider_key.to_owned(),
+        base_url: wiring.provider_url.to_owned(),
+        key: wiring.provider_key.to_owned(),
         connect_timeout_ms: policy.connect_timeout_ms,
         pool_size: usize::try_from(settings::MAX_IN_FLIGHT).unwrap_or(1),
         idle_timeout_ms: settings::IDLE_TIMEOUT_MS,
@@ -164,7 +175,7 @@ fn consumer(
         SystemEntropy::new(),
         policy,
         Limits { max_in_flight: settings::MAX_IN_FLIGHT },
-        GateState::new(settings::PROVIDER_NAME, settings::gate_rate(rate_per_second), settings::MARGIN_MS),
+        GateState::new(settings::PROVIDER_NAME, settings::gate_rate(wiring.rate_per_second), settings::MARGIN_MS),
     ))
 }
 
@@ -190,7 +201,7 @@ async fn sweeps(reconcile: RealReconcile) {
     }
 }
 
-async fn front(embedded: &Embedded, queues: &Queues) -> Result<Front, String> {
+async fn front(embedded: &Embedded, queues: &Queues, listen: SocketAddr) -> Result<Front, String> {
     let clients = Clients::new(&embedded.config(INGEST));
     let ingest = Arc::new(Ingest::new(
         DynamoStore::new(clients.dynamodb.clone(), PAYMENTS_TABLE),
@@ -200,17 +211,16 @@ async fn front(embedded: &Embedded, queues: &Queues) -> Result<Front, String> {
         SystemEntropy::new(),
         settings::policy(),
     ));
-    let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    Front::start(any_port, move |request| {
+    Front::start(listen, move |request| {
         let ingest = Arc::clone(&ingest);
         async move { ingest.handle(request).await }
     })
     .await
-    .map_err(|error| format!("cannot listen on this machine: {error}"))
+    .map_err(|error| format!("cannot listen on {listen}: {error}"))
 }
 
 /// Both lanes on the one consumer, and the DLQ on its triage.
-fn mappings(embedded: &Embedded, queues: &Queues, consumer: RealConsumer, seed: u64, calm: bool) -> Vec<Mapping> {
+fn mappings(embedded: &Embedded, queues: &Queues, consumer: RealConsumer, wiring: &Wiring<'_>) -> Vec<Mapping> {
     let client = aws_sdk_sqs::Client::new(&embedded.config(MAPPINGS));
     let address = |url: &str| QueueAddress { url: url.to_owned(), arn: queue_arn(url), region: REGION.to_owned() };
     let consumer = Arc::new(consumer);
@@ -237,8 +247,8 @@ fn mappings(embedded: &Embedded, queues: &Queues, consumer: RealConsumer, seed: 
         window_ms: 1_000,
         maximum_concurrency: 8,
         function_timeout_ms: settings::FUNCTION_TIMEOUT_MS,
-        duplicate_share: if calm { 0.0 } else { settings::DUPLICATE_SHARE },
-        seed,
+        duplicate_share: wiring.duplicate_share,
+        seed: wiring.seed,
     };
     let high = Settings { name: "high", batch_size: 10, window_ms: 0, maximum_concurrency: 2, ..standard.clone() };
     let dead_letter = Settings { name: "dead-letter", ..high.clone() };

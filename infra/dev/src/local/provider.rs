@@ -1,5 +1,6 @@
 //! The sandbox provider as a process of its own, and what it says of itself.
 
+use std::net::SocketAddr;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -28,11 +29,11 @@ pub struct Provider {
 }
 
 impl Provider {
-    /// Starts this same program as `sandbox`, with these arguments, on any free port.
-    pub async fn start(arguments: &[String], key: &str) -> Result<Self, String> {
+    /// Starts this same program as `sandbox`, with these arguments; port 0 takes any free one.
+    pub async fn start(listen: SocketAddr, arguments: &[String], key: &str) -> Result<Self, String> {
         let program = std::env::current_exe().map_err(|error| format!("cannot find this program: {error}"))?;
         let mut child = Command::new(program)
-            .args(["sandbox", "--listen", "127.0.0.1:0", "--until-input-ends"])
+            .args(["sandbox", "--listen", &listen.to_string(), "--until-input-ends"])
             .args(arguments)
             .env(KEY_VARIABLE, key)
             .stdin(Stdio::piped())

@@ -89,8 +89,12 @@ pub const SWEEP_EVERY: Duration = Duration::from_secs(15);
 /// Messages that a sweep puts back at most.
 pub const MAX_HEALS_PER_SWEEP: u32 = 20;
 
-/// The sandbox's arguments for this rate and seed; on a calm day it has no fault.
-pub fn sandbox_arguments(rate_per_second: u32, seed: u64, calm: bool) -> Vec<String> {
+/// The sandbox's arguments for this rate, seed and faults.
+pub fn sandbox_arguments(
+    rate_per_second: u32,
+    seed: u64,
+    faults: impl IntoIterator<Item = (Fault, f64)>,
+) -> Vec<String> {
     let mut arguments: Vec<String> = [
         ("--rate", rate_per_second.to_string()),
         ("--latency-min-ms", LATENCY_MS.0.to_string()),
@@ -103,7 +107,7 @@ pub fn sandbox_arguments(rate_per_second: u32, seed: u64, calm: bool) -> Vec<Str
     .into_iter()
     .flat_map(|(name, value)| [name.to_owned(), value])
     .collect();
-    for (fault, share) in FAULTS.into_iter().filter(|_| !calm) {
+    for (fault, share) in faults {
         arguments.extend(["--fault".to_owned(), format!("{}={share}", fault.name())]);
     }
     arguments
