@@ -18,7 +18,8 @@ pub async fn open_contract<S: Store + OpenPayments>(store: &S) {
 }
 
 async fn listed<S: OpenPayments>(store: &S, id: &PaymentId, before: Timestamp, most: u32) -> Vec<PaymentId> {
-    store.open(id.shard(OPEN_SHARDS), before, most).await.expect("the index answers")
+    let page = store.open(id.shard(OPEN_SHARDS), None, before, most).await.expect("the index answers");
+    page.into_iter().map(|key| key.payment_id).collect()
 }
 
 async fn each_state_is_listed_or_not<S: Store + OpenPayments>(store: &S) {
@@ -53,6 +54,16 @@ async fn the_oldest_come_first_and_no_more_than_asked_for<S: Store + OpenPayment
     let found = listed(store, &three[0].id, before, 1_000).await;
     assert_eq!(found, [three[1].id.clone(), three[2].id.clone(), three[0].id.clone()]);
     assert_eq!(listed(store, &three[0].id, before, 2).await, found[..2]);
+
+    // Page by page, each beginning where the last one ended.
+    let (shard, mut after, mut paged) = (three[0].id.shard(OPEN_SHARDS), None, Vec::new());
+    loop {
+        let page = store.open(shard, after.as_ref(), before, 1).await.expect("the index answers");
+        let Some(last) = page.last() else { break };
+        paged.push(last.payment_id.clone());
+        after = Some(last.clone());
+    }
+    assert_eq!(paged, found);
 }
 
 async fn what_ends_leaves_the_index<S: Store + OpenPayments>(store: &S) {

@@ -5,6 +5,7 @@ mod bad_input;
 mod consumer;
 mod dead_letter;
 mod ingest;
+mod reconcile;
 mod refunds;
 mod simulation;
 mod stage;

@@ -4,10 +4,10 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_sqs::types::QueueAttributeName;
 use payments::id::PaymentId;
 use payments::payment::Lane;
-use payments::ports::{Depths, OpenPayments, QueueError, StoreError};
+use payments::ports::{Depths, OpenKey, OpenPayments, QueueError, StoreError};
 use payments::time::Timestamp;
 
-use crate::item::number;
+use crate::item::{Item, number};
 use crate::queue::SqsQueue;
 use crate::store::DynamoStore;
 use crate::verdict::{Attempts, describe, store_error};
@@ -16,7 +16,13 @@ use crate::verdict::{Attempts, describe, store_error};
 pub const OPEN_INDEX: &str = "open";
 
 impl OpenPayments for DynamoStore {
-    async fn open(&self, shard: u32, created_before: Timestamp, most: u32) -> Result<Vec<PaymentId>, StoreError> {
+    async fn open(
+        &self,
+        shard: u32,
+        after: Option<&OpenKey>,
+        created_before: Timestamp,
+        most: u32,
+    ) -> Result<Vec<OpenKey>, StoreError> {
         let attempts = Attempts::default();
         // An index is read eventually consistent ("Global secondary indexes"): what is a moment old is found next time.
         let output = self
@@ -27,17 +33,33 @@ impl OpenPayments for DynamoStore {
             .key_condition_expression("open_shard = :shard AND created_at < :before")
             .expression_attribute_values(":shard", AttributeValue::S(shard.to_string()))
             .expression_attribute_values(":before", number(created_before.ms()))
+            .set_exclusive_start_key(after.map(|after| place(shard, after)))
             .limit(i32::try_from(most).unwrap_or(i32::MAX))
             .customize()
             .interceptor(attempts.clone())
             .send()
             .await
             .map_err(|error| store_error("Query", &error, &attempts))?;
-        let ids = output.items.unwrap_or_default().into_iter().map(|item| {
-            let id = item.get("id").and_then(|id| id.as_s().ok()).cloned().unwrap_or_default();
-            PaymentId::new(id).map_err(|error| StoreError::Corrupt(format!("the index's id {error}")))
-        });
-        ids.collect()
+        output.items.unwrap_or_default().iter().map(open_key).collect()
+    }
+}
+
+/// A place as a query begins after it: the index's key and the table's ("Paginating table query results").
+fn place(shard: u32, after: &OpenKey) -> Item {
+    Item::from([
+        ("open_shard".to_owned(), AttributeValue::S(shard.to_string())),
+        ("created_at".to_owned(), number(after.created_at.ms())),
+        ("id".to_owned(), AttributeValue::S(after.payment_id.as_str().to_owned())),
+    ])
+}
+
+fn open_key(item: &Item) -> Result<OpenKey, StoreError> {
+    let id = item.get("id").and_then(|id| id.as_s().ok()).cloned().unwrap_or_default();
+    let created_at = item.get("created_at").and_then(|at| at.as_n().ok()).and_then(|at| at.parse().ok());
+    match (PaymentId::new(id), created_at) {
+        (Ok(payment_id), Some(ms)) => Ok(OpenKey { created_at: Timestamp::from_ms(ms), payment_id }),
+        (Ok(_), None) => Err(StoreError::Corrupt("the index's created_at is no number".to_owned())),
+        (Err(error), _) => Err(StoreError::Corrupt(format!("the index's id {error}"))),
     }
 }
 

@@ -43,15 +43,26 @@ pub trait Store: Sync {
     fn get(&self, id: &PaymentId) -> impl Future<Output = Result<Option<Payment>, StoreError>> + Send;
 }
 
+/// A place in the index of open payments.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct OpenKey {
+    /// When the payment was accepted.
+    pub created_at: Timestamp,
+    /// Which payment.
+    pub payment_id: PaymentId,
+}
+
 /// The index of open payments.
 pub trait OpenPayments: Sync {
-    /// The ids of a shard's open payments that were created before this, oldest first, at most this many.
+    /// A page of a shard's open payments that were created before this, oldest first, at most `most` of them,
+    /// beginning after a place.
     fn open(
         &self,
         shard: u32,
+        after: Option<&OpenKey>,
         created_before: Timestamp,
         most: u32,
-    ) -> impl Future<Output = Result<Vec<PaymentId>, StoreError>> + Send;
+    ) -> impl Future<Output = Result<Vec<OpenKey>, StoreError>> + Send;
 }
 
 /// The table of merchants.

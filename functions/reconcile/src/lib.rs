@@ -1,7 +1,7 @@
 //! Finds what nothing else would ever look at again: open payments whose message was lost, because somebody died
 //! between the put and the send, or a queue did not take it.
 //!
-//! It runs on a schedule and reads the head of each shard of the open-payments index. It never sends to a provider and
+//! It runs on a schedule and goes through the open-payments index, shard by shard, from the oldest on. It never sends to a provider and
 //! never ends a payment: it puts a message back, and a message too many does no harm.
 
 use payments::message::Message;
@@ -10,12 +10,12 @@ use payments::policy::Policy;
 use payments::ports::{Clock, Depths, Entropy, OpenPayments, Queue, Store, StoreError};
 use payments::store::{self, Outcome};
 use payments::time::Timestamp;
-use payments::transition::{Event, LOST_IN_EMPTY_LANE_MS, has_lost_its_message};
+use payments::transition::{Event, LOST_IN_BUSY_LANE_MS, LOST_IN_EMPTY_LANE_MS, has_lost_its_message};
 use serde::Serialize;
 use tracing::{error, info, warn};
 
-/// Payments read of each shard in one sweep.
-const HEAD: u32 = 50;
+/// Payments read of a shard at a time.
+const PAGE: u32 = 100;
 /// Kept at the end of an invocation, in ms.
 const ANSWER_ALLOWANCE_MS: u64 = 2_000;
 
@@ -64,37 +64,50 @@ impl<S: Store + OpenPayments, Q: Queue + Depths, C: Clock, E: Entropy> Reconcile
         let first = u32::try_from(self.entropy.bits() % u128::from(OPEN_SHARDS)).unwrap_or(0);
         for offset in 0..OPEN_SHARDS {
             let shard = first.saturating_add(offset).checked_rem(OPEN_SHARDS).unwrap_or(0);
-            let now = self.clock.now();
-            if now >= end || sweep.healed >= self.most_heals {
-                warn!(event = "sweep_cut_short", shards = offset);
-                break;
+            if let Err(error) = self.shard(shard, empty, end, &mut sweep).await {
+                error!(event = "sweep_failed", shard, %error);
+                sweep.failed = sweep.failed.saturating_add(1);
             }
-            let before = now.minus_ms(LOST_IN_EMPTY_LANE_MS);
-            match self.store.open(shard, before, HEAD).await {
-                Ok(ids) => {
-                    for id in ids {
-                        if sweep.healed >= self.most_heals || self.clock.now() >= end {
-                            break;
-                        }
-                        sweep.looked_at = sweep.looked_at.saturating_add(1);
-                        match self.look(&id, empty).await {
-                            Ok(true) => sweep.healed = sweep.healed.saturating_add(1),
-                            Ok(false) => {}
-                            Err(error) => {
-                                error!(event = "sweep_failed", payment_id = id.as_str(), %error);
-                                sweep.failed = sweep.failed.saturating_add(1);
-                            }
-                        }
-                    }
-                }
-                Err(error) => {
-                    error!(event = "sweep_failed", shard, %error);
-                    sweep.failed = sweep.failed.saturating_add(1);
-                }
+            if self.is_over(&sweep, end) {
+                warn!(event = "sweep_cut_short", shards = offset.saturating_add(1));
+                break;
             }
         }
         info!(event = "sweep_done", looked_at = sweep.looked_at, healed = sweep.healed, failed = sweep.failed,);
         sweep
+    }
+
+    /// Goes through one shard page by page: what merely waits, pending for days perhaps, must not hide what is lost.
+    async fn shard(&self, shard: u32, empty: Empty, end: Timestamp, sweep: &mut Sweep) -> Result<(), StoreError> {
+        // While no lane is empty nothing younger is taken for lost, so that a sale's backlog is not even read.
+        let patience_ms = if empty.high || empty.standard { LOST_IN_EMPTY_LANE_MS } else { LOST_IN_BUSY_LANE_MS };
+        let before = self.clock.now().minus_ms(patience_ms);
+        let mut after = None;
+        loop {
+            let page = self.store.open(shard, after.as_ref(), before, PAGE).await?;
+            for key in &page {
+                if self.is_over(sweep, end) {
+                    return Ok(());
+                }
+                sweep.looked_at = sweep.looked_at.saturating_add(1);
+                match self.look(&key.payment_id, empty).await {
+                    Ok(true) => sweep.healed = sweep.healed.saturating_add(1),
+                    Ok(false) => {}
+                    Err(error) => {
+                        error!(event = "sweep_failed", payment_id = key.payment_id.as_str(), %error);
+                        sweep.failed = sweep.failed.saturating_add(1);
+                    }
+                }
+            }
+            match page.last() {
+                Some(last) => after = Some(last.clone()),
+                None => return Ok(()),
+            }
+        }
+    }
+
+    fn is_over(&self, sweep: &Sweep, end: Timestamp) -> bool {
+        sweep.healed >= self.most_heals || self.clock.now() >= end
     }
 
     /// A lane whose depth cannot be read counts as busy.

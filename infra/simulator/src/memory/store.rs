@@ -7,7 +7,7 @@ use payments::id::PaymentId;
 use payments::merchant::{ApiKeyHash, Merchant};
 use payments::payment::{Kind, Payment, State};
 use payments::policy::Policy;
-use payments::ports::{Merchants, OpenPayments, Store, StoreError};
+use payments::ports::{Merchants, OpenKey, OpenPayments, Store, StoreError};
 use payments::store::{SendClaim, Written, released, reserved};
 use payments::time::Timestamp;
 
@@ -196,13 +196,20 @@ impl Store for MemoryStore {
 }
 
 impl OpenPayments for MemoryStore {
-    async fn open(&self, shard: u32, created_before: Timestamp, most: u32) -> Result<Vec<PaymentId>, StoreError> {
+    async fn open(
+        &self,
+        shard: u32,
+        after: Option<&OpenKey>,
+        created_before: Timestamp,
+        most: u32,
+    ) -> Result<Vec<OpenKey>, StoreError> {
         let shard = shard.to_string();
-        let mut open: Vec<(Timestamp, PaymentId)> = lock(&self.table.payments)
+        let mut open: Vec<OpenKey> = lock(&self.table.payments)
             .values()
             .filter(|payment| payment.open_shard.as_deref() == Some(shard.as_str()))
             .filter(|payment| payment.created_at < created_before)
-            .map(|payment| (payment.created_at, payment.id.clone()))
+            .map(|payment| OpenKey { created_at: payment.created_at, payment_id: payment.id.clone() })
+            .filter(|key| after.is_none_or(|after| key > after))
             .collect();
         if open.is_empty() {
             // Most shards are: an empty answer is no place where anything could go wrong.
@@ -210,8 +217,7 @@ impl OpenPayments for MemoryStore {
         }
         open.sort();
         open.truncate(usize::try_from(most).unwrap_or(usize::MAX));
-        let ids = open.into_iter().map(|(_, id)| id).collect();
-        self.environment.io("open payments", || Ok(ids)).await
+        self.environment.io("open payments", || Ok(open)).await
     }
 }
 
