@@ -25,18 +25,14 @@ pub struct Record {
     pub body: String,
     /// When it was sent: kept by a redrive, new after a move.
     pub sent_timestamp: Timestamp,
-    /// How often it was received.
-    pub receive_count: u32,
 }
 
 impl Record {
     fn of<Q: Queue>(message: SqsMessage, queue: &Q) -> Self {
-        fn number<N: std::str::FromStr>(message: &SqsMessage, name: &str) -> Option<N> {
-            message.attributes.get(name).and_then(|text| text.parse().ok())
-        }
+        // A message without its time of sending counts as old: it is never taken for a replay.
+        let sent_ms = message.attributes.get("SentTimestamp").and_then(|text| text.parse().ok()).unwrap_or(0);
         Self {
-            sent_timestamp: Timestamp::from_ms(number(&message, "SentTimestamp").unwrap_or(0)),
-            receive_count: number(&message, "ApproximateReceiveCount").unwrap_or(1),
+            sent_timestamp: Timestamp::from_ms(sent_ms),
             source: message.event_source_arn.as_deref().and_then(|arn| queue.source_of(arn)),
             message_id: message.message_id.unwrap_or_default(),
             receipt_handle: message.receipt_handle.unwrap_or_default(),
