@@ -5,6 +5,7 @@ mod bad_input;
 mod consumer;
 mod dead_letter;
 mod ingest;
+mod logs;
 mod reconcile;
 mod refunds;
 mod simulation;
