@@ -1,0 +1,464 @@
+//! Template and code, held together: what each function reads is set, what is set is read, and the numbers that AWS
+//! wants in proportion to one another are. The linters know AWS's types; what only we know is here.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws::open::OPEN_INDEX;
+use aws::settings::{ConsumerSettings, DeadLetterSettings, IngestSettings, ReconcileSettings};
+use payments::gate::GateState;
+use payments::payment::State;
+use serde_json::Value;
+
+use super::{read, root};
+use crate::contract::samples;
+
+/// The functions with their binaries.
+const FUNCTIONS: [(&str, &str); 4] = [
+    ("IngestFunction", "ingest"),
+    ("ConsumerFunction", "consumer"),
+    ("DeadLetterFunction", "dead_letter"),
+    ("ReconcileFunction", "reconcile"),
+];
+
+/// What stands in for the parameters without a default, which only a provider can say.
+const ASKED_FOR: [(&str, &str); 6] = [
+    ("ProviderName", "acme"),
+    ("ProviderUrl", "https://api.acme.example/v1"),
+    ("ProviderSecretName", "acme-key"),
+    ("ProviderRatePerSecond", "5000"),
+    ("AbsenceBoundMs", "900000"),
+    ("KeyWindowMs", "86400000"),
+];
+
+/// The properties of an SQS event that we use. SAM passes on any others, and neither it nor cfn-lint says a word.
+const OF_AN_SQS_EVENT: [&str; 5] =
+    ["Queue", "BatchSize", "MaximumBatchingWindowInSeconds", "FunctionResponseTypes", "ScalingConfig"];
+
+/// One line of the template: the keys that lead to it, and its value. An element of a list adds `-N` to the path.
+#[derive(Debug)]
+struct Line {
+    path: Vec<String>,
+    value: String,
+}
+
+/// The template, read line by line: block style, `key: value`, `- value` and `- key: value`.
+struct Template(Vec<Line>);
+
+impl Template {
+    fn load() -> Self {
+        Self::parse(&read(&root().join("template.yaml")))
+    }
+
+    fn parse(text: &str) -> Self {
+        let mut lines = Vec::new();
+        let mut open: Vec<(usize, String)> = Vec::new();
+        let mut elements = 0;
+        for line in text.lines() {
+            let mut rest = line.trim_start();
+            let mut indent = line.len() - rest.len();
+            if rest.is_empty() || rest.starts_with('#') {
+                continue;
+            }
+            open.retain(|(at, _)| *at < indent);
+            if let Some(element) = rest.strip_prefix("- ") {
+                elements += 1;
+                open.push((indent, format!("-{elements}")));
+                rest = element;
+                indent += 2;
+            }
+            let key_and_value = match rest.split_once(": ") {
+                Some((key, value)) if is_key(key) => Some((key, value)),
+                _ => rest.strip_suffix(':').filter(|key| is_key(key)).map(|key| (key, "")),
+            };
+            let value = match key_and_value {
+                Some((key, value)) => {
+                    open.push((indent, key.to_owned()));
+                    value
+                }
+                None => rest,
+            };
+            let value = value.trim().trim_matches(['\'', '"']).to_owned();
+            lines.push(Line { path: open.iter().map(|(_, key)| key.clone()).collect(), value });
+        }
+        Self(lines)
+    }
+
+    /// The lines under a path, each with what its own path adds.
+    fn under<'a>(&'a self, path: &[&str]) -> std::vec::IntoIter<(&'a [String], &'a str)> {
+        let rest = |line: &'a Line| {
+            let is_under = line.path.len() >= path.len() && line.path.iter().zip(path).all(|(one, other)| one == other);
+            is_under.then(|| (line.path.get(path.len()..).unwrap_or_default(), line.value.as_str()))
+        };
+        self.0.iter().filter_map(rest).collect::<Vec<_>>().into_iter()
+    }
+
+    fn get(&self, path: &[&str]) -> &str {
+        self.find(path).unwrap_or_else(|| panic!("the template has no {}", path.join("/")))
+    }
+
+    fn find(&self, path: &[&str]) -> Option<&str> {
+        self.under(path).find(|(rest, _)| rest.is_empty()).map(|(_, value)| value)
+    }
+
+    fn number(&self, path: &[&str]) -> u64 {
+        let text = self.get(path);
+        text.parse().unwrap_or_else(|_| panic!("{} is {text:?}, not a number", path.join("/")))
+    }
+
+    /// The keys that stand directly under a path.
+    fn keys(&self, path: &[&str]) -> BTreeSet<&str> {
+        self.under(path).filter_map(|(rest, _)| rest.first().map(String::as_str)).collect()
+    }
+
+    /// A list's plain elements.
+    fn list(&self, path: &[&str]) -> Vec<&str> {
+        self.under(path).filter(|(rest, _)| rest.len() == 1).map(|(_, value)| value).collect()
+    }
+
+    fn resources(&self, kind: &str) -> Vec<&str> {
+        let names = self.keys(&["Resources"]).into_iter();
+        names.filter(|name| self.get(&["Resources", name, "Type"]) == kind).collect()
+    }
+
+    /// A function's environment, its own and the common one, as the template writes it.
+    fn environment(&self, function: &str) -> BTreeMap<String, String> {
+        let common = ["Globals", "Function", "Environment", "Variables"];
+        let own = ["Resources", function, "Properties", "Environment", "Variables"];
+        let pairs = self.under(&common).chain(self.under(&own));
+        pairs.filter_map(|(rest, value)| Some((rest.first()?.clone(), value.to_owned()))).collect()
+    }
+
+    /// What a function would see: parameters at their defaults, tables by name, queues by URL.
+    fn seen(&self, function: &str) -> BTreeMap<String, String> {
+        let environment = self.environment(function).into_iter();
+        environment.map(|(name, value)| (name, self.resolve(&value))).collect()
+    }
+
+    fn resolve(&self, value: &str) -> String {
+        let Some(name) = value.strip_prefix("!Ref ") else {
+            let is_secret = value == "!Sub '{{resolve:secretsmanager:${ProviderSecretName}:SecretString}}";
+            assert!(is_secret, "{value} has no meaning here");
+            return "key_0123456789".to_owned();
+        };
+        if self.find(&["Parameters", name]).is_some() {
+            let default = self.find(&["Parameters", name, "Default"]);
+            let asked_for = ASKED_FOR.iter().find(|(asked, _)| *asked == name).map(|(_, value)| *value);
+            return match (default, asked_for) {
+                (Some(value), None) | (None, Some(value)) => value.to_owned(),
+                _ => panic!("{name} needs either a default or a place in ASKED_FOR"),
+            };
+        }
+        match self.get(&["Resources", name, "Type"]) {
+            "AWS::SQS::Queue" => format!("https://sqs.eu-central-1.amazonaws.com/123456789012/{name}"),
+            "AWS::DynamoDB::Table" => name.to_owned(),
+            other => panic!("{name} is a {other}"),
+        }
+    }
+
+    /// A function's SQS events.
+    fn mappings(&self, function: &str) -> Vec<&str> {
+        let events = ["Resources", function, "Properties", "Events"];
+        let all = self.keys(&events).into_iter();
+        all.filter(|event| self.get(&[&events[..], &[event, "Type"]].concat()) == "SQS").collect()
+    }
+}
+
+fn is_key(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | ':' | '-' | '.'))
+}
+
+/// The names that a function's settings ask for.
+fn asked_for(binary: &str) -> BTreeSet<String> {
+    let names = RefCell::new(BTreeSet::new());
+    let lookup = |name: &str| {
+        names.borrow_mut().insert(name.to_owned());
+        None
+    };
+    let is_refused = match binary {
+        "ingest" => IngestSettings::from(lookup).is_err(),
+        "consumer" => ConsumerSettings::from(lookup).is_err(),
+        "dead_letter" => DeadLetterSettings::from(lookup).is_err(),
+        "reconcile" => ReconcileSettings::from(lookup).is_err(),
+        other => panic!("{other} has no settings"),
+    };
+    assert!(is_refused, "{binary} starts without settings");
+    names.into_inner()
+}
+
+#[test]
+fn the_reader_reads_what_the_template_uses() {
+    let template = Template::parse(
+        "A:\n  # no\n  B: 'x: y'\n  C:\n    - D: 1\n      E: 2\n    - D: 3\n  F:\n    - !Ref G\nH: i\n",
+    );
+    assert_eq!(template.get(&["A", "B"]), "x: y");
+    assert_eq!(template.get(&["A", "C", "-1", "E"]), "2");
+    assert_eq!(template.get(&["A", "C", "-2", "D"]), "3");
+    assert_eq!(template.list(&["A", "F"]), ["!Ref G"]);
+    assert_eq!(template.keys(&["A"]), BTreeSet::from(["B", "C", "F"]));
+    assert_eq!(template.get(&["H"]), "i");
+}
+
+#[test]
+fn each_function_is_set_what_it_reads_and_nothing_else() {
+    let template = Template::load();
+    for (function, binary) in FUNCTIONS {
+        let set: BTreeSet<String> = template.environment(function).into_keys().collect();
+        assert_eq!(set, asked_for(binary), "{function}");
+    }
+}
+
+#[test]
+fn each_function_starts_with_the_templates_numbers() {
+    let template = Template::load();
+    let seen = |function| {
+        let seen = template.seen(function);
+        move |name: &str| seen.get(name).cloned()
+    };
+    let consumer = ConsumerSettings::from(seen("ConsumerFunction")).unwrap();
+    let ingest = IngestSettings::from(seen("IngestFunction")).unwrap();
+    let dead_letter = DeadLetterSettings::from(seen("DeadLetterFunction")).unwrap();
+    let reconcile = ReconcileSettings::from(seen("ReconcileFunction")).unwrap();
+    assert!([&ingest.policy, &dead_letter.policy, &reconcile.policy].iter().all(|policy| **policy == consumer.policy));
+    assert!(ingest.queues == consumer.queues && ingest.queues == reconcile.queues);
+    assert_eq!(
+        (&dead_letter.queues.high, &dead_letter.queues.standard),
+        (&ingest.queues.high, &ingest.queues.standard)
+    );
+    assert!(ingest.queues.high.ends_with("/HighQueue") && ingest.queues.standard.ends_with("/StandardQueue"));
+    assert!(dead_letter.queues.dead_letter.unwrap().ends_with("/DeadLetterQueue"));
+    assert_eq!((ingest.payments_table.as_str(), ingest.merchants_table.as_str()), ("PaymentsTable", "MerchantsTable"));
+    assert_eq!((consumer.payments_table.as_str(), consumer.gates_table.as_str()), ("PaymentsTable", "GatesTable"));
+    assert_eq!(consumer.provider_key.reveal(), "key_0123456789");
+
+    // A call must fit into an invocation, with as much again for the batch's others.
+    let timeout_ms = 1_000 * template.number(&["Resources", "ConsumerFunction", "Properties", "Timeout"]);
+    assert!(2 * consumer.policy.lease_ms() < timeout_ms, "{} in {timeout_ms}", consumer.policy.lease_ms());
+    // At most 1 % of what the provider takes between two sweeps, which are a minute apart.
+    let share = u64::from(consumer.provider_rate_per_second) * 60 / 100;
+    assert!(u64::from(reconcile.max_heals_per_sweep) <= share);
+}
+
+#[test]
+fn each_function_runs_its_own_binary() {
+    let template = Template::load();
+    assert_eq!(
+        template.resources("AWS::Serverless::Function").into_iter().collect::<BTreeSet<_>>(),
+        FUNCTIONS.iter().map(|(function, _)| *function).collect()
+    );
+    assert_eq!(template.get(&["Globals", "Function", "Runtime"]), "provided.al2023");
+    assert_eq!(template.get(&["Globals", "Function", "Handler"]), "bootstrap");
+    assert_eq!(template.get(&["Globals", "Function", "CodeUri"]), ".");
+    for (function, binary) in FUNCTIONS {
+        let metadata = ["Resources", function, "Metadata"];
+        assert_eq!(template.get(&[&metadata[..], &["BuildMethod"]].concat()), "rust-cargolambda", "{function}");
+        assert_eq!(template.get(&[&metadata[..], &["BuildProperties", "Binary"]].concat()), binary, "{function}");
+        let manifest = read(&root().join("functions").join(binary).join("Cargo.toml"));
+        assert!(manifest.contains(&format!("[[bin]]\nname = \"{binary}\"")), "{binary} is not built");
+    }
+}
+
+/// The attributes of a table's keys, with their types.
+fn attributes(template: &Template, table: &str) -> BTreeMap<String, String> {
+    let path = ["Resources", table, "Properties", "AttributeDefinitions"];
+    let elements = template.keys(&path).into_iter();
+    let one = |element: &str, key| template.get(&[&path[..], &[element, key]].concat()).to_owned();
+    elements.map(|element| (one(element, "AttributeName"), one(element, "AttributeType"))).collect()
+}
+
+fn key_schema(template: &Template, path: &[&str]) -> Vec<(String, String)> {
+    let path = [path, &["KeySchema"]].concat();
+    let mut keys: Vec<(String, String)> = Vec::new();
+    for (rest, value) in template.under(&path) {
+        match rest.last().map(String::as_str) {
+            Some("AttributeName") => keys.push((value.to_owned(), String::new())),
+            Some("KeyType") => value.clone_into(&mut keys.last_mut().expect("a name stands first").1),
+            _ => {}
+        }
+    }
+    keys
+}
+
+fn is(name: &str, kind: &str) -> (String, String) {
+    (name.to_owned(), kind.to_owned())
+}
+
+/// Each key's attribute is written by the code, with the type that its table declares.
+fn assert_written(template: &Template, table: &str, item: &Value) {
+    for (name, kind) in attributes(template, table) {
+        let written = item.get(&name).unwrap_or_else(|| panic!("{table}: no item has {name}"));
+        let is_right = match kind.as_str() {
+            "S" => written.is_string(),
+            "N" => written.is_u64(),
+            _ => false,
+        };
+        assert!(is_right, "{table}: {name} is {written}, not {kind}");
+    }
+}
+
+#[test]
+fn tables_have_the_keys_that_the_code_uses() {
+    let template = Template::load();
+    let payments = ["Resources", "PaymentsTable", "Properties"];
+    assert_eq!(key_schema(&template, &payments), [is("id", "HASH")]);
+    let index_path = [&payments[..], &["GlobalSecondaryIndexes"]].concat();
+    let indexes = template.keys(&index_path);
+    assert_eq!(indexes.len(), 1);
+    let index = [&index_path[..], &[indexes.first().unwrap()]].concat();
+    assert_eq!(template.get(&[&index[..], &["IndexName"]].concat()), OPEN_INDEX);
+    assert_eq!(key_schema(&template, &index), [is("open_shard", "HASH"), is("created_at", "RANGE")]);
+    assert_eq!(template.get(&[&index[..], &["Projection", "ProjectionType"]].concat()), "KEYS_ONLY");
+    assert_written(&template, "PaymentsTable", &serde_json::to_value(samples::in_state(State::Queued)).unwrap());
+
+    let expires = template.get(&[&payments[..], &["TimeToLiveSpecification", "AttributeName"]].concat());
+    assert!(
+        serde_json::to_value(samples::in_state(State::Succeeded)).unwrap()[expires].is_u64(),
+        "{expires} is no attribute in seconds"
+    );
+
+    assert_eq!(key_schema(&template, &["Resources", "GatesTable", "Properties"]), [is("provider", "HASH")]);
+    assert_written(&template, "GatesTable", &serde_json::to_value(GateState::new("acme", 5_000, 10)).unwrap());
+    // The adapter's own name for the key; no merchant is ever written by deployed code.
+    assert_eq!(key_schema(&template, &["Resources", "MerchantsTable", "Properties"]), [is("key_hash", "HASH")]);
+    assert!(read(&root().join("functions/aws/src/merchants.rs")).contains(".key(\"key_hash\", AttributeValue::S("));
+}
+
+#[test]
+fn a_sweep_may_query_the_index_that_it_queries() {
+    let template = Template::load();
+    let index = format!("!Sub ${{PaymentsTable.Arn}}/index/{OPEN_INDEX}");
+    let resources: Vec<&str> = template
+        .under(&["Resources", "ReconcileRole"])
+        .map(|(_, value)| value)
+        .filter(|value| *value == index)
+        .collect();
+    assert_eq!(resources.len(), 1);
+}
+
+#[test]
+fn no_permission_is_wider_than_its_reason() {
+    let template = Template::load();
+    for role in template.resources("AWS::IAM::Role") {
+        for (path, value) in template.under(&["Resources", role, "Properties"]) {
+            assert!(!value.contains('*'), "{role}: {} is {value}", path.join("/"));
+            assert!(path.first().is_none_or(|key| key != "ManagedPolicyArns"), "{role} has a managed policy");
+        }
+    }
+    for (function, _) in FUNCTIONS {
+        let role = template.get(&["Resources", function, "Properties", "Role"]);
+        assert_eq!(role, format!("!GetAtt {}Role.Arn", function.trim_end_matches("Function")));
+    }
+}
+
+#[test]
+fn mappings_use_only_properties_that_exist_and_answer_in_part() {
+    let template = Template::load();
+    let mut mappings = 0;
+    for (function, _) in FUNCTIONS {
+        for event in template.mappings(function) {
+            mappings += 1;
+            let path = ["Resources", function, "Properties", "Events", event, "Properties"];
+            for key in template.keys(&path) {
+                assert!(OF_AN_SQS_EVENT.contains(&key), "{function}, {event}: {key} is no property of an SQS event");
+            }
+            let at = |key: &'static str| [&path[..], &[key]].concat();
+            assert_eq!(template.list(&at("FunctionResponseTypes")), ["ReportBatchItemFailures"], "{function}");
+            assert_eq!(template.keys(&at("ScalingConfig")), BTreeSet::from(["MaximumConcurrency"]), "{function}");
+        }
+    }
+    assert_eq!(mappings, 3);
+}
+
+/// "Configuring a queue to use with Lambda" and "Maximum concurrency": six time-outs and the window; a window for
+/// batches above 10; from 2 to 1,000 at a time, and no more than the function's reserved concurrency together.
+#[test]
+fn queues_functions_and_mappings_fit_together() {
+    let template = Template::load();
+    for (function, _) in FUNCTIONS {
+        let properties = ["Resources", function, "Properties"];
+        let timeout = template.number(&[&properties[..], &["Timeout"]].concat());
+        let mut at_once = 0;
+        for event in template.mappings(function) {
+            let path = [&properties[..], &["Events", event, "Properties"]].concat();
+            let at = |key: &'static [&'static str]| [&path[..], key].concat();
+            let queue = template.get(&at(&["Queue"])).trim_start_matches("!GetAtt ").trim_end_matches(".Arn");
+            let window =
+                template.find(&at(&["MaximumBatchingWindowInSeconds"])).map_or(0, |text| text.parse().unwrap());
+            let visibility = template.number(&["Resources", queue, "Properties", "VisibilityTimeout"]);
+            assert!(visibility >= 6 * timeout + window, "{queue}: {visibility} s for {function}'s {timeout} s");
+            let batch = template.number(&at(&["BatchSize"]));
+            assert!(batch <= 10 || window >= 1, "{function}, {event}: batches of {batch} need a window");
+            let most = template.number(&at(&["ScalingConfig", "MaximumConcurrency"]));
+            assert!((2..=1_000).contains(&most), "{function}, {event}: {most}");
+            at_once += most;
+        }
+        if at_once > 0 {
+            let reserved = template.number(&[&properties[..], &["ReservedConcurrentExecutions"]].concat());
+            assert!(at_once <= reserved, "{function}: mappings ask for {at_once} of {reserved}");
+        }
+    }
+}
+
+#[test]
+fn what_fails_goes_from_the_lanes_to_the_dead_letters_to_people() {
+    let template = Template::load();
+    let redrive = |queue, key| template.find(&["Resources", queue, "Properties", "RedrivePolicy", key]);
+    for (queue, target) in
+        [("HighQueue", "DeadLetterQueue"), ("StandardQueue", "DeadLetterQueue"), ("DeadLetterQueue", "ParkedQueue")]
+    {
+        assert_eq!(redrive(queue, "deadLetterTargetArn").unwrap(), format!("!GetAtt {target}.Arn"));
+        assert!((1..=1_000).contains(&redrive(queue, "maxReceiveCount").unwrap().parse::<u32>().unwrap()));
+        // Who may redrive there is named by the queue's name.
+        let name = template.get(&["Resources", queue, "Properties", "QueueName"]).trim_start_matches("!Sub ");
+        let allowed = template.list(&["Resources", target, "Properties", "RedriveAllowPolicy", "sourceQueueArns"]);
+        assert!(allowed.iter().any(|arn| arn.ends_with(&format!(":{name}"))), "{queue} may not redrive to {target}");
+    }
+    assert_eq!(redrive("ParkedQueue", "deadLetterTargetArn"), None);
+    let dead_letter = ["Resources", "DeadLetterFunction", "Properties", "RecursiveLoop"];
+    assert_eq!(template.get(&dead_letter), "Allow");
+    let queues = template.resources("AWS::SQS::Queue");
+    assert_eq!(queues.len(), 4);
+    for queue in queues {
+        assert_eq!(
+            template.list(&["Resources", &format!("{queue}Policy"), "Properties", "Queues"]),
+            [format!("!Ref {queue}")]
+        );
+    }
+}
+
+#[test]
+fn every_alarm_names_a_runbook_that_is_there_and_every_runbook_has_an_alarm() {
+    let template = Template::load();
+    let mut named = BTreeSet::new();
+    let alarms = template.resources("AWS::CloudWatch::Alarm");
+    assert!(alarms.len() >= 9, "{alarms:?}");
+    for alarm in alarms {
+        let description = template.get(&["Resources", alarm, "Properties", "AlarmDescription"]);
+        let (_, runbook) = description.split_once(" Runbook ").unwrap_or_else(|| panic!("{alarm} names no runbook"));
+        let text = read(&root().join(runbook));
+        let name = alarm.trim_end_matches("Alarm");
+        assert!(text.contains(&format!("`{name}`")), "{runbook} says nothing about {name}");
+        named.insert(runbook.to_owned());
+    }
+    for entry in std::fs::read_dir(root().join("infra/runbooks")).unwrap() {
+        let file = format!("infra/runbooks/{}", entry.unwrap().file_name().to_string_lossy());
+        assert!(named.contains(&file), "no alarm leads to {file}");
+    }
+}
+
+#[test]
+fn the_api_has_the_routes_that_ingest_knows() {
+    let template = Template::load();
+    let events = ["Resources", "IngestFunction", "Properties", "Events"];
+    let routes: BTreeSet<String> = template
+        .keys(&events)
+        .into_iter()
+        .map(|event| {
+            let property = |key| template.get(&[&events[..], &[event, "Properties", key]].concat());
+            assert_eq!((property("PayloadFormatVersion"), property("ApiId")), ("2.0", "!Ref Api"));
+            format!("{} {}", property("Method"), property("Path"))
+        })
+        .collect();
+    let known = ["GET /v1/payments", "GET /v1/payments/{id}", "POST /v1/payments", "POST /v1/payments/{id}/cancel"];
+    assert_eq!(routes, known.map(str::to_owned).into());
+}
