@@ -128,7 +128,6 @@ struct Sum {
 impl Sum {
     fn add(&mut self, report: &Report) {
         self.runs += 1;
-
         self.virtual_ms += report.virtual_ms;
         self.injected += report.injected;
         self.crashes += report.crashes;
