@@ -3,6 +3,7 @@
 mod failures;
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -73,6 +74,17 @@ impl Lossy for Aws {
 async fn aws_keeps_the_contract_of_a_store() {
     let aws = Aws::start().await;
     store_contract(&aws.store()).await;
+}
+
+/// As the functions' own processes reach it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn aws_keeps_the_contract_of_a_store_over_http() {
+    let aws = Aws::start().await;
+    let endpoint = aws.embedded.serve((Ipv4Addr::LOCALHOST, 0).into()).await.unwrap();
+    let clients = Clients::new(&endpoint.config("over-http"));
+    store_contract(&DynamoStore::new(clients.dynamodb, PAYMENTS_TABLE)).await;
+    let calls = aws.embedded.calls();
+    assert!(calls.keys().all(|(label, _)| label == "over-http") && !calls.is_empty(), "{calls:?}");
 }
 
 #[tokio::test]

@@ -8,9 +8,11 @@ mod connector;
 mod faults;
 mod messages;
 mod queues;
+mod server;
 mod tables;
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use aws::queue::QueueUrls;
@@ -23,6 +25,7 @@ use aws_sdk_dynamodb::types::{
 use aws_sdk_sqs::types::QueueAttributeName;
 
 pub use faults::{Fault, Faults, When};
+pub use server::Endpoint;
 
 use connector::{Inside, LabelledClient};
 
@@ -100,6 +103,12 @@ impl Embedded {
     /// Credentials that sign requests and open nothing.
     pub fn credentials() -> SharedCredentialsProvider {
         SharedCredentialsProvider::new(Credentials::new("embedded", "embedded", None, None, "embedded"))
+    }
+
+    /// Answers over HTTP too, on `address` (port 0 for any free one). Calls are counted under the access key that signs
+    /// them.
+    pub async fn serve(&self, address: SocketAddr) -> std::io::Result<Endpoint> {
+        Endpoint::start(Arc::clone(&self.inside), address).await
     }
 
     /// How often each (label, operation) was called, retries by the SDK included.

@@ -63,7 +63,7 @@ impl Inside {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn answer(&self, label: &str, request: MockRequest) -> Result<MockResponse, ConnectorError> {
+    pub(super) async fn answer(&self, label: &str, request: MockRequest) -> Result<MockResponse, ConnectorError> {
         let target = request.headers.get("x-amz-target").and_then(|value| value.to_str().ok());
         let (service, operation) = target.and_then(|target| target.split_once('.')).unwrap_or_default();
         let (service, operation) = (Service::of(service), operation.to_owned());
