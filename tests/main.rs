@@ -1,10 +1,12 @@
 //! Every test of the workspace that crosses a room, in one binary.
 //!
 //! `domain` holds the core to its rules, `contract` the ports' implementations to theirs, `provider` the adapter to
-//! what a provider may do, `flow` the handlers to the invariants in simulation, and `layout` the rooms to their order.
+//! what a provider may do, `flow` the handlers to the invariants in simulation, `local` the whole system on this machine
+//! to its bad days, and `layout` the rooms to their order.
 
 mod contract;
 mod domain;
 mod flow;
 mod layout;
+mod local;
 mod provider;

@@ -2,6 +2,8 @@
 //!
 //! Nothing here is ever deployed, and nothing that is deployed depends on it.
 
+pub mod account;
+pub mod books;
 pub mod client;
 pub mod demo;
 pub mod embedded;
@@ -10,7 +12,11 @@ pub mod load;
 pub mod local;
 pub mod mapping;
 pub mod merchants;
+pub mod ops;
+pub mod outcome;
+pub mod progress;
 pub mod sandbox;
+pub mod sender;
 pub mod simulate;
 pub mod summary;
 pub mod transactions;

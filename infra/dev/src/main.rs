@@ -6,8 +6,9 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use dev::local::provider::{KEY_VARIABLE, LISTENING};
+use dev::ops::{get, list, merchant, replay};
 use dev::sandbox::{Fault, Faults, Sandbox, SandboxSettings, parse_fault};
-use dev::{demo, simulate, up};
+use dev::{demo, load, simulate, up};
 
 /// Sluice on this machine, without an AWS account.
 #[derive(Parser)]
@@ -22,7 +23,17 @@ enum Command {
     /// Sends a file of payments through the whole system to a provider that misbehaves, and checks the books.
     Demo(DemoArguments),
     /// Keeps the whole system running until it is interrupted, for requests by hand.
-    Up(UpArguments),
+    Up(up::Arguments),
+    /// Sends a file of payments to a running system and says what became of them.
+    Load(load::Arguments),
+    /// One payment as it stands.
+    Get(get::Arguments),
+    /// The payments that wait, for something or for a person.
+    List(list::Arguments),
+    /// Puts everything parked back to work, as "Start DLQ redrive" does; with --dry-run only says what that would do.
+    Replay(replay::Arguments),
+    /// Gives a merchant an API key, or takes one back.
+    Merchant(merchant::Arguments),
     /// Plays the real handlers in virtual time over ports that misbehave, and checks the invariants after each step.
     Simulate(SimulateArguments),
     /// Runs the sandbox provider until it is interrupted. Its key is taken from SANDBOX_KEY.
@@ -43,26 +54,6 @@ struct DemoArguments {
     /// Nothing goes wrong: what an ordinary payment costs.
     #[arg(long)]
     calm: bool,
-}
-
-#[derive(Args)]
-struct UpArguments {
-    /// Where merchants send their payments.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
-    listen: SocketAddr,
-    /// Where the sandbox provider listens.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8090", conflicts_with = "provider_url")]
-    provider_listen: SocketAddr,
-    /// Calls a second that the provider allows.
-    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]
-    provider_rate: u32,
-    /// Another provider that speaks the contract of infra/provider-openapi.yaml, instead of the sandbox; its key is taken
-    /// from SANDBOX_KEY.
-    #[arg(long, value_name = "URL")]
-    provider_url: Option<String>,
-    /// How often the sandbox misbehaves in one way, such as drop_after=0.02; may be given for each way.
-    #[arg(long = "fault", value_name = "NAME=SHARE", value_parser = parse_fault, conflicts_with = "provider_url")]
-    faults: Vec<(Fault, f64)>,
 }
 
 #[derive(Args)]
@@ -133,10 +124,12 @@ fn main() -> ExitCode {
             Command::Demo(DemoArguments { rate, seed, file, calm }) => {
                 demo::run(demo::Options { rate_per_second: rate, seed, file, calm }).await
             }
-            Command::Up(arguments) => {
-                let UpArguments { listen, provider_listen, provider_rate, provider_url, faults } = arguments;
-                up::run(up::Options { listen, provider_listen, provider_rate, provider_url, faults }).await
-            }
+            Command::Up(arguments) => up::run(arguments).await,
+            Command::Load(arguments) => load::run(arguments).await,
+            Command::Get(arguments) => get::run(&arguments).await,
+            Command::List(arguments) => list::run(&arguments).await,
+            Command::Merchant(arguments) => merchant::run(&arguments).await,
+            Command::Replay(arguments) => replay::run(&arguments).await,
             Command::Sandbox(arguments) => sandbox(arguments).await,
             // Virtual time has a runtime of its own, and none may be under way around it.
             Command::Simulate(arguments) => {
