@@ -1,11 +1,14 @@
 //! Which AWS a command talks to: the one that `cargo dev up` keeps, or a real account.
 
+use std::error::Error;
+use std::fmt;
+
 use aws::clients::Clients;
 use aws::queue::{QueueUrls, SqsQueue};
 use aws::store::DynamoStore;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
-use aws_sdk_dynamodb::error::DisplayErrorContext;
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use clap::Args;
 
 use crate::embedded::{GATES_TABLE, MERCHANTS_TABLE, PAYMENTS_TABLE, REGION};
@@ -68,7 +71,7 @@ impl Account {
                 format!(
                     "no Sluice answers as AWS at {endpoint}: start it with `cargo dev up`, or name another with \
                      --aws-endpoint ({})",
-                    DisplayErrorContext(&error)
+                    why(&error)
                 )
             })?;
             output.queue_url.ok_or_else(|| format!("the queue {name} at {endpoint} has no URL"))
@@ -126,5 +129,26 @@ impl Account {
     /// The lanes and the DLQ.
     pub fn queue(&self) -> SqsQueue {
         SqsQueue::new(self.clients.sqs.clone(), self.queues.clone())
+    }
+}
+
+/// Why a call to AWS failed, in one line for a person: what the service said, or the innermost cause.
+pub fn why<E, R>(error: &SdkError<E, R>) -> String
+where
+    E: ProvideErrorMetadata + Error + 'static,
+    R: fmt::Debug,
+{
+    match error.as_service_error() {
+        Some(said) => {
+            let (code, message) = (said.code().unwrap_or("no code"), said.message().unwrap_or("no message"));
+            format!("{code}: {message}")
+        }
+        None => {
+            let mut innermost: &dyn Error = error;
+            while let Some(source) = innermost.source() {
+                innermost = source;
+            }
+            innermost.to_string()
+        }
     }
 }

@@ -5,7 +5,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::error::DisplayErrorContext;
 use aws_sdk_dynamodb::types::AttributeValue;
 use payments::id::{MerchantId, Nonce};
 use payments::merchant::{ApiKeyHash, Merchant};
@@ -13,6 +12,7 @@ use payments::payment::Kind;
 use payments::ports::Entropy;
 use serde::Deserialize;
 
+use crate::account::why;
 use crate::transactions::Transaction;
 
 /// The API keys of merchants.
@@ -74,7 +74,7 @@ pub async fn create<E: Entropy>(
             .set_item(Some(item(&record)))
             .send()
             .await
-            .map_err(|error| format!("cannot create merchant {merchant}: {}", DisplayErrorContext(&error)))?;
+            .map_err(|error| format!("cannot create merchant {merchant}: {}", why(&error)))?;
         keys.insert(merchant.clone(), key.into());
     }
     Ok(keys)

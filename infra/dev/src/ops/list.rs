@@ -59,7 +59,11 @@ pub async fn run(arguments: &Arguments) -> Result<(), String> {
         println!("{}", line(payment));
     }
     let count = found.len();
-    println!("{count} payments{}", if is_cut { ", and more: raise --limit" } else { "" });
+    println!(
+        "{count} payment{}{}",
+        if count == 1 { "" } else { "s" },
+        if is_cut { ", and more: raise --limit" } else { "" }
+    );
     Ok(())
 }
 

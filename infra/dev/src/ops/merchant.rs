@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 
 use aws::system::SystemEntropy;
-use aws_sdk_dynamodb::error::DisplayErrorContext;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use clap::{Args, Subcommand};
 use payments::id::MerchantId;
 use payments::merchant::ApiKeyHash;
 
-use crate::account::{Account, AccountArguments};
+use crate::account::{Account, AccountArguments, why};
 use crate::merchants::{self, Permissions};
 
 /// How long a key still works after it was taken back, in seconds: `ingest` believes a record for so long.
@@ -81,7 +80,7 @@ pub async fn revoke(account: &Account, key: &str) -> Result<String, String> {
             .key("key_hash", AttributeValue::S(hash))
             .return_values(ReturnValue::AllOld);
         let output = delete.send().await;
-        let output = output.map_err(|error| format!("cannot take the key back: {}", DisplayErrorContext(&error)))?;
+        let output = output.map_err(|error| format!("cannot take the key back: {}", why(&error)))?;
         let merchant = output.attributes.unwrap_or_default().remove("merchant");
         if let Some(Ok(merchant)) = merchant.as_ref().map(|merchant| merchant.as_s()) {
             return Ok(merchant.clone());

@@ -5,11 +5,10 @@ pub mod list;
 pub mod merchant;
 pub mod replay;
 
-use aws_sdk_dynamodb::error::DisplayErrorContext;
 use aws_sdk_dynamodb::types::AttributeValue;
 use payments::id::PaymentId;
 
-use crate::account::Account;
+use crate::account::{Account, why};
 use crate::embedded::OPEN_INDEX;
 
 /// The payments under one key of the index, oldest first.
@@ -25,7 +24,7 @@ async fn indexed(account: &Account, shard: &str) -> Result<Vec<PaymentId>, Strin
     let mut items = request.into_paginator().items().send();
     let mut found = Vec::new();
     while let Some(item) = items.next().await {
-        let item = item.map_err(|error| format!("cannot read the index: {}", DisplayErrorContext(&error)))?;
+        let item = item.map_err(|error| format!("cannot read the index: {}", why(&error)))?;
         let id = item.get("id").and_then(|id| id.as_s().ok()).cloned().unwrap_or_default();
         found.push(PaymentId::new(id).map_err(|error| format!("the index holds an id that is none: {error}"))?);
     }

@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use aws::settings::DeadLetterSettings;
 use aws::system::{SystemClock, SystemEntropy};
-use aws_sdk_sqs::error::DisplayErrorContext;
 use clap::Args;
 use payments::id::PaymentId;
 use payments::message::Message;
@@ -21,7 +20,7 @@ use payments::time::Timestamp;
 use payments::transition::Event;
 
 use super::indexed;
-use crate::account::{Account, AccountArguments};
+use crate::account::{Account, AccountArguments, why};
 use crate::local::settings;
 use parked::{Content, Parked};
 pub use preview::{Preview, Would, preview};
@@ -181,10 +180,10 @@ async fn move_all(account: &Account, parked: &Parked<'_>) -> Result<i64, String>
     let arn = parked.arn().await?;
     let sqs = &account.clients.sqs;
     let task = sqs.start_message_move_task().source_arn(&arn).max_number_of_messages_per_second(MOVES_PER_SECOND);
-    task.send().await.map_err(|error| format!("the move cannot be started: {}", DisplayErrorContext(&error)))?;
+    task.send().await.map_err(|error| format!("the move cannot be started: {}", why(&error)))?;
     loop {
         let tasks = sqs.list_message_move_tasks().source_arn(&arn).max_results(10).send().await;
-        let tasks = tasks.map_err(|error| format!("the move cannot be followed: {}", DisplayErrorContext(&error)))?;
+        let tasks = tasks.map_err(|error| format!("the move cannot be followed: {}", why(&error)))?;
         // In no order that is promised.
         let newest = tasks.results().iter().max_by_key(|task| task.started_timestamp());
         let Some(task) = newest else { return Err("the move is not listed".to_owned()) };

@@ -3,11 +3,10 @@
 use std::collections::BTreeSet;
 
 use aws_sdk_sqs::Client;
-use aws_sdk_sqs::error::DisplayErrorContext;
 use aws_sdk_sqs::types::QueueAttributeName;
 use payments::message::{Message, NotOurs};
 
-use crate::account::Account;
+use crate::account::{Account, why};
 
 /// How long what was looked at stays hidden if this process dies in between, in seconds.
 const LOOK_SECONDS: i32 = 60;
@@ -37,7 +36,7 @@ impl<'a> Parked<'a> {
     pub(super) async fn arn(&self) -> Result<String, String> {
         let request = self.sqs.get_queue_attributes().queue_url(self.url).attribute_names(QueueAttributeName::QueueArn);
         let output = request.send().await;
-        let output = output.map_err(|error| format!("cannot ask the parked queue: {}", DisplayErrorContext(&error)))?;
+        let output = output.map_err(|error| format!("cannot ask the parked queue: {}", why(&error)))?;
         let arn = output.attributes.unwrap_or_default().remove(&QueueAttributeName::QueueArn);
         arn.ok_or_else(|| "the parked queue has no ARN".to_owned())
     }
@@ -50,8 +49,7 @@ impl<'a> Parked<'a> {
         while empty < EMPTY_LOOKS {
             let request = self.sqs.receive_message().queue_url(self.url).max_number_of_messages(10);
             let output = request.visibility_timeout(LOOK_SECONDS).send().await;
-            let output = output
-                .map_err(|error| format!("cannot look into the parked queue: {}", DisplayErrorContext(&error)))?;
+            let output = output.map_err(|error| format!("cannot look into the parked queue: {}", why(&error)))?;
             let messages = output.messages.unwrap_or_default();
             empty = if messages.is_empty() { empty + 1 } else { 0 };
             for message in messages {
@@ -66,10 +64,7 @@ impl<'a> Parked<'a> {
             let show = self.sqs.change_message_visibility().queue_url(self.url).receipt_handle(handle);
             let shown = show.visibility_timeout(0).send().await;
             shown.map_err(|error| {
-                format!(
-                    "what was looked at stays hidden for {LOOK_SECONDS} s, then try again: {}",
-                    DisplayErrorContext(&error)
-                )
+                format!("what was looked at stays hidden for {LOOK_SECONDS} s, then try again: {}", why(&error))
             })?;
         }
         Ok(found)
