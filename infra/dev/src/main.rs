@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use dev::local::provider::{KEY_VARIABLE, LISTENING};
 use dev::sandbox::{Fault, Faults, Sandbox, SandboxSettings, parse_fault};
-use dev::{demo, simulate, up};
+use dev::{demo, model_check, simulate, up};
 
 /// Sluice on this machine, without an AWS account.
 #[derive(Parser)]
@@ -25,6 +25,8 @@ enum Command {
     Up(UpArguments),
     /// Plays the real handlers in virtual time over ports that misbehave, and checks the invariants after each step.
     Simulate(SimulateArguments),
+    /// Explores every order of one payment's steps under the deployed rules, and judges the invariants in every state.
+    Model(ModelArguments),
     /// Runs the sandbox provider until it is interrupted. Its key is taken from SANDBOX_KEY.
     Sandbox(SandboxArguments),
 }
@@ -89,6 +91,14 @@ struct SimulateArguments {
 }
 
 #[derive(Args)]
+struct ModelArguments {
+    /// What to explore: small, large, or one set of bounds: race, queues or clocks, with changes such as
+    /// queues,cancels=1,skew=1.
+    #[arg(long, value_name = "BOUNDS", default_value = "small", value_parser = model_check::parse)]
+    bounds: model_check::Explored,
+}
+
+#[derive(Args)]
 struct SandboxArguments {
     /// Where to listen; port 0 takes any free one.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8081")]
@@ -137,6 +147,7 @@ fn main() -> ExitCode {
                 let UpArguments { listen, provider_listen, provider_rate, provider_url, faults } = arguments;
                 up::run(up::Options { listen, provider_listen, provider_rate, provider_url, faults }).await
             }
+            Command::Model(ModelArguments { bounds }) => model_check::run(&bounds),
             Command::Sandbox(arguments) => sandbox(arguments).await,
             // Virtual time has a runtime of its own, and none may be under way around it.
             Command::Simulate(arguments) => {
