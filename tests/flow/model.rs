@@ -195,6 +195,19 @@ fn a_dead_letter_dropped_while_its_payment_is_unknown_is_found() {
 }
 
 #[test]
+fn a_heal_that_is_taken_for_one_of_another_message_is_found() {
+    fn wrong(payment: &Payment, event: &Event<'_>, moment: &Moment<'_>) -> Step {
+        match (event, &payment.heal) {
+            (Event::Heal { replaces: Some(it) }, Some(heal)) if heal.message_id.as_deref() != Some(it.message_id) => {
+                Step::Keep(Kept::HealedElsewhere)
+            }
+            _ => transition(payment, event, moment),
+        }
+    }
+    breaks(with(wrong), "I4: ");
+}
+
+#[test]
 fn a_version_that_is_not_raised_is_found() {
     fn wrong(payment: &Payment, event: &Event<'_>, moment: &Moment<'_>) -> Step {
         match (event, transition(payment, event, moment)) {

@@ -92,7 +92,7 @@ struct SimulateArguments {
 
 #[derive(Args)]
 struct ModelArguments {
-    /// What to explore: small, large, or one set of bounds: race, queues or clocks, with changes such as
+    /// What to explore: small, large, or one set of bounds: race, queues, clocks or heals, with changes such as
     /// queues,cancels=1,skew=1.
     #[arg(long, value_name = "BOUNDS", default_value = "small", value_parser = model_check::parse)]
     bounds: model_check::Explored,

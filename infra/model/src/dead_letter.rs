@@ -32,7 +32,9 @@ impl PaymentModel {
             }
             DeadLetter::Sending { .. } => {
                 may(DeadLetterAct::Send);
-                may(DeadLetterAct::SendThenDie);
+                if world.has_room(&self.bounds) {
+                    may(DeadLetterAct::SendThenDie);
+                }
             }
         }
         may(DeadLetterAct::Crash);
@@ -49,7 +51,16 @@ impl PaymentModel {
             (DeadLetterAct::Land(landing), DeadLetter::Writing { hand, deed, write }) => {
                 self.land_judgement(world, landing, hand, deed, write);
             }
-            (DeadLetterAct::Send, DeadLetter::Sending { .. }) => {
+            (DeadLetterAct::Send, DeadLetter::Sending { hand }) => {
+                if !world.has_room(&self.bounds)
+                    && let MessageId::At(place) = hand.id
+                {
+                    // The new one has the room of the one that it replaces.
+                    world.forget(usize::from(place));
+                    world.send(&self.bounds);
+                    world.let_go_of_dead_letter();
+                    return;
+                }
                 world.send(&self.bounds);
                 if let DeadLetter::Sending { hand } = world.dead_letter {
                     self.done(world, hand, false);
@@ -162,6 +173,7 @@ impl PaymentModel {
     pub(crate) fn message_actions(&self, world: &World, actions: &mut Vec<Action>) {
         for place in 0..self.bounds.messages {
             let Some(message) = world.messages[usize::from(place)] else { continue };
+            let may_move = world.replays > 0 && (world.item.state == State::Parked || self.bounds.moves_of_open > 0);
             let mut may = |act| actions.push(Action::Message(act));
             match message.place {
                 Place::Lane => {
@@ -174,12 +186,12 @@ impl PaymentModel {
                     if self.bounds.strays > 0 {
                         may(MessageAct::Redrive(place));
                     }
-                    if world.replays > 0 {
+                    if may_move {
                         may(MessageAct::Move(place, Place::Lane));
                     }
                 }
                 Place::Parked => {
-                    if world.replays > 0 {
+                    if may_move {
                         may(MessageAct::Move(place, Place::Lane));
                         may(MessageAct::Move(place, Place::DeadLetters));
                     }

@@ -8,6 +8,7 @@
 
 mod action;
 mod bounds;
+mod canonical;
 mod check;
 mod consumer;
 mod dead_letter;
@@ -18,6 +19,7 @@ mod payment_model;
 mod properties;
 mod provider;
 mod rules;
+mod tick;
 mod world;
 
 pub use bounds::Bounds;
