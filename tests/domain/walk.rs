@@ -177,8 +177,10 @@ impl Walk {
             self.claims[index].refused = true;
         }
         if !held.to_send && query == QueryAnswer::NotFound {
+            // What was not there when it was asked for may have come since, however late the answer is read.
+            let asked_at = self.claims[index].taken_at;
             for earlier in self.claims.iter_mut().filter(|held| held.to_send) {
-                earlier.absent |= self.now >= earlier.lease_until + self.policy.absence_bound_ms;
+                earlier.absent |= asked_at >= earlier.lease_until + self.policy.absence_bound_ms;
             }
         }
         (step, Some(held), mine)

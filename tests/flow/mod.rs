@@ -6,6 +6,7 @@ mod consumer;
 mod dead_letter;
 mod ingest;
 mod logs;
+mod model;
 mod reconcile;
 mod refunds;
 mod simulation;

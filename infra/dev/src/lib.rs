@@ -12,6 +12,7 @@ pub mod load;
 pub mod local;
 pub mod mapping;
 pub mod merchants;
+pub mod model_check;
 pub mod ops;
 pub mod outcome;
 pub mod progress;

@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use dev::local::provider::{KEY_VARIABLE, LISTENING};
 use dev::ops::{get, list, merchant, replay};
 use dev::sandbox::{Fault, Faults, Sandbox, SandboxSettings, parse_fault};
-use dev::{demo, load, simulate, up};
+use dev::{demo, load, model_check, simulate, up};
 
 /// Sluice on this machine, without an AWS account.
 #[derive(Parser)]
@@ -36,6 +36,8 @@ enum Command {
     Merchant(merchant::Arguments),
     /// Plays the real handlers in virtual time over ports that misbehave, and checks the invariants after each step.
     Simulate(SimulateArguments),
+    /// Explores every order of one payment's steps under the deployed rules, and judges the invariants in every state.
+    Model(ModelArguments),
     /// Runs the sandbox provider until it is interrupted. Its key is taken from SANDBOX_KEY.
     Sandbox(SandboxArguments),
 }
@@ -77,6 +79,14 @@ struct SimulateArguments {
     /// One crash, such as before:17 or after:17: before or after the run's 17th I/O.
     #[arg(long, value_name = "SIDE:IO", value_parser = simulate::parse_crash)]
     crash: Option<simulator::CrashPoint>,
+}
+
+#[derive(Args)]
+struct ModelArguments {
+    /// What to explore: small, large, or one set of bounds: race, queues, clocks or heals, with changes such as
+    /// queues,cancels=1,skew=1.
+    #[arg(long, value_name = "BOUNDS", default_value = "small", value_parser = model_check::parse)]
+    bounds: model_check::Explored,
 }
 
 #[derive(Args)]
@@ -130,6 +140,7 @@ fn main() -> ExitCode {
             Command::List(arguments) => list::run(&arguments).await,
             Command::Merchant(arguments) => merchant::run(&arguments).await,
             Command::Replay(arguments) => replay::run(&arguments).await,
+            Command::Model(ModelArguments { bounds }) => model_check::run(&bounds),
             Command::Sandbox(arguments) => sandbox(arguments).await,
             // Virtual time has a runtime of its own, and none may be under way around it.
             Command::Simulate(arguments) => {

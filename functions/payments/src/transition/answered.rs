@@ -84,7 +84,10 @@ fn not_found(payment: &Payment, moment: &Moment<'_>) -> Step {
         return absent(payment, moment);
     };
     let proved_at = written_until.plus_ms(moment.policy.absence_proof_ms());
-    if moment.now >= proved_at {
+    // What was not there when the provider was asked may be there by now, however late its answer is read or written
+    // down. The claim was taken before it was asked, so the bound has to have passed by then.
+    let claimed_at = payment.changed_at;
+    if claimed_at >= proved_at {
         return absent(payment, moment);
     }
     let mut draft = Draft::of(payment, moment);
