@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use dev::local::provider::{KEY_VARIABLE, LISTENING};
 use dev::sandbox::{Fault, Faults, Sandbox, SandboxSettings, parse_fault};
-use dev::{demo, simulate, up};
+use dev::{demo, plan, simulate, up};
 
 /// Sluice on this machine, without an AWS account.
 #[derive(Parser)]
@@ -25,6 +25,8 @@ enum Command {
     Up(UpArguments),
     /// Plays the real handlers in virtual time over ports that misbehave, and checks the invariants after each step.
     Simulate(SimulateArguments),
+    /// Says what to deploy for a provider and a sale, or checks a template's numbers against one another.
+    Plan(plan::Arguments),
     /// Runs the sandbox provider until it is interrupted. Its key is taken from SANDBOX_KEY.
     Sandbox(SandboxArguments),
 }
@@ -137,6 +139,7 @@ fn main() -> ExitCode {
                 let UpArguments { listen, provider_listen, provider_rate, provider_url, faults } = arguments;
                 up::run(up::Options { listen, provider_listen, provider_rate, provider_url, faults }).await
             }
+            Command::Plan(arguments) => plan::run(&arguments),
             Command::Sandbox(arguments) => sandbox(arguments).await,
             // Virtual time has a runtime of its own, and none may be under way around it.
             Command::Simulate(arguments) => {
