@@ -255,6 +255,12 @@ impl<'a> Reader<'a> {
                 concurrency: self.number(&concurrency, Some(Number::Concurrency(name))),
                 fails_in_part: listed.iter().any(|node| node.text() == Some("ReportBatchItemFailures")),
             };
+            // Where no window is set, the batch is what asks for one.
+            if template.at(&at("MaximumBatchingWindowInSeconds")).is_none()
+                && let Some(line) = self.lines.get(&Number::Batch(name)).copied()
+            {
+                self.lines.insert(Number::Window(name), line);
+            }
             found.push((name, mapping));
         }
         found
