@@ -7,8 +7,9 @@ use payments::payment::OPEN_SHARDS;
 use payments::plan::cost::{self, Item, WRITE_UNITS_PER_PAYMENT};
 use payments::plan::deployment::{Deployment, FunctionName, Number, QueueName};
 use payments::plan::flow::Flow;
+use payments::plan::formula::{looks_until, slot_room_ms};
 use payments::plan::price::{Dollars, US_EAST_1};
-use payments::plan::rules::{breaches, looks_until, slot_room_ms};
+use payments::plan::rules::breaches;
 use payments::plan::{Demand, Infeasible, Plan, quota};
 use proptest::prelude::*;
 

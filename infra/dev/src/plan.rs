@@ -3,6 +3,7 @@
 pub mod check;
 mod parse;
 mod print;
+mod reader;
 mod template;
 mod yaml;
 
