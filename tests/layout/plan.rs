@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 
 use dev::plan::check::{Report, check};
 use dev::plan::parameters;
+use dev::plan::parse::{duration_ms, rate};
 use payments::plan::{Plan, cost};
 use proptest::prelude::*;
 
@@ -27,6 +28,19 @@ fn said() -> Vec<(String, String)> {
 /// The lines that a template is refused at, with their texts.
 fn refused(text: &str, parameters: &[(String, String)]) -> Vec<(usize, String)> {
     check(text, parameters, NonZeroU32::new(5_000)).findings.into_iter().map(|it| (it.line, it.text)).collect()
+}
+
+#[test]
+fn times_and_rates_are_read_as_people_write_them() {
+    for (text, ms) in [("200ms", 200), ("2s", 2_000), ("15m", 900_000), ("24h", 86_400_000), ("90d", 7_776_000_000)] {
+        assert_eq!(duration_ms(text), Ok(ms));
+    }
+    assert_eq!(
+        (rate("5000"), rate("100000/s")),
+        (Ok(NonZeroU32::new(5_000).unwrap()), Ok(NonZeroU32::new(100_000).unwrap()))
+    );
+    assert!(["", "s", "2", "-2s", "2.5s", "2sec", "300000000000d"].iter().all(|text| duration_ms(text).is_err()));
+    assert!(["", "0", "/s", "5/m", "-1", "1000001"].iter().all(|text| rate(text).is_err()));
 }
 
 #[test]

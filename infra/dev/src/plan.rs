@@ -1,7 +1,7 @@
 //! `cargo dev plan`: what to deploy for a provider and a sale, and whether a template's numbers agree with one another.
 
 pub mod check;
-mod parse;
+pub mod parse;
 mod print;
 mod reader;
 mod template;
