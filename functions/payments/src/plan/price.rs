@@ -96,7 +96,8 @@ pub struct Prices {
 ///
 /// From the pages "Amazon API Gateway pricing", "AWS Lambda Pricing", "Amazon SQS pricing", "Pricing for On-Demand
 /// Capacity" (Amazon DynamoDB), "Amazon CloudWatch Pricing", "AWS Key Management Service pricing" and "AWS Secrets
-/// Manager pricing".
+/// Manager pricing". Several of these pages fill in their figures by Region in the browser; these were read where others
+/// quote them. What fair queues cost is the least certain: it is taken for every request of a message with a group.
 pub const US_EAST_1: Prices = Prices {
     region: "us-east-1",
     read_on: "2026-11-25",

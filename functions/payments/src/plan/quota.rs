@@ -1,6 +1,6 @@
 //! What AWS allows: the limits that a plan has to stay under, and the quotas that have to be raised before a sale.
 //!
-//! Each figure is named with the title of the AWS page that states it, as read on 2026-11-25.
+//! Each figure is named with the title of the AWS page that states it.
 
 /// Messages that a standard queue has in flight at most; beyond it polls bring nothing, without an error ("Amazon SQS
 /// standard queue quotas").
@@ -17,9 +17,9 @@ pub const RECEIVES_MIN: u64 = 5;
 pub const VISIBILITY_IN_TIMEOUTS: u64 = 6;
 /// The largest batch of a standard queue ("Lambda parameters for Amazon SQS event source mappings").
 pub const BATCH_MAX: u64 = 10_000;
-/// The largest batch that needs no window; above it the window is at least one second ("CreateEventSourceMapping").
+/// The largest batch that needs no window; above it the window is at least one second ("EventSourceMappingConfiguration").
 pub const BATCH_WITHOUT_WINDOW_MAX: u64 = 10;
-/// The longest batching window in seconds ("CreateEventSourceMapping").
+/// The longest batching window in seconds ("EventSourceMappingConfiguration").
 pub const WINDOW_SECONDS_MAX: u64 = 300;
 /// The least that a mapping's MaximumConcurrency may be ("AWS::Lambda::EventSourceMapping ScalingConfig").
 pub const MAPPING_CONCURRENCY_MIN: u64 = 2;

@@ -254,7 +254,7 @@ fn call(deployment: &Deployment, found: &mut Breaches) {
     }
 }
 
-/// "Using dead-letter queues in Amazon SQS": a standard queue's message expires by its first send, wherever it is
+/// "Setting-up dead-letter queue retention in Amazon SQS": a standard queue's message expires by its first send, wherever it is
 /// moved, so that a target that keeps for less loses what it has just been given.
 fn retention(deployment: &Deployment, name: QueueName, found: &mut Breaches) {
     let Some(queue) = deployment.queues.get(&name) else { return };
