@@ -103,6 +103,7 @@ impl Template {
 
     fn number(&self, path: &[&str]) -> u64 {
         let text = self.get(path);
+        let text = if text.starts_with("!Ref ") { self.resolve(text) } else { text.to_owned() };
         text.parse().unwrap_or_else(|_| panic!("{} is {text:?}, not a number", path.join("/")))
     }
 
@@ -382,8 +383,8 @@ fn queues_functions_and_mappings_fit_together() {
             let path = [&properties[..], &["Events", event, "Properties"]].concat();
             let at = |key: &'static [&'static str]| [&path[..], key].concat();
             let queue = template.get(&at(&["Queue"])).trim_start_matches("!GetAtt ").trim_end_matches(".Arn");
-            let window =
-                template.find(&at(&["MaximumBatchingWindowInSeconds"])).map_or(0, |text| text.parse().unwrap());
+            let window_path = at(&["MaximumBatchingWindowInSeconds"]);
+            let window = template.find(&window_path).map_or(0, |_| template.number(&window_path));
             let visibility = template.number(&["Resources", queue, "Properties", "VisibilityTimeout"]);
             assert!(visibility >= 6 * timeout + window, "{queue}: {visibility} s for {function}'s {timeout} s");
             let batch = template.number(&at(&["BatchSize"]));
@@ -407,7 +408,8 @@ fn what_fails_goes_from_the_lanes_to_the_dead_letters_to_people() {
         [("HighQueue", "DeadLetterQueue"), ("StandardQueue", "DeadLetterQueue"), ("DeadLetterQueue", "ParkedQueue")]
     {
         assert_eq!(redrive(queue, "deadLetterTargetArn").unwrap(), format!("!GetAtt {target}.Arn"));
-        assert!((1..=1_000).contains(&redrive(queue, "maxReceiveCount").unwrap().parse::<u32>().unwrap()));
+        let receives = template.number(&["Resources", queue, "Properties", "RedrivePolicy", "maxReceiveCount"]);
+        assert!((1..=1_000).contains(&receives));
         // Who may redrive there is named by the queue's name.
         let name = template.get(&["Resources", queue, "Properties", "QueueName"]).trim_start_matches("!Sub ");
         let allowed = template.list(&["Resources", target, "Properties", "RedriveAllowPolicy", "sourceQueueArns"]);

@@ -14,6 +14,7 @@ pub mod merchant;
 pub mod message;
 pub mod money;
 pub mod payment;
+pub mod plan;
 pub mod policy;
 pub mod ports;
 pub mod request;

@@ -1,5 +1,12 @@
 //! The numbers that decisions depend on, one set for each provider. All of them come from settings; none is guessed.
 
+/// Kept at the end of a consumer's invocation for what is left to hide and to answer.
+pub const ANSWER_ALLOWANCE_MS: u64 = 500;
+/// How long a message of a newer version waits in its lane before it is looked at again, in seconds.
+pub const NEWER_VERSION_LOOK_SECONDS: u32 = 60;
+/// How long a dead letter waits for an item that is not there yet before it is looked at again, in seconds.
+pub const MISSING_ITEM_LOOK_SECONDS: u32 = 30;
+
 /// What a provider promises and how long we wait for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {

@@ -15,6 +15,7 @@ pub mod merchants;
 pub mod model_check;
 pub mod ops;
 pub mod outcome;
+pub mod plan;
 pub mod progress;
 pub mod sandbox;
 pub mod sender;

@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use dev::local::provider::{KEY_VARIABLE, LISTENING};
 use dev::ops::{get, list, merchant, replay};
 use dev::sandbox::{Fault, Faults, Sandbox, SandboxSettings, parse_fault};
-use dev::{demo, load, model_check, simulate, up};
+use dev::{demo, load, model_check, plan, simulate, up};
 
 /// Sluice on this machine, without an AWS account.
 #[derive(Parser)]
@@ -38,6 +38,8 @@ enum Command {
     Simulate(SimulateArguments),
     /// Explores every order of one payment's steps under the deployed rules, and judges the invariants in every state.
     Model(ModelArguments),
+    /// Says what to deploy for a provider and a sale, or checks a template's numbers against one another.
+    Plan(plan::Arguments),
     /// Runs the sandbox provider until it is interrupted. Its key is taken from SANDBOX_KEY.
     Sandbox(SandboxArguments),
 }
@@ -141,6 +143,7 @@ fn main() -> ExitCode {
             Command::Merchant(arguments) => merchant::run(&arguments).await,
             Command::Replay(arguments) => replay::run(&arguments).await,
             Command::Model(ModelArguments { bounds }) => model_check::run(&bounds),
+            Command::Plan(arguments) => plan::run(&arguments),
             Command::Sandbox(arguments) => sandbox(arguments).await,
             // Virtual time has a runtime of its own, and none may be under way around it.
             Command::Simulate(arguments) => {
