@@ -113,3 +113,25 @@ fn a_secret_is_never_shown() {
     assert!(!format!("{settings:?}").contains("key_0123456789"));
     assert_eq!(settings.provider_key, Secret::new("key_0123456789"));
 }
+
+#[test]
+fn callbacks_need_a_key_that_nobody_can_guess_and_are_off_without_one() {
+    const KEY: &str = "callback_key_0123456789abcdefghij";
+    let none = IngestSettings::from(with(&[])).unwrap();
+    assert_eq!(none.callbacks, None);
+    let callbacks = IngestSettings::from(with(&[("CALLBACK_KEY", Some(KEY))])).unwrap().callbacks.unwrap();
+    assert_eq!((callbacks.provider_name.as_str(), callbacks.key.reveal()), ("acme", KEY));
+    assert_eq!(callbacks.previous_key, None);
+    let refused = |changes: &[(&str, Option<&str>)]| {
+        let problems = IngestSettings::from(with(changes)).unwrap_err().problems;
+        assert!(!format!("{problems:?}").contains("0123456789"), "{problems:?}");
+        problems.len()
+    };
+    assert_eq!(refused(&[("CALLBACK_KEY_PREVIOUS", Some(KEY))]), 1, "the previous one alone");
+    assert_eq!(refused(&[("CALLBACK_KEY", Some("0123456789"))]), 1, "too short");
+    assert_eq!(
+        refused(&[("CALLBACK_KEY", Some(KEY)), ("CALLBACK_KEY_PREVIOUS", Some("0123456789 0123456789 0123456789"))]),
+        1
+    );
+    assert!(refused(&[("CALLBACK_KEY", Some(""))]) > 0, "empty is a mistake, not a choice");
+}

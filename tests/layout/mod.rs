@@ -14,11 +14,11 @@ const ROOMS: [(&str, &[&str]); 11] = [
     ("aws", &["payments"]),
     ("batch", &["payments"]),
     ("providers", &["payments"]),
-    ("ingest", &["payments", "aws"]),
+    ("ingest", &["payments", "aws", "providers"]),
     ("consumer", &["payments", "aws", "batch", "providers"]),
     ("dead_letter", &["payments", "aws", "batch"]),
     ("reconcile", &["payments", "aws"]),
-    ("simulator", &["payments", "batch", "ingest", "consumer", "dead_letter", "reconcile"]),
+    ("simulator", &["payments", "batch", "providers", "ingest", "consumer", "dead_letter", "reconcile"]),
     ("dev", &["payments", "aws", "batch", "providers", "ingest", "consumer", "dead_letter", "reconcile", "simulator"]),
     (
         "tests",

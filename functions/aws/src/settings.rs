@@ -55,9 +55,25 @@ pub struct IngestSettings {
     pub merchants_table: String,
     /// `HIGH_QUEUE_URL` and `STANDARD_QUEUE_URL`.
     pub queues: QueueUrls,
+    /// How the provider's callbacks are known, if it makes any.
+    pub callbacks: Option<CallbackSettings>,
     /// The provider's numbers.
     pub policy: Policy,
 }
+
+/// How a provider's callbacks are known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallbackSettings {
+    /// `PROVIDER_NAME`: part of the path that it calls.
+    pub provider_name: String,
+    /// `CALLBACK_KEY`: what it signs with. Without it no callback is taken.
+    pub key: Secret,
+    /// `CALLBACK_KEY_PREVIOUS`: what it signed with before, while the key is being changed.
+    pub previous_key: Option<Secret>,
+}
+
+/// Fewest characters of a callback's key: as many as HMAC-SHA256's output has bytes (RFC 2104, section 3).
+const CALLBACK_KEY_CHARS_MIN: usize = 32;
 
 /// What `consumer` needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -139,6 +155,7 @@ impl IngestSettings {
             payments_table: reader.name("PAYMENTS_TABLE"),
             merchants_table: reader.name("MERCHANTS_TABLE"),
             queues: queues(&mut reader, false),
+            callbacks: callbacks(&mut reader),
             policy: policy(&mut reader),
         };
         reader.finish(settings)
@@ -225,6 +242,17 @@ fn queues(reader: &mut Reader<'_>, with_dead_letter: bool) -> QueueUrls {
         "HIGH_QUEUE_URL, STANDARD_QUEUE_URL and DEAD_LETTER_QUEUE_URL name the same queue twice: each needs its own",
     );
     urls
+}
+
+fn callbacks(reader: &mut Reader<'_>) -> Option<CallbackSettings> {
+    let provider_name = reader.name("PROVIDER_NAME");
+    let mut key = |name| reader.optional_secret(name, CALLBACK_KEY_CHARS_MIN).map(Secret::new);
+    let (key, previous_key) = (key("CALLBACK_KEY"), key("CALLBACK_KEY_PREVIOUS"));
+    reader.require(
+        key.is_some() || previous_key.is_none(),
+        "CALLBACK_KEY_PREVIOUS is given without CALLBACK_KEY: give the key in use, or neither",
+    );
+    key.map(|key| CallbackSettings { provider_name, key, previous_key })
 }
 
 /// Each field's setting has the field's name in upper case.
