@@ -92,7 +92,7 @@ impl<S: Store, Q: Queue, C: Clock, E: Entropy> DeadLetter<S, Q, C, E> {
             payment_id = payment.id.as_str(),
             state = payment.state.as_str(),
             reason = payment.reason.as_str(),
-            triage = ?decided,
+            triage = decided.as_str(),
         );
         match decided {
             Triage::Heal { .. } => self.heal(record, message, payment).await,
