@@ -273,6 +273,8 @@ fn policy(reader: &mut Reader<'_>) -> Policy {
         missing_item_grace_ms: ms("MISSING_ITEM_GRACE_MS", 0, MESSAGE_RETENTION_MS),
         newer_version_grace_ms: ms("NEWER_VERSION_GRACE_MS", 0, MESSAGE_RETENTION_MS),
         retention_ms: ms("RETENTION_MS", DAY_MS, 36_500 * DAY_MS),
+        overdue_after_ms: ms("OVERDUE_AFTER_MS", MINUTE_MS, 365 * DAY_MS),
+        park_overdue_after_ms: ms("PARK_OVERDUE_AFTER_MS", MINUTE_MS, 365 * DAY_MS),
     };
     policy.max_attempts = reader.number("MAX_ATTEMPTS", 1..=100, "attempts");
     policy.max_heals = reader.number("MAX_HEALS", 1..=10_000, "heals");
@@ -296,6 +298,13 @@ fn consistent(reader: &mut Reader<'_>, policy: &Policy) {
         reader.require(
             policy.backoff_base_ms <= policy.backoff_cap_ms,
             "BACKOFF_BASE_MS is above BACKOFF_CAP_MS: the first wait would be the longest; raise the cap",
+        );
+    }
+    if given(&[policy.overdue_after_ms, policy.park_overdue_after_ms]) {
+        reader.require(
+            policy.overdue_after_ms <= policy.park_overdue_after_ms,
+            "OVERDUE_AFTER_MS is above PARK_OVERDUE_AFTER_MS: people would be told of a payment after it was parked; \
+             tell them sooner",
         );
     }
     if given(&[policy.retention_ms, policy.key_window_ms]) {

@@ -154,7 +154,8 @@ impl<S: Store, Q: Queue, C: Clock, E: Entropy> DeadLetter<S, Q, C, E> {
                 | Kept::NotParked
                 | Kept::ClaimLost
                 | Kept::NotDue
-                | Kept::NotCancelable => Verdict::Done,
+                | Kept::NotCancelable
+                | Kept::NoOpenCase => Verdict::Done,
             },
             Ok(Outcome::Missing) => Verdict::PassOn,
             Err(error) => port_down(record, &error),

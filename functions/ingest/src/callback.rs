@@ -77,7 +77,7 @@ impl<S: Store, M: Merchants, Q: Queue, C: Clock, E: Entropy> Ingest<S, M, Q, C, 
 fn log_settled(payment: &Payment) {
     let (payment_id, state) = (payment.id.as_str(), payment.state.as_str());
     info!(event = "payment_called_back", payment_id, state, reason = payment.reason.as_str());
-    if payment.late_success_at.is_some() {
+    if payment.has_open_case() {
         error!(event = "late_success", payment_id, state);
     }
 }

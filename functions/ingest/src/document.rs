@@ -40,6 +40,8 @@ struct PaymentDocument<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     original_order_id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    late_success_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     refundable_amount: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     provider_reference: Option<&'a str>,
@@ -69,7 +71,8 @@ pub(crate) fn payment(status: StatusCode, payment: &Payment, replayed: Replayed)
             Some(RefundOf::Charge { order_id, .. }) => Some(order_id.as_str()),
             Some(RefundOf::Unlinked) | None => None,
         },
-        refundable_amount: payment.refundable.filter(|_| payment.state == State::Succeeded),
+        late_success_at: payment.case.as_ref().map(|case| text(case.opened_at)),
+        refundable_amount: payment.refundable.filter(|_| payment.has_moved_money()),
         provider_reference: provider_text.filter(|_| !declined),
         provider_code: provider_text.filter(|_| declined),
     };

@@ -303,7 +303,7 @@ fn charge_refused(request: &Request, charge: Option<&Payment>) -> Problem {
     let reason = match charge {
         None => "no charge with this order id is here",
         Some(charge) if charge.order.merchant != request.order.merchant => "no charge with this order id is here",
-        Some(charge) if charge.order.kind != Kind::Charge || charge.state != State::Succeeded => {
+        Some(charge) if charge.order.kind != Kind::Charge || !charge.has_moved_money() => {
             "the charge has not succeeded, so there is nothing to give back yet"
         }
         Some(charge) if charge.order.money.currency() != request.order.money.currency() => {
@@ -312,7 +312,7 @@ fn charge_refused(request: &Request, charge: Option<&Payment>) -> Problem {
         Some(_) => "more than what is left of the charge after its other refunds",
     };
     let field = match charge {
-        Some(charge) if charge.state == State::Succeeded => "amount",
+        Some(charge) if charge.has_moved_money() => "amount",
         Some(_) | None => "original_order_id",
     };
     Problem::ChargeRefused(FieldError { field: field.to_owned(), reason: reason.to_owned() })

@@ -138,7 +138,7 @@ fn check_taken(system: &System, due: &Due) {
         return system.world.violated("I6", &how);
     };
     let stands = match due.status {
-        Status::Approved => payment.state == State::Succeeded || payment.late_success_at.is_some(),
+        Status::Approved => payment.state == State::Succeeded || payment.case.is_some(),
         Status::Declined => payment.state.is_terminal(),
         Status::Accepted => payment.acknowledged || payment.state.is_terminal(),
     };

@@ -60,6 +60,8 @@ pub fn policy() -> Policy {
         missing_item_grace_ms: 60_000,
         newer_version_grace_ms: 60 * 60 * 1_000,
         retention_ms: 400 * 24 * 60 * 60 * 1_000,
+        overdue_after_ms: 60 * 60 * 1_000,
+        park_overdue_after_ms: 72 * 60 * 60 * 1_000,
     }
 }
 
