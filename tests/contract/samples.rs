@@ -35,6 +35,8 @@ pub fn policy() -> Policy {
         missing_item_grace_ms: 600_000,
         newer_version_grace_ms: 3_600_000,
         retention_ms: 34_560_000_000,
+        overdue_after_ms: 3_600_000,
+        park_overdue_after_ms: 86_400_000,
     }
 }
 

@@ -1,9 +1,11 @@
 //! What an ordinary payment's item weighs, by `DynamoDB`'s own rules: a write of up to 1 KB is one write unit.
 
-use payments::answer::{Found, SendAnswer};
+use payments::answer::{Found, SendAnswer, Unclear};
+use payments::case::CaseResolution;
+use payments::evidence::{Evidence, OPERATOR_MAX, Operator, WHY_MAX};
 use payments::id::OrderId;
 use payments::payment::{Order, Payment};
-use payments::transition::Event;
+use payments::transition::{Event, Resolution};
 use serde_json::Value;
 
 use super::samples::{NOW, accepted, claim_of, held, order, policy, reference, step};
@@ -54,5 +56,27 @@ fn an_ordinary_payment_is_one_write_unit_at_each_step() {
         let bytes = item_bytes(&payment);
         println!("an ordinary item, {}: {bytes} bytes", payment.state.as_str());
         assert!(bytes < WRITE_UNIT_BYTES, "{} has {bytes} bytes", payment.state.as_str());
+    }
+}
+
+#[test]
+fn what_a_person_says_fits_into_an_ordinary_items_write_unit() {
+    let evidence = Evidence::new(&"r".repeat(48), &"b".repeat(OPERATOR_MAX), &"w".repeat(WHY_MAX)).unwrap();
+    let [queued, sending, _] = ordinary_way();
+    let unknown = SendAnswer::Unclear(Unclear::TimedOut);
+    let unknown = step(&sending, &Event::SendAnswered { claim: &held(&sending), answer: &unknown }, NOW);
+    let parked = step(&unknown, &Event::Overdue, NOW.plus_ms(policy().park_overdue_ms()));
+    let resolved = Event::Resolve { end: Resolution::Succeeded, evidence: &evidence };
+    let resolved = step(&parked, &resolved, NOW.plus_ms(259_200_000));
+    let canceled = step(&queued, &Event::Cancel, NOW);
+    let case = step(&canceled, &Event::CalledBack(&Found::Approved { reference: reference() }), NOW);
+    let owner = Operator::new(&"b".repeat(OPERATOR_MAX)).unwrap();
+    let taken = step(&case, &Event::TakeCase { owner: &owner }, NOW);
+    let close = Event::CloseCase { resolution: CaseResolution::Refund, evidence: &evidence };
+    let closed = step(&taken, &close, NOW.plus_ms(259_200_000));
+    for (name, payment) in [("resolved", resolved), ("an open case", taken), ("a closed case", closed)] {
+        let bytes = item_bytes(&payment);
+        println!("an ordinary item, {name}: {bytes} bytes");
+        assert!(bytes < WRITE_UNIT_BYTES, "{name} has {bytes} bytes");
     }
 }

@@ -22,7 +22,7 @@ fn any_open_state_takes_the_providers_word() {
             let moment = Moment { now: payment.changed_at, nonce: nonce(), dice: Dice(0), policy: &policy };
             match transition(&payment, &Event::CalledBack(&found), &moment) {
                 Step::Change(after) if !state.is_terminal() => assert_eq!(after.state, end, "{state:?}"),
-                Step::Change(after) => assert!(after.state == state && after.late_success_at.is_some(), "{state:?}"),
+                Step::Change(after) => assert!(after.state == state && after.has_open_case(), "{state:?}"),
                 Step::Keep(kept) => assert!(state.is_terminal() && kept == Kept::Ended, "{state:?}"),
             }
         }

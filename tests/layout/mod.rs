@@ -15,11 +15,11 @@ const ROOMS: [(&str, &[&str]); 12] = [
     ("aws", &["payments"]),
     ("batch", &["payments"]),
     ("providers", &["payments"]),
-    ("ingest", &["payments", "aws"]),
+    ("ingest", &["payments", "aws", "providers"]),
     ("consumer", &["payments", "aws", "batch", "providers"]),
     ("dead_letter", &["payments", "aws", "batch"]),
     ("reconcile", &["payments", "aws"]),
-    ("simulator", &["payments", "batch", "ingest", "consumer", "dead_letter", "reconcile"]),
+    ("simulator", &["payments", "batch", "providers", "ingest", "consumer", "dead_letter", "reconcile"]),
     ("model", &["payments"]),
     (
         "dev",

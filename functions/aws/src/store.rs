@@ -86,6 +86,8 @@ impl DynamoStore {
         update.set_to("refundable", &format!("{refundable} - {amount}"));
         let state = update.name("state");
         let succeeded = update.value("succeeded", to_attribute(&State::Succeeded)?);
+        // A late success has moved the money as well.
+        let case = update.name("case");
         let order = update.name("order");
         let merchant = update.name("merchant");
         let same_merchant = update.value("merchant", to_attribute(&payment.order.merchant)?);
@@ -93,7 +95,7 @@ impl DynamoStore {
         let currency = update.name("currency");
         let same_currency = update.value("currency", to_attribute(&payment.order.money.currency())?);
         let condition = format!(
-            "{state} = {succeeded} AND {order}.{merchant} = {same_merchant} \
+            "({state} = {succeeded} OR attribute_exists({case})) AND {order}.{merchant} = {same_merchant} \
              AND {order}.{money}.{currency} = {same_currency} AND {refundable} >= {amount}"
         );
         let charge = self.update_of(charge, update, condition)?;

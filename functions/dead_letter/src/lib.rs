@@ -90,7 +90,7 @@ impl<S: Store, Q: Queue, C: Clock, E: Entropy> DeadLetter<S, Q, C, E> {
             payment_id = payment.id.as_str(),
             state = payment.state.as_str(),
             reason = payment.reason.as_str(),
-            triage = ?decided,
+            triage = decided.as_str(),
         );
         match decided {
             Triage::Heal { .. } => self.heal(record, message, payment).await,
@@ -152,7 +152,8 @@ impl<S: Store, Q: Queue, C: Clock, E: Entropy> DeadLetter<S, Q, C, E> {
                 | Kept::NotParked
                 | Kept::ClaimLost
                 | Kept::NotDue
-                | Kept::NotCancelable => Verdict::Done,
+                | Kept::NotCancelable
+                | Kept::NoOpenCase => Verdict::Done,
             },
             Ok(Outcome::Missing) => Verdict::PassOn,
             Err(error) => port_down(record, &error),

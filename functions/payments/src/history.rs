@@ -70,7 +70,7 @@ fn parse(line: &str) -> Option<Entry> {
         reason: Reason::parse(parts.next()?)?,
         attempt: parts.next()?.parse().ok()?,
         times: parts.next()?.parse().ok()?,
-        provider_text: parts.next().map(ProviderText::new),
+        provider_text: parts.next().map(ProviderText::of_history),
     };
     parts.next().is_none().then_some(entry)
 }

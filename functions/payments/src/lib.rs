@@ -6,6 +6,8 @@
 pub mod answer;
 pub mod backoff;
 pub mod card;
+pub mod case;
+pub mod evidence;
 pub mod fingerprint;
 pub mod gate;
 pub mod history;

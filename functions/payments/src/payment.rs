@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::answer::ProviderText;
+use crate::case::Case;
 use crate::fingerprint::Fingerprint;
 use crate::history::Entry;
 use crate::id::{ClaimId, MerchantId, Nonce, OrderId, PaymentId};
@@ -17,6 +18,9 @@ pub const OPEN_SHARDS: u32 = 128;
 
 /// The index key under which parked payments stand.
 pub const PARKED_SHARD: &str = "parked";
+
+/// The index key under which payments with an open case stand.
+pub const CASE_SHARD: &str = "case";
 
 macro_rules! named {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)+ }) => {
@@ -163,6 +167,14 @@ named! {
         ResolvedByOperator = "resolved_by_operator",
         /// The provider says that it did it, after it had ended otherwise here: a case for a person.
         LateSuccess = "late_success",
+        /// Somebody sees to the case.
+        CaseTaken = "case_taken",
+        /// The case is closed: the money goes back.
+        CaseRefunded = "case_refunded",
+        /// The case is closed: the money stays.
+        CaseAccepted = "case_accepted",
+        /// Pending or unknown for so long that only a person can help.
+        Overdue = "overdue",
     }
 }
 
@@ -295,16 +307,16 @@ pub struct Payment {
     /// The provider's reference when done, its code when declined.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub provider_text: Option<ProviderText>,
-    /// When the provider said that it did what had ended otherwise here: an open case.
+    /// What is to be decided because the provider did what had ended otherwise here.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub late_success_at: Option<Timestamp>,
+    pub case: Option<Case>,
     /// Minor units of a charge that are not reserved by refunds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refundable: Option<u64>,
-    /// The open index's key, while there is something to do; `parked` for parked ones.
+    /// The open index's key, while there is something to do; `parked` and `case` for what people have to look at.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub open_shard: Option<String>,
-    /// Seconds since the epoch after which the item may go; only ended payments have it.
+    /// Seconds since the epoch after which the item may go; only ended payments without an open case have it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delete_after: Option<u64>,
     /// How it came here.
@@ -342,7 +354,7 @@ impl Payment {
             parked_at: None,
             heal: None,
             provider_text: None,
-            late_success_at: None,
+            case: None,
             refundable,
             delete_after: None,
             history: vec![Entry {
@@ -360,6 +372,16 @@ impl Payment {
     /// that it has it, however it came by it.
     pub const fn ever_sent(&self) -> bool {
         self.attempts > 0 || self.acknowledged
+    }
+
+    /// Whether a person has to decide about a late success.
+    pub fn has_open_case(&self) -> bool {
+        self.case.as_ref().is_some_and(Case::is_open)
+    }
+
+    /// Whether the provider has the money, so that refunds can be reserved against it: it succeeded, or it did so late.
+    pub fn has_moved_money(&self) -> bool {
+        self.state == State::Succeeded || self.case.is_some()
     }
 
     /// Whether `expires_at` is over.

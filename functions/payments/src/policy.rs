@@ -38,6 +38,10 @@ pub struct Policy {
     pub newer_version_grace_ms: u64,
     /// How long an ended payment is kept.
     pub retention_ms: u64,
+    /// How long a payment is pending or unknown before people are told.
+    pub overdue_after_ms: u64,
+    /// How long before it is put in front of one of them.
+    pub park_overdue_after_ms: u64,
 }
 
 impl Policy {
@@ -50,6 +54,12 @@ impl Policy {
     /// written has ended.
     pub const fn absence_proof_ms(&self) -> u64 {
         self.absence_bound_ms.saturating_add(self.clock_skew_ms)
+    }
+
+    /// Time from the first request after which what is still pending or unknown is parked: never while sending it again
+    /// may yet help.
+    pub fn park_overdue_ms(&self) -> u64 {
+        self.park_overdue_after_ms.max(self.key_window_ms.saturating_add(self.clock_skew_ms))
     }
 
     /// Time from the first request within which the idempotency key surely still holds.

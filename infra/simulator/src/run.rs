@@ -60,6 +60,8 @@ pub fn policy() -> Policy {
         missing_item_grace_ms: 60_000,
         newer_version_grace_ms: 60 * 60 * 1_000,
         retention_ms: 400 * 24 * 60 * 60 * 1_000,
+        overdue_after_ms: 60 * 60 * 1_000,
+        park_overdue_after_ms: 72 * 60 * 60 * 1_000,
     }
 }
 
@@ -78,6 +80,8 @@ pub struct Report {
     pub effects: u64,
     /// Calls that the provider got.
     pub calls: u64,
+    /// Callbacks of the provider's that were taken.
+    pub callbacks: u64,
     /// I/Os of all environments.
     pub ios: u64,
     /// Environments that died.
@@ -159,6 +163,7 @@ fn report(settings: &Settings, system: &System, told: &Told) -> Report {
         states,
         effects: count(system.ledger.effects().len()),
         calls: count(system.ledger.calls_us().len()),
+        callbacks: system.ledger.callbacks_taken(),
         ios: system.world.ios(),
         crashes: system.world.crashes(),
         injected: system.world.injected(),

@@ -110,6 +110,16 @@ impl<'a> Reader<'a> {
         text
     }
 
+    /// A secret of some length that need not be given; given empty, it is a mistake.
+    pub(super) fn optional_secret(&mut self, name: &str, min_chars: usize) -> Option<String> {
+        (self.lookup)(name)?;
+        let secret = self.secret(name);
+        if secret.chars().count() < min_chars {
+            self.problem(format!("{name} is too short: expected at least {min_chars} random characters"));
+        }
+        Some(secret)
+    }
+
     /// The settings, if nothing was wrong.
     pub(super) fn finish<T>(self, settings: T) -> Result<T, SettingsError> {
         if self.problems.is_empty() { Ok(settings) } else { Err(SettingsError { problems: self.problems }) }

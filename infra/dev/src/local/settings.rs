@@ -81,6 +81,8 @@ pub const fn policy() -> Policy {
         missing_item_grace_ms: 30_000,
         newer_version_grace_ms: 60_000,
         retention_ms: 400 * DAY_MS,
+        overdue_after_ms: 5 * 60 * 1_000,
+        park_overdue_after_ms: 15 * 60 * 1_000,
     }
 }
 
