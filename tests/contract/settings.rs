@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use aws::settings::{ConsumerSettings, DeadLetterSettings, IngestSettings, ReconcileSettings, Secret};
 
-const SETTINGS: [(&str, &str); 30] = [
+const SETTINGS: [(&str, &str); 31] = [
     ("PAYMENTS_TABLE", "payments"),
     ("MERCHANTS_TABLE", "merchants"),
     ("GATES_TABLE", "gates"),
@@ -34,6 +34,7 @@ const SETTINGS: [(&str, &str); 30] = [
     ("MISSING_ITEM_GRACE_MS", "600000"),
     ("NEWER_VERSION_GRACE_MS", "3600000"),
     ("RETENTION_MS", "34560000000"),
+    ("HISTORY_KEYS", "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="),
     ("UNRELATED", "whatever"),
 ];
 
@@ -65,7 +66,7 @@ fn each_function_reads_what_it_needs_and_no_more() {
 #[test]
 fn every_setting_that_is_missing_is_named_at_once() {
     let problems = ConsumerSettings::from(|_| None).unwrap_err().problems;
-    assert_eq!(problems.len(), 26, "{problems:#?}");
+    assert_eq!(problems.len(), 27, "{problems:#?}");
     for (name, _) in SETTINGS {
         let others = ["MERCHANTS_TABLE", "DEAD_LETTER_QUEUE_URL", "MAX_HEALS_PER_SWEEP", "UNRELATED"];
         let needed = !others.contains(&name);

@@ -3,6 +3,7 @@
 mod answers;
 mod backoff;
 mod cards;
+mod evidence;
 mod gate;
 mod history;
 mod ids;

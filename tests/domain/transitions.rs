@@ -49,6 +49,7 @@ proptest! {
                     late_success_at: after.late_success_at,
                     delete_after: after.delete_after,
                     history: after.history.clone(),
+                    chain: after.chain.clone(),
                     ..before.clone()
                 };
                 prop_assert_eq!(after, &case);

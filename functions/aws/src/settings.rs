@@ -229,6 +229,7 @@ fn queues(reader: &mut Reader<'_>, with_dead_letter: bool) -> QueueUrls {
 
 /// Each field's setting has the field's name in upper case.
 fn policy(reader: &mut Reader<'_>) -> Policy {
+    let history_keys = reader.history_keys("HISTORY_KEYS");
     let mut ms = |name: &str, min: u64, max: u64| -> u64 { reader.number(name, min..=max, "ms") };
     let mut policy = Policy {
         connect_timeout_ms: ms("CONNECT_TIMEOUT_MS", 1, FUNCTION_TIMEOUT_MS),
@@ -245,6 +246,7 @@ fn policy(reader: &mut Reader<'_>) -> Policy {
         missing_item_grace_ms: ms("MISSING_ITEM_GRACE_MS", 0, MESSAGE_RETENTION_MS),
         newer_version_grace_ms: ms("NEWER_VERSION_GRACE_MS", 0, MESSAGE_RETENTION_MS),
         retention_ms: ms("RETENTION_MS", DAY_MS, 36_500 * DAY_MS),
+        history_keys,
     };
     policy.max_attempts = reader.number("MAX_ATTEMPTS", 1..=100, "attempts");
     policy.max_heals = reader.number("MAX_HEALS", 1..=10_000, "heals");

@@ -1,4 +1,7 @@
-//! The numbers that decisions depend on, one set for each provider. All of them come from settings; none is guessed.
+//! The numbers that decisions depend on, one set for each provider, and the keys that their histories are linked under.
+//! All of them come from settings; none is guessed.
+
+use crate::history::HistoryKeys;
 
 /// What a provider promises and how long we wait for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +34,8 @@ pub struct Policy {
     pub newer_version_grace_ms: u64,
     /// How long an ended payment is kept.
     pub retention_ms: u64,
+    /// What each payment's history is linked under.
+    pub history_keys: HistoryKeys,
 }
 
 impl Policy {

@@ -9,6 +9,7 @@ mod lost;
 
 use crate::answer::{Found, ProviderText, QueryAnswer, SendAnswer};
 use crate::backoff::Dice;
+use crate::history::HistoryKeys;
 use crate::id::{ClaimId, Nonce};
 use crate::payment::{Claim, Payment, Reason, State};
 use crate::policy::Policy;
@@ -34,6 +35,8 @@ pub struct Moment<'a> {
     pub dice: Dice,
     /// The provider's numbers.
     pub policy: &'a Policy,
+    /// What history is linked under; none for a write that has not read the item and cannot know its head.
+    pub history_keys: Option<&'a HistoryKeys>,
 }
 
 /// What happened.

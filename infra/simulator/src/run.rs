@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use payments::history::{HistoryKey, HistoryKeys};
 use payments::policy::Policy;
 
 use crate::faults::{CrashPoint, Faults, Phase};
@@ -60,6 +61,7 @@ pub fn policy() -> Policy {
         missing_item_grace_ms: 60_000,
         newer_version_grace_ms: 60 * 60 * 1_000,
         retention_ms: 400 * 24 * 60 * 60 * 1_000,
+        history_keys: HistoryKeys::one(HistoryKey::of(b"the simulator's key, not secret.")),
     }
 }
 
