@@ -4,8 +4,9 @@
 mod bad_input;
 mod consumer;
 mod dead_letter;
+mod history;
 mod ingest;
-mod logs;
+pub mod logs;
 mod reconcile;
 mod refunds;
 mod simulation;

@@ -1,15 +1,18 @@
 //! What is answered: a payment as its merchant sees it, or a problem document of RFC 9457.
 
+mod history;
+
 use aws_lambda_events::apigw::ApiGatewayV2httpResponse;
 use aws_lambda_events::encodings::Body;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use payments::history::Entry;
 use payments::id::PaymentId;
 use payments::payment::{Payment, RefundOf, State};
 use payments::request::{BODY_BYTES_MAX, FieldError};
 use payments::time::Timestamp;
 use serde::Serialize;
+
+pub(crate) use history::history;
 
 /// Marks an answer to a repeated request.
 const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
@@ -85,58 +88,6 @@ pub(crate) fn payment(status: StatusCode, payment: &Payment, replayed: Replayed)
         headers.insert(IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
     }
     respond(status, headers, &document)
-}
-
-#[derive(Serialize)]
-struct HistoryDocument<'a> {
-    id: &'a str,
-    state: &'static str,
-    reason: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    head: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    dropped_lines: Option<u32>,
-    lines: Vec<LineDocument<'a>>,
-}
-
-#[derive(Serialize)]
-struct LineDocument<'a> {
-    at: String,
-    state: &'static str,
-    reason: &'static str,
-    explanation: &'static str,
-    attempt: u32,
-    times: u32,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    provider_text: Option<&'a str>,
-}
-
-/// A payment's whole story as its merchant sees it.
-pub(crate) fn history(payment: &Payment) -> ApiGatewayV2httpResponse {
-    let document = HistoryDocument {
-        id: payment.id.as_str(),
-        state: payment.state.as_str(),
-        reason: payment.reason.as_str(),
-        head: payment.history_head().map(|head| head.to_string()),
-        dropped_lines: payment.chain.as_ref().and_then(|chain| chain.gap).map(|gap| gap.lines),
-        lines: payment.history.iter().map(LineDocument::of).collect(),
-    };
-    respond(StatusCode::OK, headers("application/json"), &document)
-}
-
-impl<'a> LineDocument<'a> {
-    fn of(entry: &'a Entry) -> Self {
-        let Entry { at, state, reason, attempt, times, provider_text, tag: _ } = entry;
-        Self {
-            at: at.to_string(),
-            state: state.as_str(),
-            reason: reason.as_str(),
-            explanation: reason.sentence(),
-            attempt: *attempt,
-            times: *times,
-            provider_text: provider_text.as_ref().map(payments::answer::ProviderText::as_str),
-        }
-    }
 }
 
 /// Why a request is not answered with a payment.

@@ -19,6 +19,7 @@ pub use anchor::{Anchor, AnchorFinding, Anchored, anchored};
 pub use chain::{Chain, ChainError, Gap};
 pub(crate) use chain::{append_linked, begin, link_claim};
 pub use key::{HISTORY_KEY_BYTES_MIN, HistoryKey, HistoryKeys, KeyError, KeyId, Link, Tag};
+pub use sentence::{Call, lines};
 pub use verify::{Finding, Verification, verify};
 
 /// Most entries that an item keeps; beyond it the middle is dropped, never the beginning or the newest.

@@ -5,6 +5,7 @@
 pub mod client;
 pub mod demo;
 pub mod embedded;
+pub mod explain;
 pub mod front;
 pub mod load;
 pub mod local;

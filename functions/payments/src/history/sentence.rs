@@ -1,6 +1,79 @@
-//! Each reason as a plain sentence, for people who read a history.
+//! A history in plain words, for people who read it: each reason as a sentence, and which call a line is about.
 
-use crate::payment::Reason;
+use crate::payment::{Payment, Reason, State};
+
+use super::{Entry, KEPT_AT_THE_BEGINNING};
+
+/// The call to the provider whose answer a line is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Call {
+    /// The attempt before it.
+    Send,
+    /// A query.
+    Query,
+    /// The attempt the first time, queries afterwards.
+    SendThenQueries,
+}
+
+impl Call {
+    /// The name used in the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Send => "send",
+            Self::Query => "query",
+            Self::SendThenQueries => "send_then_queries",
+        }
+    }
+}
+
+/// A payment's lines, each with its number, from 1, and the call that it surely is about.
+pub fn lines(payment: &Payment) -> impl Iterator<Item = (usize, &Entry, Option<Call>)> {
+    let gap = payment.chain.as_ref().is_some_and(|chain| chain.gap.is_some());
+    let mut before: Option<State> = None;
+    payment.history.iter().enumerate().map(move |(index, entry)| {
+        if gap && index == KEPT_AT_THE_BEGINNING {
+            before = None;
+        }
+        let call = before.and_then(|before| call(before, entry));
+        before = Some(entry.state);
+        (index.saturating_add(1), entry, call)
+    })
+}
+
+/// Only whoever holds the claim writes these; a claim to send is a line of its own, one for a query is not.
+fn call(before: State, entry: &Entry) -> Option<Call> {
+    match entry.reason {
+        Reason::TimedOut
+        | Reason::ConnectionLost
+        | Reason::ProviderError
+        | Reason::ConflictAtProvider
+        | Reason::UnreadableAnswer
+        | Reason::RateLimited
+        | Reason::ConnectFailed
+        | Reason::CredentialsRefused
+        | Reason::NotWritten => Some(match (before, entry.times) {
+            (State::Sending, 0 | 1) => Call::Send,
+            (State::Sending, _) => Call::SendThenQueries,
+            (_, _) => Call::Query,
+        }),
+        Reason::NotFoundYet | Reason::ProvedAbsent | Reason::VanishedAtProvider => Some(Call::Query),
+        Reason::NegativeAfterUnknown => Some(Call::Send),
+        // An answer, a callback or a late one: the line does not say which.
+        Reason::Approved | Reason::DeclinedByProvider | Reason::PendingAtProvider => None,
+        Reason::Accepted
+        | Reason::Claimed
+        | Reason::LeaseEnded
+        | Reason::KeyWindowOver
+        | Reason::AttemptsUsedUp
+        | Reason::CanceledByMerchant
+        | Reason::ExpiryOver
+        | Reason::Replayed
+        | Reason::Healed
+        | Reason::CalledBack
+        | Reason::ResolvedByOperator
+        | Reason::LateSuccess => None,
+    }
+}
 
 impl Reason {
     /// What the reason means, in one sentence.
