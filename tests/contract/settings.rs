@@ -110,7 +110,14 @@ fn a_wrong_value_stops_the_start_and_says_what_is_expected() {
 fn a_secret_is_never_shown() {
     let error = ConsumerSettings::from(with(&[("PROVIDER_KEY", Some("sec ret"))])).unwrap_err();
     assert!(!error.to_string().contains("sec ret") && error.to_string().contains("PROVIDER_KEY"));
+    for (keys, says) in [("sec ret", "key 1 is neither base64 nor hex"), ("c2VjcmV0", "key 1 has fewer than 32 bytes")]
+    {
+        let error = IngestSettings::from(with(&[("HISTORY_KEYS", Some(keys))])).unwrap_err().to_string();
+        assert!(error.contains(&format!("HISTORY_KEYS cannot be used: {says}; expected keys")), "{error}");
+        assert!(!error.contains(keys), "{error}");
+    }
     let settings = ConsumerSettings::from(with(&[])).unwrap();
     assert!(!format!("{settings:?}").contains("key_0123456789"));
+    assert!(!format!("{settings:?}").contains("MDEyMzQ1"));
     assert_eq!(settings.provider_key, Secret::new("key_0123456789"));
 }

@@ -1,12 +1,12 @@
 //! The chain of a history: whatever happens to a payment it verifies, and whatever is changed by hand is found.
 
-use payments::answer::ProviderText;
+use payments::answer::{ProviderText, QueryAnswer, SendAnswer, Unclear};
 use payments::backoff::Dice;
 use payments::history::{
-    Anchor, AnchorFinding, ENTRIES_MAX, Finding, HISTORY_KEY_BYTES_MIN, HistoryKey, HistoryKeys, Verification,
-    anchored, verify,
+    Anchor, AnchorFinding, ENTRIES_MAX, Finding, HISTORY_KEY_BYTES_MIN, HistoryKey, HistoryKeys, KEPT_AT_THE_BEGINNING,
+    Verification, anchored, verify,
 };
-use payments::id::MerchantId;
+use payments::id::{ClaimId, MerchantId};
 use payments::payment::{Payment, Reason, State};
 use payments::policy::Policy;
 use payments::store::SendClaim;
@@ -17,7 +17,9 @@ use proptest::sample::Index;
 
 use super::cases;
 use super::walk::{Turn, Walk, any_order, turn};
-use crate::contract::samples::{NOW, accepted, claim_of, held, history_keys, nonce, order, policy, pounds, step};
+use crate::contract::samples::{
+    NOW, accepted, claim_of, held, history_keys, nonce, order, policy, pounds, sending, step,
+};
 
 fn turns() -> impl Strategy<Value = Vec<Turn>> {
     proptest::collection::vec(turn(), 1..60)
@@ -266,7 +268,7 @@ fn a_claims_line_is_linked_by_the_next_write() {
 fn the_first_line_that_was_changed_is_named() {
     let queued = accepted(order());
     let sending = claim_of(&queued).apply(&queued, &policy()).unwrap();
-    let answer = payments::answer::SendAnswer::Unclear(payments::answer::Unclear::TimedOut);
+    let answer = SendAnswer::Unclear(Unclear::TimedOut);
     let unknown = step(&sending, &Event::SendAnswered { claim: &held(&sending), answer: &answer }, NOW.plus_ms(20_000));
     let mut changed = unknown;
     changed.history[1].at = NOW.plus_ms(7);
@@ -311,19 +313,59 @@ fn a_long_history_verifies_across_its_gap() {
         changed.history.remove(line);
         assert!(!check(&changed).holds(), "line {line} removed");
     }
-    // Neither can what stands for the dropped lines be taken from an earlier time, or cut the rest off.
-    let mut cut = payment.clone();
-    cut.history.truncate(ENTRIES_MAX / 2);
+    // What stands for the dropped lines cannot serve as a head, nor stand for fewer.
     let text = payment.chain.as_ref().unwrap().to_string();
     let parts: Vec<&str> = text.split(' ').collect();
-    let with_head = format!("{} {} {} {}", parts[0], parts[1], parts[5], parts[3..].join(" "));
-    cut.chain = Some(with_head.try_into().unwrap());
-    cut.attempts = cut.history.last().unwrap().attempt;
-    cut.state = cut.history.last().unwrap().state;
-    assert!(check(&cut).findings.contains(&Finding::LinesMissing) || !check(&cut).holds());
-    let fewer = format!("{} {} {} {} {}", parts[0], parts[1], parts[2], 48, parts[4..].join(" "));
-    let fewer = Payment { chain: Some(fewer.try_into().unwrap()), ..payment.clone() };
+    let chain = |head: &str, lines: &str| {
+        let text = format!("{} {} {head} {lines} {}", parts[0], parts[1], parts[4..].join(" "));
+        Some(text.try_into().unwrap())
+    };
+    for kept in [ENTRIES_MAX / 2, ENTRIES_MAX / 2 + 1] {
+        let mut cut = Payment { chain: chain(parts[5], parts[3]), ..payment.clone() };
+        cut.history.truncate(kept);
+        assert!(check(&cut).findings.contains(&Finding::HeadChanged), "{kept}");
+    }
+    let fewer = Payment { chain: chain(parts[2], "48"), ..payment.clone() };
     assert_eq!(check(&fewer).findings, [Finding::GapChanged]);
+}
+
+/// A query that learns nothing.
+fn asked(payment: &Payment, why: Unclear, now: Timestamp) -> Payment {
+    let id = ClaimId::from_bits(u128::from(now.ms()));
+    let claimed = step(payment, &Event::Claim { id: id.clone(), lease_until: now.plus_ms(10) }, now);
+    let answer = QueryAnswer::Unclear(why);
+    step(&claimed, &Event::QueryAnswered { claim: &id, answer: &answer }, now)
+}
+
+/// The line right before the gap as it was when it had come fewer times: its own tag was right then.
+#[test]
+fn a_line_before_the_gap_cannot_be_taken_from_an_earlier_time() {
+    let mut payment = sending(order());
+    let timed_out = SendAnswer::Unclear(Unclear::TimedOut);
+    payment = step(&payment, &Event::SendAnswered { claim: &held(&payment), answer: &timed_out }, NOW.plus_ms(1));
+    let mut earlier = None;
+    for round in 0..60 {
+        let why = if round % 2 == 0 { Unclear::ProviderError } else { Unclear::Conflict };
+        payment = asked(&payment, why, NOW.plus_ms(1_000 * (round + 1)));
+        if payment.history.len() == KEPT_AT_THE_BEGINNING && earlier.is_none() {
+            earlier = payment.history.last().cloned();
+            payment = asked(&payment, why, NOW.plus_ms(1_000 * (round + 1) + 500));
+        }
+    }
+    assert!(check(&payment).holds() && check(&payment).dropped > 0);
+    let last = KEPT_AT_THE_BEGINNING - 1;
+    assert_eq!(payment.history[last].times, 2);
+    payment.history[last] = earlier.unwrap();
+    assert_eq!(check(&payment).findings, [Finding::GapChanged]);
+}
+
+/// What stands in a line says nothing about the link that a forger would need.
+#[test]
+fn a_tag_is_no_part_of_the_head() {
+    let payment = accepted(order());
+    let tag = payment.history[0].tag.unwrap().to_string();
+    let head = payment.history_head().unwrap().to_string();
+    assert!(!head.starts_with(&tag), "{tag} {head}");
 }
 
 #[test]

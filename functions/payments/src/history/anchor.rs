@@ -53,7 +53,8 @@ pub struct Anchored {
     pub findings: Vec<AnchorFinding>,
 }
 
-/// Compares a history that was verified with the heads of a log.
+/// Compares a history that was verified with the heads of a log. What comes after a line that does not fit cannot be
+/// compared; that line is a finding of the verification's.
 pub fn anchored(payment: &Payment, verification: &Verification, anchors: &[Anchor]) -> Anchored {
     let mut anchors = anchors.to_vec();
     anchors.sort_unstable();
@@ -69,7 +70,7 @@ pub fn anchored(payment: &Payment, verification: &Verification, anchors: &[Ancho
             result.passed = result.passed.saturating_add(1);
         } else if verification.dropped > 0 && last_passed.is_some_and(|last| index < last) {
             result.among_dropped = result.among_dropped.saturating_add(1);
-        } else if anchor.version <= payment.version {
+        } else if verification.followed && anchor.version <= payment.version {
             result.findings.push(AnchorFinding::NotPassed { version: anchor.version });
         }
     }

@@ -8,7 +8,7 @@ use sha2::Sha256;
 
 use crate::id::lower;
 
-/// Fewest bytes of a key: as many as the hash has ("the security effect of K", NIST SP 800-107, 5.3.2).
+/// Fewest bytes of a key: as many as the hash yields; fewer are "strongly discouraged" (RFC 2104, section 3).
 pub const HISTORY_KEY_BYTES_MIN: usize = 32;
 
 macro_rules! short {

@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 /// An event, as far as it matters here.
 #[derive(Deserialize)]
-struct Event {
+struct Logged {
     event: String,
     payment_id: Option<String>,
     version: Option<u64>,
@@ -31,7 +31,7 @@ pub(super) fn anchors(path: &Path, id: &PaymentId) -> Result<Vec<Anchor>, String
 /// `aws logs tail` puts a time and a stream before each event.
 fn anchor(line: &str, id: &PaymentId) -> Option<Anchor> {
     let json = line.get(line.find('{')?..)?;
-    let Event { event, payment_id, version, history_head } = serde_json::from_str(json).ok()?;
+    let Logged { event, payment_id, version, history_head } = serde_json::from_str(json).ok()?;
     if event != PAYMENT_CHANGED || payment_id.as_deref() != Some(id.as_str()) {
         return None;
     }

@@ -105,7 +105,7 @@ fn applied(written: Written) -> Payment {
 
 /// What the functions would have logged after these versions.
 fn log(name: &str, versions: &[Payment]) -> PathBuf {
-    let lines: String = versions
+    let lines: Vec<String> = versions
         .iter()
         .map(|payment| {
             let event = json!({
@@ -119,7 +119,7 @@ fn log(name: &str, versions: &[Payment]) -> PathBuf {
         })
         .collect();
     let path = std::env::temp_dir().join(format!("sluice-explain-{}-{name}.log", std::process::id()));
-    std::fs::write(&path, lines).unwrap();
+    std::fs::write(&path, lines.concat()).unwrap();
     path
 }
 
@@ -149,11 +149,13 @@ async fn a_payments_story_is_told_line_by_line_and_holds() {
 #[tokio::test]
 async fn a_line_changed_by_hand_in_the_table_is_named() {
     let desk = Desk::start().await;
-    let paid = desk.paid().await.pop().unwrap();
+    let versions = desk.paid().await;
+    let (paid, path) = (versions.last().unwrap(), log("changed", &versions));
     let mut line = paid.history[2].clone();
     line.at = line.at.minus_ms(1_000);
-    desk.by_hand(&paid, "SET #name[2] = :value", "history", AttributeValue::S(line.to_string())).await;
-    let Explained { text, findings } = desk.explain(&paid, None).await;
+    desk.by_hand(paid, "SET #name[2] = :value", "history", AttributeValue::S(line.to_string())).await;
+    let Explained { text, findings } = desk.explain(paid, Some(path.clone())).await;
+    std::fs::remove_file(path).unwrap();
     assert_eq!(findings.len(), 1, "{findings:?}");
     assert!(findings[0].starts_with("line 3 does not fit, \"1764000002000 unknown timed_out 1 1#"), "{findings:?}");
     assert!(text.contains("FOUND: line 3 does not fit") && !text.contains("holds"), "{text}");
