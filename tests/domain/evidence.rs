@@ -3,8 +3,8 @@
 use payments::answer::{ProviderText, QueryAnswer, SendAnswer, Unclear};
 use payments::backoff::Dice;
 use payments::history::{
-    Anchor, AnchorFinding, ENTRIES_MAX, Finding, HISTORY_KEY_BYTES_MIN, HistoryKey, HistoryKeys, KEPT_AT_THE_BEGINNING,
-    Verification, anchored, verify,
+    Anchor, AnchorFinding, ENTRIES_MAX, Entry, Finding, HISTORY_KEY_BYTES_MIN, HistoryKey, HistoryKeys,
+    KEPT_AT_THE_BEGINNING, Verification, anchored, verify,
 };
 use payments::id::{ClaimId, MerchantId};
 use payments::payment::{Payment, Reason, State};
@@ -84,6 +84,7 @@ enum Hand {
     ChangeMerchant,
     ChangeMethod,
     ChangeItemState(Index),
+    MoveToAnotherId,
     ChangeItemAttempts,
     DropChain,
     ForgetGap,
@@ -109,6 +110,7 @@ fn hand() -> impl Strategy<Value = Hand> {
         Just(Hand::ChangeMerchant),
         Just(Hand::ChangeMethod),
         at().prop_map(Hand::ChangeItemState),
+        Just(Hand::MoveToAnotherId),
         Just(Hand::ChangeItemAttempts),
         Just(Hand::DropChain),
         Just(Hand::ForgetGap),
@@ -147,6 +149,7 @@ fn by_hand(payment: &mut Payment, hand: &Hand) {
         Hand::ChangeMerchant => payment.order.merchant = MerchantId::new("somebody-else").unwrap(),
         Hand::ChangeMethod => payment.order.payment_method = Some("pm_by_hand".to_owned()),
         Hand::ChangeItemState(to) => payment.state = *to.get(State::ALL),
+        Hand::MoveToAnotherId => payment.id = accepted(order()).id,
         Hand::ChangeItemAttempts => payment.attempts += 1,
         Hand::DropChain => payment.chain = None,
         Hand::ForgetGap => payment.chain.as_mut().unwrap().gap = None,
@@ -325,8 +328,12 @@ fn a_long_history_verifies_across_its_gap() {
         cut.history.truncate(kept);
         assert!(check(&cut).findings.contains(&Finding::HeadChanged), "{kept}");
     }
-    let fewer = Payment { chain: chain(parts[2], "48"), ..payment.clone() };
+    let mut fewer = Payment { chain: chain(parts[2], "48"), ..payment };
     assert_eq!(check(&fewer).findings, [Finding::GapChanged]);
+    for event in [Event::DeadLettered, Event::Replay] {
+        fewer = step(&fewer, &event, NOW.plus_ms(90_000));
+        assert_eq!(check(&fewer).findings, [Finding::GapChanged], "going on does not mend it");
+    }
 }
 
 /// A query that learns nothing.
@@ -340,9 +347,7 @@ fn asked(payment: &Payment, why: Unclear, now: Timestamp) -> Payment {
 /// The line right before the gap as it was when it had come fewer times: its own tag was right then.
 #[test]
 fn a_line_before_the_gap_cannot_be_taken_from_an_earlier_time() {
-    let mut payment = sending(order());
-    let timed_out = SendAnswer::Unclear(Unclear::TimedOut);
-    payment = step(&payment, &Event::SendAnswered { claim: &held(&payment), answer: &timed_out }, NOW.plus_ms(1));
+    let mut payment = claimed_once();
     let mut earlier = None;
     for round in 0..60 {
         let why = if round % 2 == 0 { Unclear::ProviderError } else { Unclear::Conflict };
@@ -357,6 +362,30 @@ fn a_line_before_the_gap_cannot_be_taken_from_an_earlier_time() {
     assert_eq!(payment.history[last].times, 2);
     payment.history[last] = earlier.unwrap();
     assert_eq!(check(&payment).findings, [Finding::GapChanged]);
+}
+
+/// A line that came twice is not two lines, even for somebody who has kept the tag of its first time.
+#[test]
+fn a_counted_line_cannot_be_told_as_two() {
+    let unknown =
+        asked(&asked(&claimed_once(), Unclear::Conflict, NOW.plus_ms(2)), Unclear::ProviderError, NOW.plus_ms(3));
+    let first = unknown.history.last().unwrap().clone();
+    let twice = asked(&unknown, Unclear::ProviderError, NOW.plus_ms(4));
+    let second = Entry { times: 1, ..twice.history.last().unwrap().clone() };
+    assert_eq!(twice.history.last().unwrap().times, 2);
+    let mut split = twice;
+    split.history.pop();
+    split.history.extend([first, second]);
+    assert!(
+        matches!(check(&split).findings[..], [Finding::LineChanged { number, .. }] if number == split.history.len())
+    );
+}
+
+/// A payment whose first request was not answered.
+fn claimed_once() -> Payment {
+    let sending = sending(order());
+    let answer = SendAnswer::Unclear(Unclear::TimedOut);
+    step(&sending, &Event::SendAnswered { claim: &held(&sending), answer: &answer }, NOW.plus_ms(1))
 }
 
 /// What stands in a line says nothing about the link that a forger would need.

@@ -267,8 +267,7 @@ fn link_last(payment: &mut Payment, keys: Option<&HistoryKeys>) {
     last.tag = Some(tag);
 }
 
-/// The gap after one more line was dropped into it. Where it or what is before it does not fit, it stays as it is: the
-/// dropped line is then missed, as it should be.
+/// The gap after one more line was dropped into it. One that is not ours stays as it is, and is found.
 fn widened(payment: &Payment, dropped: &Entry, keys: Option<&HistoryKeys>) -> Option<Gap> {
     let chain = payment.chain.as_ref()?;
     let Some(key) = keys.and_then(|keys| keys.with(chain.key)) else { return chain.gap };
@@ -276,21 +275,14 @@ fn widened(payment: &Payment, dropped: &Entry, keys: Option<&HistoryKeys>) -> Op
     let (lines, from, to) = match chain.gap {
         Some(gap) if linker.is_sealed(&gap) => (gap.lines, gap.from, gap.to),
         Some(gap) => return Some(gap),
+        // From the lines, and if one of them was changed, not to where the lines after the gap went on from.
         None => {
-            let (mut link, _) = linker.beginning(payment);
-            for entry in payment.history.iter().take(KEPT_AT_THE_BEGINNING) {
-                let (next, tag) = linker.whole_line(link, entry, |_| {});
-                if tag != entry.tag {
-                    return None;
-                }
-                link = next;
-            }
-            (0, linker.gap_from(link), link)
+            let beginning = linker.beginning(payment).0;
+            let kept = payment.history.iter().take(KEPT_AT_THE_BEGINNING);
+            let before = kept.fold(beginning, |link, entry| linker.whole_line(link, entry, |_| {}).0);
+            (0, linker.gap_from(before), before)
         }
     };
-    let (to, tag) = linker.whole_line(to, dropped, |_| {});
-    if tag != dropped.tag {
-        return chain.gap;
-    }
+    let (to, _) = linker.whole_line(to, dropped, |_| {});
     Some(linker.gap(lines.saturating_add(1), from, to))
 }
