@@ -3,12 +3,13 @@
 use payments::answer::{Found, SendAnswer, Unclear};
 use payments::case::CaseResolution;
 use payments::evidence::{Evidence, OPERATOR_MAX, Operator, WHY_MAX};
+use payments::history::verify;
 use payments::id::OrderId;
 use payments::payment::{Order, Payment};
 use payments::transition::{Event, Resolution};
 use serde_json::Value;
 
-use super::samples::{NOW, accepted, claim_of, held, order, policy, reference, step};
+use super::samples::{NOW, accepted, claim_of, held, history_keys, order, policy, reference, step};
 
 /// Bytes in one write unit ("`DynamoDB` item sizes and formats").
 const WRITE_UNIT_BYTES: usize = 1_024;
@@ -47,7 +48,25 @@ pub fn ordinary_way() -> [Payment; 3] {
     let event = Event::SendAnswered { claim: &held(&sending), answer: &answer };
     let succeeded = step(&sending, &event, NOW.plus_ms(734));
     assert_eq!(succeeded.history.len(), 3);
+    assert!(succeeded.history.iter().all(|entry| entry.tag.is_some()), "each line is linked");
     [queued, sending, succeeded]
+}
+
+/// What the chain of a history weighs, and how many hashes it takes, on the ordinary way.
+#[test]
+fn the_chain_of_a_history_costs_little() {
+    for payment in ordinary_way() {
+        let mut without = payment.clone();
+        without.chain = None;
+        without.history.iter_mut().for_each(|entry| entry.tag = None);
+        let bytes = item_bytes(&payment) - item_bytes(&without);
+        println!("the chain, {}: {bytes} bytes", payment.state.as_str());
+        assert!(bytes < 100, "{} more in {}", bytes, payment.state.as_str());
+    }
+    // One for the order, and one for each time that a line came.
+    let [_, _, succeeded] = ordinary_way();
+    let hashes = 1 + verify(&succeeded, &history_keys()).passed.len();
+    assert_eq!(hashes, 4);
 }
 
 #[test]

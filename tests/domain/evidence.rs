@@ -91,6 +91,7 @@ proptest! {
             attempt: 1,
             times: 1,
             provider_text: Some(text),
+            tag: None,
         };
         prop_assert_eq!(Entry::try_from(entry.to_string()), Ok(entry));
     }

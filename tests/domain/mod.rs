@@ -12,6 +12,7 @@ mod money;
 pub(crate) mod plan;
 mod request;
 mod rules;
+mod story;
 mod transitions;
 mod walk;
 

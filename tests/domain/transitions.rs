@@ -50,6 +50,7 @@ proptest! {
                     open_shard: after.open_shard.clone(),
                     delete_after: after.delete_after,
                     history: after.history.clone(),
+                    chain: after.chain.clone(),
                     ..before.clone()
                 };
                 prop_assert_eq!(after, &case);

@@ -115,7 +115,8 @@ impl Walk {
         let clock = Timestamp::from_ms(self.now.saturating_add_signed(turn.skew_ms));
         let before = self.payment.clone();
         let policy = self.policy.clone();
-        let moment = Moment { now: clock, nonce: nonce(), dice: Dice(turn.dice), policy: &policy };
+        let history_keys = Some(&policy.history_keys);
+        let moment = Moment { now: clock, nonce: nonce(), dice: Dice(turn.dice), policy: &policy, history_keys };
         let (step, answered, mine) = self.decide(turn, &moment);
         let (after, kept) = match step {
             Step::Change(after) => (*after, None),

@@ -22,10 +22,11 @@ const FUNCTIONS: [(&str, &str); 4] = [
 ];
 
 /// What stands in for the parameters without a default, which only a provider can say.
-const ASKED_FOR: [(&str, &str); 6] = [
+const ASKED_FOR: [(&str, &str); 7] = [
     ("ProviderName", "acme"),
     ("ProviderUrl", "https://api.acme.example/v1"),
     ("ProviderSecretName", "acme-key"),
+    ("HistorySecretName", "history-keys"),
     ("ProviderRatePerSecond", "5000"),
     ("AbsenceBoundMs", "900000"),
     ("KeyWindowMs", "86400000"),
@@ -142,9 +143,11 @@ impl Template {
             return "callback_key_0123456789abcdefghij".to_owned();
         }
         let Some(name) = value.strip_prefix("!Ref ") else {
-            let is_secret = value == "!Sub '{{resolve:secretsmanager:${ProviderSecretName}:SecretString}}";
-            assert!(is_secret, "{value} has no meaning here");
-            return "key_0123456789".to_owned();
+            return match value {
+                "!Sub '{{resolve:secretsmanager:${ProviderSecretName}:SecretString}}" => "key_0123456789".to_owned(),
+                "!Sub '{{resolve:secretsmanager:${HistorySecretName}:SecretString}}" => "0123456789abcdef".repeat(4),
+                _ => panic!("{value} has no meaning here"),
+            };
         };
         if self.find(&["Parameters", name]).is_some() {
             let default = self.find(&["Parameters", name, "Default"]);
@@ -470,6 +473,7 @@ fn the_api_has_the_routes_that_ingest_knows() {
     let known = [
         "GET /v1/payments",
         "GET /v1/payments/{id}",
+        "GET /v1/payments/{id}/history",
         "POST /v1/payments",
         "POST /v1/payments/{id}/cancel",
         "POST /v1/providers/{name}/events",

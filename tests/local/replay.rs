@@ -7,13 +7,14 @@ use dev::account::Account;
 use dev::embedded::{Embedded, QueueNumbers};
 use dev::local::settings;
 use dev::ops::replay::{Would, dry_run, replay};
-use payments::answer::{ProviderText, SendAnswer, Unclear};
+use payments::answer::{SendAnswer, Unclear};
+use payments::evidence::Evidence;
 use payments::fingerprint::Fingerprint;
-use payments::id::{ClaimId, MerchantId, Nonce, OrderId, PaymentId};
+use payments::id::{ClaimId, MerchantId, OrderId, PaymentId};
 use payments::message::{LATE_SEND_MS, Message};
 use payments::payment::{Kind, Order, Payment, State};
 use payments::policy::Policy;
-use payments::ports::{Clock, Entropy, Store};
+use payments::ports::{Clock, Store};
 use payments::store::{self, Outcome};
 use payments::transition::{Event, Resolution};
 
@@ -48,14 +49,15 @@ impl Desk {
     /// Writes a payment of so many attempts left, after so many events.
     async fn payment(&self, number: &str, attempts_left: u32, events: &[Event<'_>]) -> Payment {
         let store = self.account.store();
-        let nonce = Nonce::from_bits(SystemEntropy::new().bits());
         let order = Order { order_id: OrderId::new(number).unwrap(), expires_at: None, ..order() };
         let fingerprint = Fingerprint::of([("order_id", number)]);
-        let mut payment = Payment::accepted(order, fingerprint, SystemClock.now(), nonce, attempts_left);
+        let policy = Policy { max_attempts: attempts_left, ..policy() };
+        let moment = store::moment(&SystemClock, &SystemEntropy::new(), &policy);
+        let mut payment = Payment::accepted(order, fingerprint, &moment);
         store.put(&payment).await.unwrap();
         for event in events {
             let entropy = SystemEntropy::new();
-            match store::decide(&store, &SystemClock, &entropy, &policy(), payment, event).await.unwrap() {
+            match store::decide(&store, &SystemClock, &entropy, &policy, payment, event).await.unwrap() {
                 Outcome::Changed(changed) => payment = *changed,
                 other => panic!("{event:?}: {other:?}"),
             }
@@ -98,7 +100,10 @@ async fn a_preview_says_for_each_payment_what_a_replay_does_and_why_and_touches_
             0,
             &[
                 Event::DeadLettered,
-                Event::Resolve { end: Resolution::Canceled, evidence: &ProviderText::new("ticket-17") },
+                Event::Resolve {
+                    end: Resolution::Canceled,
+                    evidence: &Evidence::new("ticket-17", "anna", "never sent").unwrap(),
+                },
             ],
         )
         .await;

@@ -257,6 +257,7 @@ fn callbacks(reader: &mut Reader<'_>) -> Option<CallbackSettings> {
 
 /// Each field's setting has the field's name in upper case.
 fn policy(reader: &mut Reader<'_>) -> Policy {
+    let history_keys = reader.history_keys("HISTORY_KEYS");
     let mut ms = |name: &str, min: u64, max: u64| -> u64 { reader.number(name, min..=max, "ms") };
     let mut policy = Policy {
         connect_timeout_ms: ms("CONNECT_TIMEOUT_MS", 1, FUNCTION_TIMEOUT_MS),
@@ -275,6 +276,7 @@ fn policy(reader: &mut Reader<'_>) -> Policy {
         retention_ms: ms("RETENTION_MS", DAY_MS, 36_500 * DAY_MS),
         overdue_after_ms: ms("OVERDUE_AFTER_MS", MINUTE_MS, 365 * DAY_MS),
         park_overdue_after_ms: ms("PARK_OVERDUE_AFTER_MS", MINUTE_MS, 365 * DAY_MS),
+        history_keys,
     };
     policy.max_attempts = reader.number("MAX_ATTEMPTS", 1..=100, "attempts");
     policy.max_heals = reader.number("MAX_HEALS", 1..=10_000, "heals");

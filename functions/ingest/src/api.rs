@@ -18,6 +18,7 @@ use crate::document::Problem;
 pub(crate) enum Operation {
     Create,
     Get(PaymentId),
+    History(PaymentId),
     Find { kind: Kind, order_id: OrderId },
     Cancel(PaymentId),
     CalledBack { provider: String },
@@ -100,6 +101,10 @@ fn operation(request: &ApiGatewayV2httpRequest) -> Result<Operation, Problem> {
         },
         ["v1", "payments", id] => match *method {
             Method::GET => payment_id(id).map(Operation::Get),
+            _ => Err(Problem::MethodNotAllowed("GET")),
+        },
+        ["v1", "payments", id, "history"] => match *method {
+            Method::GET => payment_id(id).map(Operation::History),
             _ => Err(Problem::MethodNotAllowed("GET")),
         },
         ["v1", "payments", id, "cancel"] => match *method {

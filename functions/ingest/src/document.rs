@@ -1,5 +1,7 @@
 //! What is answered: a payment as its merchant sees it, or a problem document of RFC 9457.
 
+mod history;
+
 use aws_lambda_events::apigw::ApiGatewayV2httpResponse;
 use aws_lambda_events::encodings::Body;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -10,6 +12,8 @@ use payments::request::{BODY_BYTES_MAX, FieldError};
 use payments::time::Timestamp;
 use providers::http::callback::Distrust;
 use serde::Serialize;
+
+pub(crate) use history::history;
 
 /// Marks an answer to a repeated request.
 const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
@@ -47,6 +51,9 @@ struct PaymentDocument<'a> {
     provider_reference: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     provider_code: Option<&'a str>,
+    /// Whoever keeps it can have the history checked against it later.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    history_head: Option<String>,
 }
 
 /// A payment as its merchant sees it.
@@ -75,6 +82,7 @@ pub(crate) fn payment(status: StatusCode, payment: &Payment, replayed: Replayed)
         refundable_amount: payment.refundable.filter(|_| payment.has_moved_money()),
         provider_reference: provider_text.filter(|_| !declined),
         provider_code: provider_text.filter(|_| declined),
+        history_head: payment.history_head().map(|head| head.to_string()),
     };
     let mut headers = headers("application/json");
     if let Ok(location) = HeaderValue::from_str(&format!("/v1/payments/{}", payment.id)) {
@@ -205,7 +213,7 @@ impl Problem {
     fn detail(&self) -> String {
         match self {
             Self::NoSuchPath => {
-                "Payments are at /v1/payments, /v1/payments/{id} and /v1/payments/{id}/cancel.".to_owned()
+                "Payments are at /v1/payments, /v1/payments/{id}, /v1/payments/{id}/history and /v1/payments/{id}/cancel.".to_owned()
             }
             Self::MethodNotAllowed(allowed) => format!("Use {allowed}."),
             Self::Unauthorized => "Send the header Authorization: Bearer <API key>.".to_owned(),

@@ -10,7 +10,7 @@ mod document;
 
 use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
 use http::StatusCode;
-use payments::id::{Nonce, PaymentId};
+use payments::id::PaymentId;
 use payments::merchant::Merchant;
 use payments::message::Message;
 use payments::payment::{Kind, Payment, State};
@@ -75,6 +75,7 @@ impl<S: Store, M: Merchants, Q: Queue, C: Clock, E: Entropy> Ingest<S, M, Q, C, 
                 let payment = self.find(&merchant, id).await?;
                 Ok(document::payment(StatusCode::OK, &payment, Replayed::No))
             }
+            Operation::History(ref id) => Ok(document::history(&self.find(&merchant, id).await?)),
             Operation::Find { kind, ref order_id } => {
                 let id = PaymentId::derive(&merchant.merchant, kind, order_id);
                 let payment = self.find(&merchant, &id).await?;
@@ -136,13 +137,8 @@ impl<S: Store, M: Merchants, Q: Queue, C: Clock, E: Entropy> Ingest<S, M, Q, C, 
     }
 
     fn accepted(&self, request: Request) -> Payment {
-        Payment::accepted(
-            request.order,
-            request.fingerprint,
-            self.clock.now(),
-            Nonce::from_bits(self.entropy.bits()),
-            self.policy.max_attempts,
-        )
+        let moment = store::moment(&self.clock, &self.entropy, &self.policy);
+        Payment::accepted(request.order, request.fingerprint, &moment)
     }
 
     fn put_failed(id: &PaymentId, error: &StoreError) -> Problem {

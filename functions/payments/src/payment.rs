@@ -7,10 +7,11 @@ use serde::{Deserialize, Serialize};
 use crate::answer::ProviderText;
 use crate::case::Case;
 use crate::fingerprint::Fingerprint;
-use crate::history::Entry;
+use crate::history::{self, Chain, Entry, Link};
 use crate::id::{ClaimId, MerchantId, Nonce, OrderId, PaymentId};
 use crate::money::Money;
 use crate::time::Timestamp;
+use crate::transition::Moment;
 
 /// Shards of the index of open payments. A partition of an index takes 1,000 write units a second ("DynamoDB burst and
 /// adaptive capacity"), so 100,000 new payments a second need at least 100.
@@ -321,17 +322,21 @@ pub struct Payment {
     pub delete_after: Option<u64>,
     /// How it came here.
     pub history: Vec<Entry>,
+    /// What holds the history together; none in items older than chains.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub chain: Option<Chain>,
 }
 
 impl Payment {
-    /// A payment that was just accepted, with what it takes to be sent `attempts_left` times.
-    pub fn accepted(order: Order, fingerprint: Fingerprint, now: Timestamp, nonce: Nonce, attempts_left: u32) -> Self {
+    /// A payment that is accepted at this moment.
+    pub fn accepted(order: Order, fingerprint: Fingerprint, moment: &Moment<'_>) -> Self {
+        let now = moment.now;
         let id = PaymentId::derive(&order.merchant, order.kind, &order.order_id);
         let refundable = match order.kind {
             Kind::Charge => Some(order.money.amount()),
             Kind::Refund | Kind::Payout => None,
         };
-        Self {
+        let mut payment = Self {
             open_shard: Some(open_shard(&id)),
             id,
             order,
@@ -341,9 +346,9 @@ impl Payment {
             reason: Reason::Accepted,
             changed_at: now,
             version: 1,
-            nonce,
+            nonce: moment.nonce.clone(),
             attempts: 0,
-            attempts_left,
+            attempts_left: moment.policy.max_attempts,
             waits: 0,
             claim: None,
             first_sent_at: None,
@@ -364,8 +369,19 @@ impl Payment {
                 attempt: 0,
                 times: 1,
                 provider_text: None,
+                tag: None,
             }],
+            chain: None,
+        };
+        if let Some(keys) = moment.history_keys {
+            history::begin(&mut payment, keys.current());
         }
+        payment
+    }
+
+    /// The head of the history, if it has a chain.
+    pub fn history_head(&self) -> Option<Link> {
+        self.chain.as_ref().map(|chain| chain.head)
     }
 
     /// Whether a request may ever have been written and was not proved refused before its effect, or the provider said

@@ -1,4 +1,7 @@
-//! The numbers that decisions depend on, one set for each provider. All of them come from settings; none is guessed.
+//! The numbers that decisions depend on, one set for each provider, and the keys that their histories are linked under.
+//! All of them come from settings; none is guessed.
+
+use crate::history::HistoryKeys;
 
 /// Kept at the end of a consumer's invocation for what is left to hide and to answer.
 pub const ANSWER_ALLOWANCE_MS: u64 = 500;
@@ -42,6 +45,8 @@ pub struct Policy {
     pub overdue_after_ms: u64,
     /// How long before it is put in front of one of them.
     pub park_overdue_after_ms: u64,
+    /// What each payment's history is linked under.
+    pub history_keys: HistoryKeys,
 }
 
 impl Policy {

@@ -13,6 +13,7 @@ use crate::answer::{Found, QueryAnswer, SendAnswer};
 use crate::backoff::Dice;
 use crate::case::CaseResolution;
 use crate::evidence::{Evidence, Operator};
+use crate::history::HistoryKeys;
 use crate::id::{ClaimId, Nonce};
 use crate::payment::{Claim, Payment, Reason, State};
 use crate::policy::Policy;
@@ -41,6 +42,8 @@ pub struct Moment<'a> {
     pub dice: Dice,
     /// The provider's numbers.
     pub policy: &'a Policy,
+    /// What history is linked under; none for a write that has not read the item and cannot know its head.
+    pub history_keys: Option<&'a HistoryKeys>,
 }
 
 /// What happened.

@@ -7,6 +7,7 @@ pub mod books;
 pub mod client;
 pub mod demo;
 pub mod embedded;
+pub mod explain;
 pub mod front;
 pub mod load;
 pub mod local;

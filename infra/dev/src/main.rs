@@ -4,11 +4,14 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use aws::clients::Clients;
+use aws::store::DynamoStore;
 use clap::{Args, Parser, Subcommand};
+use dev::embedded::{PAYMENTS_TABLE, endpoint_config};
 use dev::local::provider::{KEY_VARIABLE, LISTENING};
 use dev::ops::{get, list, merchant, replay};
 use dev::sandbox::{Fault, Faults, Sandbox, SandboxSettings, parse_fault};
-use dev::{demo, load, model_check, plan, simulate, up};
+use dev::{demo, explain, load, model_check, plan, simulate, up};
 
 /// Sluice on this machine, without an AWS account.
 #[derive(Parser)]
@@ -34,6 +37,8 @@ enum Command {
     Replay(replay::Arguments),
     /// Gives a merchant an API key, or takes one back.
     Merchant(merchant::Arguments),
+    /// Tells one payment's story, and checks that it is the one that was written.
+    Explain(ExplainArguments),
     /// Plays the real handlers in virtual time over ports that misbehave, and checks the invariants after each step.
     Simulate(SimulateArguments),
     /// Explores every order of one payment's steps under the deployed rules, and judges the invariants in every state.
@@ -58,6 +63,24 @@ struct DemoArguments {
     /// Nothing goes wrong: what an ordinary payment costs.
     #[arg(long)]
     calm: bool,
+}
+
+#[derive(Args)]
+struct ExplainArguments {
+    /// The payment's id.
+    id: String,
+    /// Checks the chain of its history, under the keys in HISTORY_KEYS or else those of `cargo dev up`.
+    #[arg(long)]
+    verify: bool,
+    /// Checks the chain against the heads in a function's log too, one JSON event a line.
+    #[arg(long, value_name = "FILE", requires = "verify")]
+    log: Option<PathBuf>,
+    /// One JSON document instead of text.
+    #[arg(long)]
+    json: bool,
+    /// Where `cargo dev up` answers as AWS.
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8070")]
+    aws_endpoint: String,
 }
 
 #[derive(Args)]
@@ -145,6 +168,7 @@ fn main() -> ExitCode {
             Command::Model(ModelArguments { bounds }) => model_check::run(&bounds),
             Command::Plan(arguments) => plan::run(&arguments),
             Command::Sandbox(arguments) => sandbox(arguments).await,
+            Command::Explain(arguments) => explained(arguments).await,
             // Virtual time has a runtime of its own, and none may be under way around it.
             Command::Simulate(arguments) => {
                 let SimulateArguments { seed, runs, faults, payments, sweep, crash } = arguments;
@@ -165,6 +189,20 @@ fn main() -> ExitCode {
 fn failed(error: &str) -> ExitCode {
     eprintln!("error: {error}");
     ExitCode::FAILURE
+}
+
+async fn explained(arguments: ExplainArguments) -> Result<(), String> {
+    let ExplainArguments { id, verify, log, json, aws_endpoint } = arguments;
+    let verify = if verify { Some(explain::keys()?) } else { None };
+    let clients = Clients::new(&endpoint_config(&aws_endpoint, "explain"));
+    let store = DynamoStore::new(clients.dynamodb, PAYMENTS_TABLE);
+    let explained = explain::run(&store, &id, &explain::Options { verify, log, json }).await?;
+    println!("{}", explained.text);
+    match explained.findings.len() {
+        0 => Ok(()),
+        1 => Err("the history is not the one that was written: 1 finding".to_owned()),
+        more => Err(format!("the history is not the one that was written: {more} findings")),
+    }
 }
 
 async fn sandbox(arguments: SandboxArguments) -> Result<(), String> {

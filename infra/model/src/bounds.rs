@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use payments::history::{HistoryKey, HistoryKeys};
 use payments::policy::Policy;
 
 /// A tick of the model's time, in milliseconds. Longer than every pause that the core has as a constant (two minutes
@@ -192,6 +193,10 @@ impl Bounds {
             missing_item_grace_ms: 0,
             newer_version_grace_ms: 0,
             retention_ms: 0,
+            // The sweep for what is overdue is no part of this world: nothing stands so long.
+            overdue_after_ms: u64::MAX,
+            park_overdue_after_ms: u64::MAX,
+            history_keys: HistoryKeys::one(HistoryKey::of(b"the model's key, and no secret..")),
         }
     }
 }

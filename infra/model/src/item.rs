@@ -11,6 +11,8 @@
 //! - `changed_at` is read only of a claim to query that its holder still settles under.
 //! - A claim's id only has to be told from another's: it is named by the consumer that holds it, or nobody.
 
+use payments::answer::ProviderText;
+use payments::case::Case;
 use payments::id::ClaimId;
 use payments::payment::{Claim, Heal, Payment, State};
 use payments::time::Timestamp;
@@ -180,7 +182,13 @@ impl Item {
             message_id: replaced.map(|id| id.text().to_owned()),
             times: u32::from(times),
         });
-        payment.late_success_at = self.late_success.then(|| at(0));
+        payment.case = self.late_success.then(|| Case {
+            opened_at: at(0),
+            reference: ProviderText::new("reference"),
+            owner: None,
+            resolution: None,
+            closed_at: None,
+        });
         payment
     }
 
@@ -209,11 +217,12 @@ impl Item {
             parked_at,
             heal,
             provider_text: _,
-            late_success_at,
+            case,
             refundable: _,
             open_shard: _,
             delete_after: _,
             history: _,
+            chain: _,
         } = payment;
         assert_eq!(parked_at.is_some(), state == State::Parked, "parked_at says when it was parked");
         let small = |count: u32| u8::try_from(count).expect("a model counts little");
@@ -236,7 +245,7 @@ impl Item {
                 replaced: heal.message_id.as_deref().map(MessageId::of),
                 times: small(heal.times).min(heals.max(1)),
             }),
-            late_success: late_success_at.is_some(),
+            late_success: case.is_some(),
         }
     }
 }

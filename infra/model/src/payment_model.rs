@@ -72,8 +72,16 @@ impl PaymentModel {
             idempotency_key: None,
         };
         let fingerprint = Fingerprint::of([]);
-        let template = Payment::accepted(order, fingerprint, at(0), Nonce::from_bits(0), 0);
-        Self { bounds, rules, policy: bounds.policy(), template, decided: Mutex::default(), recorder: Mutex::default() }
+        let policy = bounds.policy();
+        let moment = Moment {
+            now: at(0),
+            nonce: Nonce::from_bits(0),
+            dice: Dice(0),
+            history_keys: Some(&policy.history_keys),
+            policy: &policy,
+        };
+        let template = Payment::accepted(order, fingerprint, &moment);
+        Self { bounds, rules, policy, template, decided: Mutex::default(), recorder: Mutex::default() }
     }
 
     /// What the clock of a consumer says.
@@ -129,7 +137,13 @@ impl PaymentModel {
     fn ask_the_rules(&self, world: &mut World, deed: Deed, who: Who) -> Result<Item, Kept> {
         let before = self.payment(world, &world.item);
         let now = at(self.clock(who));
-        let moment = Moment { now, nonce: Nonce::from_bits(1), dice: Dice(0), policy: &self.policy };
+        let moment = Moment {
+            now,
+            nonce: Nonce::from_bits(1),
+            dice: Dice(0),
+            policy: &self.policy,
+            history_keys: Some(&self.policy.history_keys),
+        };
         let holder = match who {
             Who::Consumer(consumer) => Holder::Consumer(consumer),
             Who::DeadLetter(_) | Who::Desk => Holder::Nobody,

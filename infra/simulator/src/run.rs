@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use payments::history::{HistoryKey, HistoryKeys};
 use payments::policy::Policy;
 
 use crate::faults::{CrashPoint, Faults, Phase};
@@ -62,6 +63,7 @@ pub fn policy() -> Policy {
         retention_ms: 400 * 24 * 60 * 60 * 1_000,
         overdue_after_ms: 60 * 60 * 1_000,
         park_overdue_after_ms: 72 * 60 * 60 * 1_000,
+        history_keys: HistoryKeys::one(HistoryKey::of(b"the simulator's key, not secret.")),
     }
 }
 

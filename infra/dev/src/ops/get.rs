@@ -72,7 +72,7 @@ pub fn describe(payment: &Payment) -> String {
     at("due", payment.due_at);
     at("parked", payment.parked_at);
     at("cancel asked", payment.cancel_requested_at);
-    at("late success", payment.late_success_at);
+    at("late success", payment.case.as_ref().map(|case| case.opened_at));
     if let Some(claim) = &payment.claim {
         line("claimed", &format_args!("from {} until {}", claim.from.as_str(), claim.lease_until));
     }

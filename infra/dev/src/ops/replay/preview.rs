@@ -100,7 +100,7 @@ fn claim(payment: &Payment, policy: &Policy, now: Timestamp) -> Payment {
 }
 
 fn step(payment: &Payment, event: &Event<'_>, policy: &Policy, now: Timestamp) -> Option<Payment> {
-    let moment = Moment { now, nonce: Nonce::from_bits(0), dice: Dice(0), policy };
+    let moment = Moment { now, nonce: Nonce::from_bits(0), dice: Dice(0), policy, history_keys: None };
     match transition(payment, event, &moment) {
         Step::Change(after) => Some(*after),
         Step::Keep(_) => None,
