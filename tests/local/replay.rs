@@ -7,6 +7,7 @@ use dev::account::Account;
 use dev::embedded::{Embedded, QueueNumbers};
 use dev::local::settings;
 use dev::ops::replay::{Would, dry_run, replay};
+use dev::ops::resolve::write;
 use payments::answer::{SendAnswer, Unclear};
 use payments::evidence::Evidence;
 use payments::fingerprint::Fingerprint;
@@ -169,4 +170,20 @@ fn an_id_can_be_derived_from_what_the_merchant_knows() {
     let merchant = MerchantId::new("shop").unwrap();
     let id = PaymentId::derive(&merchant, Kind::Charge, &OrderId::new("A/1").unwrap());
     assert_eq!(dev::ops::get::read_id("shop/charge/A/1"), Ok(id));
+}
+
+#[tokio::test]
+async fn a_person_ends_a_parked_payment_with_evidence_and_nothing_else() {
+    let desk = Desk::open().await;
+    let parked = desk.payment("parked", 0, &[Event::DeadLettered]).await;
+    let queued = desk.payment("queued", 1, &[]).await;
+    let evidence = Evidence::new("ticket-17", "anna", "never sent").unwrap();
+    let event = Event::Resolve { end: Resolution::Canceled, evidence: &evidence };
+    let refused = write(&desk.account, queued.id.as_str(), &event).await.unwrap_err();
+    assert!(refused.contains("it is queued"), "{refused}");
+    let ended = write(&desk.account, parked.id.as_str(), &event).await.unwrap();
+    assert_eq!(ended.state, State::Canceled);
+    assert_eq!(ended.history.last().unwrap().provider_text, Some(evidence.text()));
+    let refused = write(&desk.account, parked.id.as_str(), &event).await.unwrap_err();
+    assert!(refused.contains("it is canceled"), "an end is for ever: {refused}");
 }

@@ -9,7 +9,7 @@ use aws::store::DynamoStore;
 use clap::{Args, Parser, Subcommand};
 use dev::embedded::{PAYMENTS_TABLE, endpoint_config};
 use dev::local::provider::{KEY_VARIABLE, LISTENING};
-use dev::ops::{get, list, merchant, replay};
+use dev::ops::{get, list, merchant, replay, resolve};
 use dev::sandbox::{Fault, Faults, Sandbox, SandboxSettings, parse_fault};
 use dev::{demo, explain, load, model_check, plan, simulate, up};
 
@@ -35,6 +35,12 @@ enum Command {
     List(list::Arguments),
     /// Puts everything parked back to work, as "Start DLQ redrive" does; with --dry-run only says what that would do.
     Replay(replay::Arguments),
+    /// Ends a parked payment by a person's word, with evidence.
+    Resolve(resolve::Resolve),
+    /// Says who sees to the case of a late success.
+    TakeCase(resolve::TakeCase),
+    /// Says what becomes of the money of a late success, with evidence.
+    CloseCase(resolve::CloseCase),
     /// Gives a merchant an API key, or takes one back.
     Merchant(merchant::Arguments),
     /// Tells one payment's story, and checks that it is the one that was written.
@@ -163,6 +169,9 @@ fn main() -> ExitCode {
             Command::Load(arguments) => load::run(arguments).await,
             Command::Get(arguments) => get::run(&arguments).await,
             Command::List(arguments) => list::run(&arguments).await,
+            Command::Resolve(arguments) => resolve::resolve(&arguments).await,
+            Command::TakeCase(arguments) => resolve::take_case(&arguments).await,
+            Command::CloseCase(arguments) => resolve::close_case(&arguments).await,
             Command::Merchant(arguments) => merchant::run(&arguments).await,
             Command::Replay(arguments) => replay::run(&arguments).await,
             Command::Model(ModelArguments { bounds }) => model_check::run(&bounds),

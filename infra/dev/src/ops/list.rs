@@ -1,7 +1,8 @@
 //! `cargo dev list`: the payments that wait, for something or for somebody.
 
 use clap::{Args, ValueEnum};
-use payments::payment::{OPEN_SHARDS, PARKED_SHARD, Payment, State};
+use payments::case::Case;
+use payments::payment::{CASE_SHARD, OPEN_SHARDS, PARKED_SHARD, Payment, State};
 use payments::ports::Store;
 
 use super::indexed;
@@ -22,10 +23,13 @@ pub enum Wanted {
     Unknown,
     /// In front of a person.
     Parked,
+    /// Ended, and done by the provider all the same: an open case.
+    Case,
 }
 
 impl Wanted {
-    fn takes(self, state: State) -> bool {
+    fn takes(self, payment: &Payment) -> bool {
+        let state = payment.state;
         match self {
             Self::Open => matches!(state, State::Queued | State::Sending | State::Pending | State::Unknown),
             Self::Queued => state == State::Queued,
@@ -33,6 +37,7 @@ impl Wanted {
             Self::Pending => state == State::Pending,
             Self::Unknown => state == State::Unknown,
             Self::Parked => state == State::Parked,
+            Self::Case => payment.case.as_ref().is_some_and(Case::is_open),
         }
     }
 }
@@ -70,6 +75,7 @@ pub async fn run(arguments: &Arguments) -> Result<(), String> {
 async fn find(account: &Account, wanted: Wanted, limit: usize) -> Result<(Vec<Payment>, bool), String> {
     let shards: Vec<String> = match wanted {
         Wanted::Parked => vec![PARKED_SHARD.to_owned()],
+        Wanted::Case => vec![CASE_SHARD.to_owned()],
         Wanted::Open | Wanted::Queued | Wanted::Sending | Wanted::Pending | Wanted::Unknown => {
             (0..OPEN_SHARDS).map(|shard| shard.to_string()).collect()
         }
@@ -80,7 +86,7 @@ async fn find(account: &Account, wanted: Wanted, limit: usize) -> Result<(Vec<Pa
         for id in indexed(account, &shard).await? {
             let payment = store.get(&id).await.map_err(|error| format!("cannot read payment {id}: {error}"))?;
             // The index is a moment behind its table: the item says what is true.
-            let Some(payment) = payment.filter(|payment| wanted.takes(payment.state)) else { continue };
+            let Some(payment) = payment.filter(|payment| wanted.takes(payment)) else { continue };
             if found.len() == limit {
                 return Ok((sorted(found), true));
             }

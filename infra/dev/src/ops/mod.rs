@@ -4,12 +4,16 @@ pub mod get;
 pub mod list;
 pub mod merchant;
 pub mod replay;
+pub mod resolve;
 
+use aws::settings::DeadLetterSettings;
 use aws_sdk_dynamodb::types::AttributeValue;
 use payments::id::PaymentId;
+use payments::policy::Policy;
 
 use crate::account::{Account, why};
 use crate::embedded::OPEN_INDEX;
+use crate::local::settings;
 
 /// The payments under one key of the index, oldest first.
 async fn indexed(account: &Account, shard: &str) -> Result<Vec<PaymentId>, String> {
@@ -34,4 +38,14 @@ async fn indexed(account: &Account, shard: &str) -> Result<Vec<PaymentId>, Strin
 /// Reads what stands in front of a person's eyes as an id.
 fn payment_id(text: &str) -> Result<PaymentId, String> {
     PaymentId::new(text.to_owned()).map_err(|error| format!("{text} is no payment's id: {error}"))
+}
+
+/// The provider's numbers: the demo's on this machine, else those that the functions have.
+fn policy(account: &Account) -> Result<Policy, String> {
+    if account.is_local {
+        return Ok(settings::policy());
+    }
+    DeadLetterSettings::from_environment().map(|settings| settings.policy).map_err(|error| {
+        format!("{error}; this needs the numbers that the dead_letter function has in its environment")
+    })
 }

@@ -7,7 +7,6 @@ mod preview;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use aws::settings::DeadLetterSettings;
 use aws::system::{SystemClock, SystemEntropy};
 use clap::Args;
 use payments::id::PaymentId;
@@ -19,9 +18,8 @@ use payments::store::{self, Outcome};
 use payments::time::Timestamp;
 use payments::transition::Event;
 
-use super::indexed;
+use super::{indexed, policy};
 use crate::account::{Account, AccountArguments, why};
-use crate::local::settings;
 use parked::{Content, Parked};
 pub use preview::{Preview, Would, preview};
 
@@ -96,16 +94,6 @@ pub async fn replay(account: &Account, policy: &Policy) -> Result<Done, String> 
         started += usize::from(start(account, policy, id).await?);
     }
     Ok(Done { moved, started })
-}
-
-/// The provider's numbers: the demo's on this machine, else those that the functions have.
-fn policy(account: &Account) -> Result<Policy, String> {
-    if account.is_local {
-        return Ok(settings::policy());
-    }
-    DeadLetterSettings::from_environment().map(|settings| settings.policy).map_err(|error| {
-        format!("{error}; a replay's preview needs the numbers that the dead_letter function has in its environment")
-    })
 }
 
 async fn find(account: &Account, parked: &Parked<'_>, policy: &Policy) -> Result<Found, String> {

@@ -73,7 +73,8 @@ impl Reader<'_> {
                 let kind = self.template.at(&["Resources", &id, "Type"]).and_then(Node::text);
                 Some(if kind == Some("AWS::SQS::Queue") { format!("https://sqs.invalid/{id}") } else { id })
             }
-            Resolved::AtDeployment => Some("known-at-deployment".to_owned()),
+            // A secret, which no check reads: long enough for any of them, and a key in hexadecimal digits.
+            Resolved::AtDeployment => Some("0123456789abcdef".repeat(4)),
         }
     }
 
