@@ -1,10 +1,11 @@
 //! The contract of `GateStore`: slots are handed out once each and at the rate, whoever asks at the same time.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
-use payments::gate::{Form, GateAnswer, GateState, Reservation, Reserve, reserve};
+use payments::gate::{Form, GateAnswer, GateState, GateUpdate, GateView, Reservation, Take, reserve};
 use payments::ports::GateStore;
+use simulator::run::gate_settings;
 
 use super::samples::{NOW, drawn};
 
@@ -18,13 +19,13 @@ pub async fn gate_contract<G: GateStore + Send + Sync + 'static>(gates: Arc<G>) 
 async fn a_missing_gate_is_said_to_be_missing<G: GateStore>(gates: &G) {
     let gate = new_gate();
     let request = request(&gate, Form::Idle, NOW.us());
-    assert_eq!(gates.reserve(&request).await, Ok(GateAnswer::Refused(None)));
+    assert_eq!(gates.update(&request).await, Ok(GateAnswer::Refused(None)));
     assert_eq!(gates.create(&gate).await, Ok(()));
     let taken = request.apply(&gate).unwrap();
-    assert_eq!(gates.reserve(&request).await, Ok(GateAnswer::Reserved(taken.clone())));
+    assert_eq!(gates.update(&request).await, Ok(GateAnswer::Done(Box::new(taken.clone()))));
     // Whoever comes second with a new gate changes nothing.
     assert_eq!(gates.create(&gate).await, Ok(()));
-    assert_eq!(gates.reserve(&request).await, Ok(GateAnswer::Refused(Some(taken))));
+    assert_eq!(gates.update(&request).await, Ok(GateAnswer::Refused(Some(Box::new(taken)))));
 }
 
 async fn each_form_does_what_apply_does<G: GateStore>(gates: &G) {
@@ -34,12 +35,12 @@ async fn each_form_does_what_apply_does<G: GateStore>(gates: &G) {
             for (rate_version, paused) in [(1, false), (2, false), (1, true)] {
                 let gate = GateState { next_us, paused, rate_version, ..new_gate() };
                 gates.create(&gate).await.unwrap();
-                let request = Reserve { rate_version: 1, ..request(&gate, form, now_us) };
+                let request = GateUpdate { rate_version: 1, ..request(&gate, form, now_us) };
                 let expected = match request.apply(&gate) {
-                    Some(after) => GateAnswer::Reserved(after),
-                    None => GateAnswer::Refused(Some(gate.clone())),
+                    Some(after) => GateAnswer::Done(Box::new(after)),
+                    None => GateAnswer::Refused(Some(Box::new(gate.clone()))),
                 };
-                assert_eq!(gates.reserve(&request).await, Ok(expected), "{form:?} on {gate:?}");
+                assert_eq!(gates.update(&request).await, Ok(expected), "{form:?} on {gate:?}");
             }
         }
     }
@@ -53,14 +54,14 @@ async fn many_at_once_never_share_a_slot<G: GateStore + Send + Sync + 'static>(g
     for task in 0_u32..20 {
         let (gates, gate, clock_us) = (Arc::clone(&gates), gate.clone(), Arc::clone(&clock_us));
         tasks.spawn(async move {
-            let mut seen = gate;
+            let seen = Mutex::new(GateView::new(gate, gate_settings()));
             let mut starts_us = Vec::new();
             for turn in 0_u32..10 {
                 let wanted = 1 + (task + turn) % 7;
                 loop {
                     let now_us = clock_us.fetch_add(3_000, Ordering::Relaxed);
                     let latest_us = now_us + 60_000_000;
-                    match reserve(&*gates, &mut seen, wanted, now_us, latest_us).await.unwrap() {
+                    match reserve(&*gates, &seen, wanted, now_us, latest_us).await.unwrap() {
                         Reservation::Slots(slots) => {
                             assert!(slots.count >= 1 && slots.count <= wanted);
                             assert!(slots.first_us >= now_us && slots.start_us(slots.count - 1) <= Some(latest_us));
@@ -69,7 +70,7 @@ async fn many_at_once_never_share_a_slot<G: GateStore + Send + Sync + 'static>(g
                         }
                         // Contended more than it tries for: it asks again.
                         Reservation::Later { .. } => tokio::task::yield_now().await,
-                        Reservation::Paused => panic!("nobody paused it"),
+                        Reservation::Paused | Reservation::Open { .. } => panic!("nobody stopped it"),
                     }
                 }
             }
@@ -89,13 +90,7 @@ fn new_gate() -> GateState {
     GateState::new(&format!("provider-{}", drawn()), 5_000, 10)
 }
 
-fn request(gate: &GateState, form: Form, now_us: u64) -> Reserve {
-    Reserve {
-        provider: gate.provider.clone(),
-        form,
-        rate_version: gate.rate_version,
-        now_us,
-        span_us: gate.span_us(20),
-        next_at_most_us: now_us + 10_000,
-    }
+fn request(gate: &GateState, form: Form, now_us: u64) -> GateUpdate {
+    let take = Take { form, now_us, span_us: gate.span_us(20), next_at_most_us: now_us + 10_000 };
+    GateUpdate { take: Some(take), ..GateUpdate::of(gate) }
 }

@@ -3,10 +3,11 @@
 
 use std::sync::Mutex;
 
-use payments::gate::{GateAnswer, GateState, Reservation, Reserve, Slots, reserve};
+use payments::gate::{GateAnswer, GateState, GateUpdate, GateView, Reservation, Slots, reserve};
 use payments::ports::{GateError, GateStore};
 use proptest::prelude::*;
 use simulator::check::most_in_a_second;
+use simulator::run::gate_settings;
 
 use super::cases;
 use crate::contract::samples::NOW;
@@ -15,15 +16,19 @@ use crate::contract::samples::NOW;
 struct Table(Mutex<GateState>);
 
 impl GateStore for Table {
-    async fn reserve(&self, request: &Reserve) -> Result<GateAnswer, GateError> {
+    async fn update(&self, request: &GateUpdate) -> Result<GateAnswer, GateError> {
         let mut gate = self.0.lock().unwrap();
         Ok(match request.apply(&gate) {
             Some(after) => {
                 *gate = after.clone();
-                GateAnswer::Reserved(after)
+                GateAnswer::Done(Box::new(after))
             }
-            None => GateAnswer::Refused(Some(gate.clone())),
+            None => GateAnswer::Refused(Some(Box::new(gate.clone()))),
         })
+    }
+
+    async fn read(&self, _: &str) -> Result<Option<GateState>, GateError> {
+        Ok(Some(self.state()))
     }
 
     async fn create(&self, _: &GateState) -> Result<(), GateError> {
@@ -79,7 +84,7 @@ fn rate() -> impl Strategy<Value = u32> {
 /// Consumers, each with its own clock and its own memory of the gate.
 struct Consumers {
     table: Table,
-    seen: Vec<GateState>,
+    seen: Vec<Mutex<GateView>>,
     skews_us: Vec<i64>,
     now_us: u64,
     /// The gate's own times of the slots, and the true times of the calls made in them.
@@ -90,14 +95,15 @@ struct Consumers {
 impl Consumers {
     fn new(rate: u32, skews_us: Vec<i64>) -> Self {
         let table = Table::new(rate);
-        let seen = vec![table.state(); skews_us.len()];
+        let view = || Mutex::new(GateView::new(table.state(), gate_settings()));
+        let seen = skews_us.iter().map(|_| view()).collect();
         Self { table, seen, skews_us, now_us: NOW.us(), starts_us: Vec::new(), calls_us: Vec::new() }
     }
 
     fn ask(&mut self, ask: &Ask, latest_us: u64) -> Reservation {
         let consumer = ask.consumer % self.seen.len();
         let clock_us = self.now_us.saturating_add_signed(self.skews_us[consumer]);
-        let reserving = reserve(&self.table, &mut self.seen[consumer], ask.wanted, clock_us, latest_us);
+        let reserving = reserve(&self.table, &self.seen[consumer], ask.wanted, clock_us, latest_us);
         let reservation = now_or_never(reserving).unwrap();
         if let Reservation::Slots(slots) = reservation {
             let late_us = ask.late_us.min(u64::from(MARGIN_MS) * 1_000 - 2 * SKEW_US.unsigned_abs());
@@ -194,7 +200,7 @@ proptest! {
         }
         let pace_us = consumers.table.state().span_us(1) - 2;
         prop_assert!(consumers.starts_us.windows(2).all(|pair| pair[1] >= pair[0] + pace_us));
-        prop_assert!(consumers.seen.iter().any(|seen| seen.rate_per_second == new));
+        prop_assert!(consumers.seen.iter().any(|seen| seen.lock().unwrap().state().rate_per_second == new));
     }
 
     #[test]

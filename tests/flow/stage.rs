@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 use simulator::Faults;
 use simulator::memory::queue::Name;
 use simulator::memory::{Gates, Ledger, MemoryGate, MemoryProvider, MemoryQueue, MemoryStore, Queues, Table};
-use simulator::run::policy;
+use simulator::run::{gate_settings, policy};
 use simulator::world::{Environment, World};
 
 /// A merchant that may do everything.
@@ -93,7 +93,7 @@ impl Stage {
             self.environment.clone(),
             self.environment.clone(),
             policy(),
-            Limits { max_in_flight: 50 },
+            Limits { max_in_flight: 50, gate: gate_settings() },
             gate(),
         );
         consumer.handle(event, self.now().plus_ms(within_ms)).await

@@ -6,17 +6,18 @@
 mod job;
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use aws::settings::ConsumerSettings;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use batch::{Record, Verdict};
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use payments::gate::{self, GateState, Reservation, Slots};
+use payments::breaker::{Breaker, Health, Mode};
+use payments::gate::{self, GateSettings, GateState, GateView, Reservation, Slots};
 use payments::message::{Message, NotOurs};
 use payments::policy::Policy;
-use payments::ports::{Clock, Entropy, GateStore, Provider, Queue, Store};
+use payments::ports::{Clock, Entropy, GateError, GateStore, Provider, Queue, Store};
 use payments::time::Timestamp;
 use providers::http::HttpSettings;
 use tracing::{error, info, warn};
@@ -24,12 +25,20 @@ use tracing::{error, info, warn};
 /// How much one invocation does side by side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Most calls under way at once.
+    /// Most calls under way at once in one environment. This bounds the calls of all of them: Lambda runs no more
+    /// environments than are reserved, each has one invocation at a time, and what an invocation leaves is dropped.
     pub max_in_flight: u32,
+    /// The numbers that pace and breaker go by.
+    pub gate: GateSettings,
 }
 
-/// How long a batch waits before it asks a paused or contended gate again.
+/// How long a batch waits before it asks a contended gate again.
 const GATE_PAUSE: Duration = Duration::from_secs(1);
+/// The longest that a batch waits before it looks again whether a stopped gate goes on, in ms: a read, at most one for
+/// each environment in that time. 1,000 environments make 200 reads a second of the 3,000 that a partition gives.
+const STOPPED_LOOK_MS: u64 = 5_000;
+/// How long what a stopped gate leaves is hidden when it is handed back, in seconds: infra/decisions/0009 says why.
+const STOPPED_HIDE_SECONDS: u32 = 20;
 /// How long a message waits when the gate cannot be read, in seconds.
 const GATE_DOWN_SECONDS: u32 = 5;
 /// How long a message of a newer version waits before it is looked at again, in seconds.
@@ -49,7 +58,7 @@ pub struct Consumer<S, G, Q, P, C, E> {
     policy: Policy,
     limits: Limits,
     /// The gate as this environment saw it last.
-    seen: Mutex<GateState>,
+    seen: Mutex<GateView>,
 }
 
 /// What is to be done about a message.
@@ -65,8 +74,38 @@ enum Plan {
 #[derive(Debug)]
 struct Job {
     message: Message,
-    slot_us: u64,
+    slot: Slot,
+}
+
+/// A slot, and what it was reserved under.
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    start_us: u64,
     margin_us: u64,
+    version: u64,
+    is_probe: bool,
+}
+
+impl Slot {
+    fn of(slots: &Slots, start_us: u64) -> Self {
+        Self { start_us, margin_us: slots.margin_us, version: slots.version, is_probe: slots.is_probe }
+    }
+}
+
+/// What became of a message in this invocation.
+enum Carried {
+    /// This is to be done about it.
+    Concluded(Verdict),
+    /// The gate was stopped before anything was done: it waits on, here.
+    Kept(Message),
+}
+
+/// What is left of a message.
+enum Ran {
+    /// It is over with; its id, and again if it failed.
+    Concluded(String, Option<String>),
+    /// It waits on.
+    Kept(Record, Message),
 }
 
 impl<S, G, Q, P, C, E> Consumer<S, G, Q, P, C, E>
@@ -91,7 +130,7 @@ where
         limits: Limits,
         gate_settings: GateState,
     ) -> Self {
-        let seen = Mutex::new(gate_settings);
+        let seen = Mutex::new(GateView::new(gate_settings, limits.gate));
         Self { store, gate, queue, provider, clock, entropy, policy, limits, seen }
     }
 
@@ -143,18 +182,17 @@ where
                     match next {
                         Next::Slots(slots) => {
                             for index in 0..slots.count {
-                                let Some(slot_us) = slots.start_us(index) else { break };
+                                let Some(start_us) = slots.start_us(index) else { break };
                                 let Some((record, message)) = waiting.pop_front() else { break };
-                                let margin_us = slots.margin_us;
-                                let plan = Plan::Call(Job { message, slot_us, margin_us });
+                                let plan = Plan::Call(Job { message, slot: Slot::of(&slots, start_us) });
                                 running.push(self.run(record, plan, end));
                             }
                         }
-                        Next::Pause => {
+                        Next::Pause(pause) => {
                             // Keeping the batch costs a little of Lambda's time; handing it back would fill the
                             // queue's in-flight limit ("Amazon SQS standard queue quotas": about 120,000).
                             let room = self.room(running.len(), waiting.len()).max(1);
-                            reserving = Some(Box::pin(self.slots(room, end, GATE_PAUSE)));
+                            reserving = Some(Box::pin(self.slots(room, end, pause)));
                         }
                         Next::Over(verdict) => {
                             for (record, _) in waiting.drain(..) {
@@ -163,7 +201,10 @@ where
                         }
                     }
                 }
-                Some((message_id, failure)) = running.next() => concluded(message_id, failure),
+                Some(ran) = running.next() => match ran {
+                    Ran::Concluded(message_id, failure) => concluded(message_id, failure),
+                    Ran::Kept(record, message) => waiting.push_back((record, message)),
+                },
                 else => return,
             }
         }
@@ -179,20 +220,28 @@ where
     }
 
     async fn slots(&self, wanted: u32, end: Timestamp, pause: Duration) -> Next {
+        let latest_us = end.minus_ms(self.policy.lease_ms()).us();
+        // Not longer than a slot can still be used: what is handed back is handed back in time.
+        let left_us = latest_us.saturating_sub(self.clock.now_us());
+        let pause = pause.min(Duration::from_micros(left_us));
         if !pause.is_zero() {
             tokio::time::sleep(pause).await;
         }
         let now_us = self.clock.now_us();
         let earliest_us = now_us.saturating_add(self.policy.claim_lead_ms.saturating_mul(1_000));
-        let latest_us = end.minus_ms(self.policy.lease_ms()).us();
         let nothing_fits = latest_us < earliest_us;
         if nothing_fits {
-            return Next::Over(Verdict::Again { seconds: 1 });
+            let seconds = if self.seen().is_stopped(now_us) { STOPPED_HIDE_SECONDS } else { 1 };
+            return Next::Over(Verdict::Again { seconds });
         }
         match self.reserve(wanted, earliest_us, latest_us).await {
             Ok(Reservation::Slots(slots)) => Next::Slots(slots),
-            Ok(Reservation::Paused) => Next::Pause,
-            Ok(Reservation::Later { free_us }) if free_us <= latest_us => Next::Pause,
+            Ok(Reservation::Paused) => Next::Pause(Duration::from_millis(STOPPED_LOOK_MS)),
+            Ok(Reservation::Open { probe_at_us }) => {
+                let due_us = probe_at_us.map_or(u64::MAX, |at_us| at_us.saturating_sub(earliest_us));
+                Next::Pause(Duration::from_micros(due_us.clamp(1_000, STOPPED_LOOK_MS.saturating_mul(1_000))))
+            }
+            Ok(Reservation::Later { free_us }) if free_us <= latest_us => Next::Pause(GATE_PAUSE),
             Ok(Reservation::Later { free_us }) => {
                 let lead_us = self.policy.claim_lead_ms.saturating_mul(1_000);
                 let at = Timestamp::from_us(free_us.saturating_sub(lead_us));
@@ -205,25 +254,61 @@ where
         }
     }
 
-    async fn reserve(
-        &self,
-        wanted: u32,
-        earliest_us: u64,
-        latest_us: u64,
-    ) -> Result<Reservation, payments::ports::GateError> {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let reserved = gate::reserve(&self.gate, &mut seen, wanted, earliest_us, latest_us).await;
-        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = seen;
+    fn seen(&self) -> MutexGuard<'_, GateView> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn reserve(&self, wanted: u32, earliest_us: u64, latest_us: u64) -> Result<Reservation, GateError> {
+        let reserved = gate::reserve(&self.gate, &self.seen, wanted, earliest_us, latest_us).await;
+        self.log_changes();
         reserved
     }
 
-    async fn run(&self, record: Record, plan: Plan, end: Timestamp) -> (String, Option<String>) {
-        let verdict = match plan {
-            Plan::Call(job) => self.carry(&record, &job, end).await,
-            Plan::Conclude(verdict) => verdict,
+    /// Counts what a call says about the provider. The counts go with the next reservation; what changes the breaker or
+    /// the brake is said at once, because until then everybody sends.
+    async fn tally(&self, health: Health, slot: &Slot) {
+        self.seen().tally(health, slot.version, slot.is_probe);
+        let now_us = self.clock.now_us();
+        if let Err(error) = gate::report(&self.gate, &self.seen, now_us).await {
+            // It is kept and goes with the next reservation; a probe that nobody reports ends with its lease.
+            warn!(event = "gate_report_failed", %error);
+        }
+        self.log_changes();
+    }
+
+    /// Logs what this consumer changed of the breaker; who changes it logs it, so that each change is one line.
+    fn log_changes(&self) {
+        let (changes, provider) = {
+            let mut seen = self.seen();
+            (seen.take_changes(), seen.state().provider.clone())
         };
-        let failure = batch::conclude(&self.queue, &record, verdict).await;
-        (record.message_id, failure)
+        for Breaker { mode, cause, reopened, .. } in changes {
+            let cause = cause.as_str();
+            match mode {
+                Mode::Open { probe_at_us } => {
+                    let probe_in_ms = probe_at_us.map(|at_us| at_us.saturating_sub(self.clock.now_us()) / 1_000);
+                    let needs_operator = probe_at_us.is_none();
+                    error!(event = "breaker_opened", provider, cause, reopened, probe_in_ms, needs_operator);
+                }
+                Mode::Probing { .. } => info!(event = "breaker_probing", provider, cause),
+                Mode::Ramp => info!(event = "breaker_ramping", provider, cause),
+                Mode::Closed => info!(event = "breaker_closed", provider, cause),
+            }
+        }
+    }
+
+    async fn run(&self, record: Record, plan: Plan, end: Timestamp) -> Ran {
+        let carried = match plan {
+            Plan::Call(job) => self.carry(&record, job, end).await,
+            Plan::Conclude(verdict) => Carried::Concluded(verdict),
+        };
+        match carried {
+            Carried::Concluded(verdict) => {
+                let failure = batch::conclude(&self.queue, &record, verdict).await;
+                Ran::Concluded(record.message_id, failure)
+            }
+            Carried::Kept(message) => Ran::Kept(record, message),
+        }
     }
 }
 
@@ -262,12 +347,17 @@ pub fn provider_settings(settings: &ConsumerSettings) -> HttpSettings {
     }
 }
 
+/// What the consumer needs of the function's settings.
+pub fn limits(settings: &ConsumerSettings) -> Limits {
+    Limits { max_in_flight: settings.max_in_flight, gate: settings.gate_settings }
+}
+
 /// What the gate's answer means for the batch.
 enum Next {
     /// Start as many.
     Slots(Slots),
-    /// Keep the batch and ask again.
-    Pause,
+    /// Keep the batch and ask again after this.
+    Pause(Duration),
     /// Nothing more can be started in this invocation.
     Over(Verdict),
 }

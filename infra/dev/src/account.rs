@@ -1,6 +1,7 @@
 //! Which AWS a command talks to: the one that `cargo dev up` keeps, or a real account.
 
 use aws::clients::Clients;
+use aws::gates::DynamoGates;
 use aws::queue::{QueueUrls, SqsQueue};
 use aws::store::DynamoStore;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
@@ -121,6 +122,11 @@ impl Account {
     /// The payments.
     pub fn store(&self) -> DynamoStore {
         DynamoStore::new(self.clients.dynamodb.clone(), self.payments_table.clone())
+    }
+
+    /// The gates.
+    pub fn gates(&self) -> DynamoGates {
+        DynamoGates::new(self.clients.dynamodb.clone(), self.gates_table.clone())
     }
 
     /// The lanes and the DLQ.

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use dev::local::provider::{KEY_VARIABLE, LISTENING};
-use dev::ops::{get, list, merchant, replay};
+use dev::ops::{gate, get, list, merchant, replay};
 use dev::sandbox::{Fault, Faults, Sandbox, SandboxSettings, parse_fault};
 use dev::{demo, load, simulate, up};
 
@@ -34,6 +34,14 @@ enum Command {
     Replay(replay::Arguments),
     /// Gives a merchant an API key, or takes one back.
     Merchant(merchant::Arguments),
+    /// A provider's gate: its rate, whether it is paused, its breaker, since when and why.
+    Gate(gate::Arguments),
+    /// Sends nothing to a provider from now on, as an open breaker does, until `resume`.
+    Pause(gate::Change),
+    /// Ends a pause; a breaker that is open makes a probe at once.
+    Resume(gate::Change),
+    /// Sets how many calls a second a provider is sent.
+    Rate(gate::Rate),
     /// Plays the real handlers in virtual time over ports that misbehave, and checks the invariants after each step.
     Simulate(SimulateArguments),
     /// Runs the sandbox provider until it is interrupted. Its key is taken from SANDBOX_KEY.
@@ -130,6 +138,10 @@ fn main() -> ExitCode {
             Command::List(arguments) => list::run(&arguments).await,
             Command::Merchant(arguments) => merchant::run(&arguments).await,
             Command::Replay(arguments) => replay::run(&arguments).await,
+            Command::Gate(arguments) => gate::show(&arguments).await,
+            Command::Pause(arguments) => gate::pause(&arguments).await,
+            Command::Resume(arguments) => gate::resume(&arguments).await,
+            Command::Rate(arguments) => gate::rate(&arguments).await,
             Command::Sandbox(arguments) => sandbox(arguments).await,
             // Virtual time has a runtime of its own, and none may be under way around it.
             Command::Simulate(arguments) => {

@@ -5,6 +5,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use payments::brake::BrakeSettings;
+use payments::breaker::BreakerSettings;
+use payments::gate::GateSettings;
 use payments::policy::Policy;
 
 use crate::faults::{CrashPoint, Faults, Phase};
@@ -61,6 +64,22 @@ pub fn policy() -> Policy {
         newer_version_grace_ms: 60 * 60 * 1_000,
         retention_ms: 400 * 24 * 60 * 60 * 1_000,
     }
+}
+
+/// The gate's numbers of a run: those of a deployment, with a breaker that opens on as few failures as a run has.
+pub fn gate_settings() -> GateSettings {
+    let breaker = BreakerSettings {
+        failures: 5,
+        failing_percent: 50,
+        calls_min: 20,
+        window_ms: 10_000,
+        open_ms: 5_000,
+        open_max_ms: 60_000,
+        ramp_percent: 10,
+        ramp_step_ms: 5_000,
+        probe_lease_ms: policy().lease_ms(),
+    };
+    GateSettings { breaker, brake: BrakeSettings { hold_max_ms: 60_000, recovery_ms: 20_000 } }
 }
 
 /// What became of a run.

@@ -18,7 +18,7 @@ use crate::check::Check;
 use crate::mapping::{self, Numbers};
 use crate::memory::queue::Name;
 use crate::memory::{Gates, Ledger, MemoryGate, MemoryProvider, MemoryQueue, MemoryStore, Queues, Table};
-use crate::run::{Settings, policy};
+use crate::run::{Settings, gate_settings, policy};
 use crate::scenario::{self, Api};
 use crate::world::{Environment, World, lock};
 
@@ -116,7 +116,7 @@ impl System {
                 environment.clone(),
                 environment.clone(),
                 policy(),
-                Limits { max_in_flight: 8 },
+                Limits { max_in_flight: 8, gate: gate_settings() },
                 GateState::new("sandbox", self.rate_per_second, 10),
             )
         };

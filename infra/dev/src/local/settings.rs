@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use payments::brake::BrakeSettings;
+use payments::breaker::BreakerSettings;
+use payments::gate::GateSettings;
 use payments::policy::Policy;
 
 use crate::sandbox::Fault;
@@ -82,6 +85,26 @@ pub const fn policy() -> Policy {
         newer_version_grace_ms: 60_000,
         retention_ms: 400 * DAY_MS,
     }
+}
+
+/// The breaker's and the brake's numbers: a deployment's, with waits of seconds instead of minutes.
+pub const fn gate() -> GateSettings {
+    let policy = policy();
+    // As long as a call may take: what was sent before has been answered by then.
+    let call_ms = policy.connect_timeout_ms + policy.call_timeout_ms;
+    let breaker = BreakerSettings {
+        // A fifth of the calls fails on purpose; ten in a row are then one in ten million.
+        failures: 10,
+        failing_percent: 50,
+        calls_min: 40,
+        window_ms: 5_000,
+        open_ms: call_ms,
+        open_max_ms: 4 * call_ms,
+        ramp_percent: 20,
+        ramp_step_ms: call_ms,
+        probe_lease_ms: policy.lease_ms(),
+    };
+    GateSettings { breaker, brake: BrakeSettings { hold_max_ms: 5_000, recovery_ms: 5_000 } }
 }
 
 /// Between two sweeps of the open payments. A deployment sweeps every minute.

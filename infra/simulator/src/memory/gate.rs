@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use payments::gate::{GateAnswer, GateState, Reserve};
+use payments::gate::{GateAnswer, GateState, GateUpdate};
 use payments::ports::{GateError, GateStore};
 
 use crate::world::{Environment, lock};
@@ -39,7 +39,7 @@ impl MemoryGate {
 }
 
 impl GateStore for MemoryGate {
-    async fn reserve(&self, request: &Reserve) -> Result<GateAnswer, GateError> {
+    async fn update(&self, update: &GateUpdate) -> Result<GateAnswer, GateError> {
         let world = self.environment.world();
         let throttled = world.fails(world.faults.throttle);
         self.environment
@@ -48,14 +48,27 @@ impl GateStore for MemoryGate {
                     return Err(GateError("throttled".to_owned()));
                 }
                 let mut gates = lock(&self.gates.0);
-                let stands = gates.get(&request.provider).cloned();
-                Ok(match stands.as_ref().and_then(|stands| request.apply(stands)) {
+                let stands = gates.get(&update.provider).cloned();
+                Ok(match stands.as_ref().and_then(|stands| update.apply(stands)) {
                     Some(after) => {
                         gates.insert(after.provider.clone(), after.clone());
-                        GateAnswer::Reserved(after)
+                        GateAnswer::Done(Box::new(after))
                     }
-                    None => GateAnswer::Refused(stands),
+                    None => GateAnswer::Refused(stands.map(Box::new)),
                 })
+            })
+            .await
+    }
+
+    async fn read(&self, provider: &str) -> Result<Option<GateState>, GateError> {
+        let world = self.environment.world();
+        let throttled = world.fails(world.faults.throttle);
+        self.environment
+            .io("read gate", || {
+                if throttled {
+                    return Err(GateError("throttled".to_owned()));
+                }
+                Ok(lock(&self.gates.0).get(provider).cloned())
             })
             .await
     }
