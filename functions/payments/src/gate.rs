@@ -16,7 +16,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::brake::{Brake, BrakeSettings};
 use crate::breaker::{Breaker, BreakerSettings, WHOLE_PERMILLE};
-use crate::time::Timestamp;
 
 pub use operate::{Note, NoteError, OperateError, Operated, Operation, WHO_MAX, WHY_MAX, operate, reserved_ahead};
 pub use view::{GateView, report, reserve};
@@ -388,10 +387,4 @@ pub const fn writes_per_second(rate_per_second: u64, slots_per_update: u64, wait
     let reserving = rate_per_second.div_ceil(slots_per_update).saturating_mul(2);
     let looking = waiting.saturating_mul(1_000).div_ceil(look_again_ms);
     reserving.saturating_add(looking)
-}
-
-/// Until when the slots that are handed out already go on, and how many there are at most from now on.
-fn handed_out(gate: &GateState, now: Timestamp) -> (Timestamp, u64) {
-    let ahead_us = gate.next_us.saturating_sub(now.us());
-    (Timestamp::from_us(gate.next_us), ahead_us.div_ceil(gate.span_us(1).max(1)))
 }

@@ -72,13 +72,14 @@ struct SimulateArguments {
     /// How many runs.
     #[arg(long, value_name = "N", default_value_t = 100)]
     runs: u64,
-    /// What goes wrong: none, lost-answers, freezes, bad-provider, stubborn-provider, everything, or skewed-clocks (everything, and
+    /// What goes wrong: none, lost-answers, freezes, bad-provider, stubborn-provider, brownout
+    /// (the provider is down for ten minutes), operator (rates, pauses), everything, or skewed-clocks (everything, and
     /// clocks up to five minutes off).
     #[arg(long, value_name = "NAME", default_value = "everything", value_parser = simulate::parse_faults)]
     faults: simulate::Named,
-    /// Payments in a run.
-    #[arg(long, value_name = "N", default_value_t = 12, value_parser = clap::value_parser!(u64).range(1..=10_000))]
-    payments: u64,
+    /// Payments in a run: 12, or 60 where they come over a longer time.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    payments: Option<u64>,
     /// Plays each run once more for each of its I/Os and each side of it, with a crash there.
     #[arg(long)]
     sweep: bool,

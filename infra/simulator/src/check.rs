@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use payments::breaker::Mode;
 use payments::message::Message;
 use payments::payment::State;
 
+use crate::faults::Brownout;
 use crate::mapping::Deletions;
 use crate::memory::queue::{Name, Stored};
-use crate::memory::{Ledger, Queues, Table};
+use crate::memory::{Allowed, Gates, Ledger, Queues, Table};
 use crate::world::World;
 
 /// Everything that an invariant is judged by.
@@ -22,6 +24,8 @@ pub struct Check {
     pub queues: Arc<Queues>,
     /// The provider.
     pub ledger: Arc<Ledger>,
+    /// The gates.
+    pub gates: Arc<Gates>,
     /// The provider's limit.
     pub rate_per_second: u32,
 }
@@ -79,6 +83,52 @@ impl Check {
             self.world.violated("I7", &format!("merchants sent {asked:?}, the states hold {held:?}"));
         }
         self.rate();
+        self.waiting();
+        self.recovery();
+    }
+
+    /// I9: what waited has used up no attempt and is not parked for it. Judged where no environment dies, because then
+    /// each attempt is a request that the provider has seen.
+    fn waiting(&self) {
+        if !self.world.faults.only_the_provider_fails() {
+            return;
+        }
+        let sends = self.ledger.sends_by_payment();
+        self.table.each(|payment| {
+            let sent = sends.get(&payment.id).copied().unwrap_or(0);
+            if payment.attempts > sent {
+                let how = format!("{} counts {} attempts and was sent {sent} times", payment.id, payment.attempts);
+                self.world.violated("I9", &how);
+            }
+            if payment.state == State::Parked && sent == 0 {
+                self.world.violated("I9", &format!("{} is parked and was never sent", payment.id));
+            }
+            if payment.state == State::Parked && self.world.faults.brownout.is_some() {
+                self.world.violated("I9", &format!("{} is parked after a brownout", payment.id));
+            }
+        });
+    }
+
+    /// After a brownout the breaker, which has to have opened, is closed and every payment ended within the stated
+    /// times.
+    fn recovery(&self) {
+        let Some(Brownout { from_ms, until_ms }) = self.world.faults.brownout else { return };
+        let ended_by = self.world.at_ms(until_ms + Brownout::ENDED_WITHIN_MS);
+        self.table.each(|payment| {
+            let in_time = payment.created_at.plus_ms(60_000).max(ended_by);
+            if payment.changed_at > in_time {
+                let how = format!("{} ended {} ms too late", payment.id, payment.changed_at.since_ms(in_time));
+                self.world.violated("I2", &how);
+            }
+        });
+        let Some(gate) = self.gates.state("sandbox") else { return };
+        let breaker = gate.breaker;
+        let (opened, closed) = (self.world.at_ms(from_ms), self.world.at_ms(until_ms + Brownout::CLOSED_WITHIN_MS));
+        let since = payments::time::Timestamp::from_us(breaker.since_us);
+        if breaker.mode != Mode::Closed || since < opened || since > closed {
+            let how = format!("the breaker is {} since {since}, {}", breaker.mode.as_str(), breaker.cause.as_str());
+            self.world.violated("I9", &how);
+        }
     }
 
     /// I5, over every window of one second that begins with a call.
@@ -90,6 +140,16 @@ impl Check {
         let most = most_in_a_second(&self.ledger.calls_us());
         if most > limit {
             self.world.violated("I5", &format!("{most} calls in a second, {limit} allowed"));
+        }
+        // What an operator set holds as soon as the slots from before are used up, and until the next change.
+        for Allowed { from_us, until_us, rate_per_second } in self.gates.allowed() {
+            let calls: Vec<u64> =
+                self.ledger.calls_us().into_iter().filter(|at_us| (from_us..until_us).contains(at_us)).collect();
+            let most = most_in_a_second(&calls);
+            if most > u64::from(rate_per_second) {
+                let how = format!("{most} calls in a second, an operator allowed {rate_per_second}");
+                self.world.violated("I5", &how);
+            }
         }
     }
 }

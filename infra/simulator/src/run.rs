@@ -12,6 +12,7 @@ use payments::policy::Policy;
 
 use crate::faults::{CrashPoint, Faults, Phase};
 use crate::memory::queue::Name;
+use crate::operator;
 use crate::scenario::{self, Told};
 use crate::system::System;
 
@@ -33,12 +34,12 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// A dozen payments on a day with these faults.
-    pub const fn new(seed: u64, faults: Faults) -> Self {
+    /// A dozen payments on a day with these faults; sixty where they come over a longer time.
+    pub fn new(seed: u64, faults: Faults) -> Self {
         Self {
             seed,
+            payments: if faults.arrive_within_ms > Faults::none().arrive_within_ms { 60 } else { 12 },
             faults,
-            payments: 12,
             rate_per_second: 10,
             faults_for_ms: 3 * 60 * 60 * 1_000,
             rest_within_ms: 8 * 60 * 60 * 1_000,
@@ -139,6 +140,9 @@ async fn play(settings: &Settings) -> Report {
     system.start_mappings();
     let told = Arc::new(Told::default());
     let scenario = scenario::run(Arc::clone(&system.world), system.clone(), Arc::clone(&told), settings.payments);
+    if settings.faults.operator {
+        tokio::spawn(operator::run(system.clone(), settings.rate_per_second));
+    }
     // What merchants want and what goes wrong go on side by side; then only what is left has to come to an end.
     let calm = async {
         tokio::time::sleep(Duration::from_millis(settings.faults_for_ms)).await;

@@ -73,7 +73,7 @@ pub(crate) struct System {
     pub(crate) world: Arc<World>,
     pub(crate) table: Arc<Table>,
     pub(crate) queues: Arc<Queues>,
-    gates: Arc<Gates>,
+    pub(crate) gates: Arc<Gates>,
     pub(crate) ledger: Arc<Ledger>,
     rate_per_second: u32,
     ingest: Arc<Function<TheIngest>>,
@@ -174,6 +174,7 @@ impl System {
             table: Arc::clone(&self.table),
             queues: Arc::clone(&self.queues),
             ledger: Arc::clone(&self.ledger),
+            gates: Arc::clone(&self.gates),
             rate_per_second: self.rate_per_second,
         }
     }

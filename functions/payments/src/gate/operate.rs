@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{GateAnswer, GateState, GateUpdate, handed_out};
+use super::{GateAnswer, GateState, GateUpdate};
 use crate::ports::{GateError, GateStore};
 use crate::time::Timestamp;
 
@@ -96,6 +96,22 @@ pub struct Operated {
     pub after: GateState,
 }
 
+impl Operated {
+    /// Calls whose slots were handed out before the change and are still to come: until when, and how many at most.
+    /// The last of them may have been reserved between our reading and our update, so that it is the gate after the
+    /// change that says where they end.
+    pub fn reserved_before(&self, now: Timestamp) -> Option<(Timestamp, u64)> {
+        reserved_ahead(&GateState { next_us: self.after.next_us, ..self.before.clone() }, now)
+    }
+}
+
+/// Calls whose slots are handed out and still to come: until when, and how many at most.
+pub fn reserved_ahead(gate: &GateState, now: Timestamp) -> Option<(Timestamp, u64)> {
+    let ahead_us = gate.next_us.saturating_sub(now.us());
+    let count = ahead_us.div_ceil(gate.span_us(1).max(1));
+    (count > 0).then_some((Timestamp::from_us(gate.next_us), count))
+}
+
 /// Why it was not done.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OperateError {
@@ -130,10 +146,4 @@ pub async fn operate<G: GateStore>(
         }
     }
     Err(OperateError::Contended(provider.to_owned()))
-}
-
-/// Slots that were handed out before a change and are still to come: until when, and how many at most.
-pub fn reserved_ahead(gate: &GateState, now: Timestamp) -> Option<(Timestamp, u64)> {
-    let (until, count) = handed_out(gate, now);
-    (count > 0).then_some((until, count))
 }

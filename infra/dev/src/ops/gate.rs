@@ -120,7 +120,7 @@ pub fn told(operation: Operation, done: &Operated, now: Timestamp) -> String {
             format!("{provider}: {} calls a second, before {}\n", after.rate_per_second, before.rate_per_second)
         }
     };
-    let ahead = reserved_ahead(before, now).filter(|_| operation != Operation::Resume);
+    let ahead = done.reserved_before(now).filter(|_| operation != Operation::Resume);
     if let Some((until, count)) = ahead {
         // Writing to a text cannot fail.
         let _ = writeln!(
