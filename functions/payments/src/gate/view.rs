@@ -216,15 +216,20 @@ impl GateView {
         let Sent { update, count, is_probe, told } = sent;
         let after = match answer {
             Ok(GateAnswer::Done(after)) => after,
-            Ok(GateAnswer::Refused(stands)) => {
+            Ok(GateAnswer::Refused(None)) => {
                 self.unreported = told.then(self.unreported);
-                return match stands {
-                    Some(stands) => {
-                        self.heard(*stands, now_us);
-                        Next::Again
-                    }
-                    None => Next::Create,
-                };
+                return Next::Create;
+            }
+            Ok(GateAnswer::Refused(Some(stands))) => {
+                // Our own change of the breaker, whose answer was lost: it is ours to log, and is not reported again.
+                let is_ours = |control: &Control| update.begins_a_row() && control.breaker == stands.breaker;
+                if update.control.as_deref().is_some_and(is_ours) {
+                    self.changes.push(stands.breaker);
+                } else {
+                    self.unreported = told.then(self.unreported);
+                }
+                self.heard(*stands, now_us);
+                return Next::Again;
             }
             Err(error) => {
                 self.unreported = told.then(self.unreported);
