@@ -32,6 +32,8 @@ pub const FRANCE: &str = "sandbox_key_france_00000000001";
 
 pub type TheIngest = Ingest<MemoryStore, MemoryStore, MemoryQueue, Environment, Environment>;
 
+pub type TheConsumer = Consumer<MemoryStore, MemoryGate, MemoryQueue, MemoryProvider, Environment, Environment>;
+
 pub struct Stage {
     pub world: Arc<World>,
     pub table: Arc<Table>,
@@ -85,7 +87,12 @@ impl Stage {
     }
 
     pub async fn consume_within(&self, event: SqsEvent, within_ms: u64) -> SqsBatchResponse {
-        let consumer = Consumer::new(
+        self.consumer().handle(event, self.now().plus_ms(within_ms)).await
+    }
+
+    /// One environment's consumer, for more than one batch.
+    pub fn consumer(&self) -> TheConsumer {
+        Consumer::new(
             MemoryStore::new(&self.table, &self.environment),
             MemoryGate::new(&self.gates, &self.environment),
             MemoryQueue::new(&self.queues, &self.environment),
@@ -95,8 +102,7 @@ impl Stage {
             policy(),
             Limits { max_in_flight: 50, gate: gate_settings() },
             gate(),
-        );
-        consumer.handle(event, self.now().plus_ms(within_ms)).await
+        )
     }
 
     pub async fn triage(&self, event: SqsEvent) -> SqsBatchResponse {

@@ -13,7 +13,7 @@ use aws::settings::ConsumerSettings;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use batch::{Record, Verdict};
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use payments::breaker::{Breaker, Health, Mode};
+use payments::breaker::{Breaker, Cause, Health, Mode};
 use payments::gate::{self, GateSettings, GateState, GateView, Reservation, Slots};
 use payments::message::{Message, NotOurs};
 use payments::policy::Policy;
@@ -283,8 +283,12 @@ where
             (seen.take_changes(), seen.state().provider.clone())
         };
         for Breaker { mode, cause, reopened, .. } in changes {
+            let probe_not_made = cause == Cause::ProbeNotMade;
             let cause = cause.as_str();
             match mode {
+                // It told nothing; the next consumer tries at once.
+                Mode::Open { .. } if probe_not_made => info!(event = "breaker_probe_not_made", provider),
+                // Each probe that fails says it again, which keeps the alarm up for as long as payments wait.
                 Mode::Open { probe_at_us } => {
                     let probe_in_ms = probe_at_us.map(|at_us| at_us.saturating_sub(self.clock.now_us()) / 1_000);
                     let needs_operator = probe_at_us.is_none();

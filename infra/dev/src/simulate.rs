@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use simulator::{CrashPoint, Faults, Phase, Report, Settings};
+use simulator::{Brownout, CrashPoint, Faults, Phase, Report, Settings};
 
 /// A set of faults and the name that the command line knows it by.
 #[derive(Clone, Debug, PartialEq)]
@@ -98,6 +98,18 @@ pub fn run(options: &Options) -> Result<(), String> {
     println!("provider calls   {}, {} effects", sum.calls, sum.effects);
     let states: Vec<String> = sum.states.iter().map(|(state, count)| format!("{state} {count}")).collect();
     println!("final states     {}", states.join(", "));
+    if let Some((closed_ms, ended_ms)) = sum.recovered_after_ms {
+        let parked = sum.states.get("parked").copied().unwrap_or(0);
+        println!("waiting          used up {} attempts and parked {parked}", sum.unsent_attempts);
+        println!(
+            "recovered        breaker closed within {} s of the brownout's end (stated: {} s), payments ended within {} s \
+             (stated: {} s)",
+            closed_ms.div_ceil(1_000),
+            Brownout::CLOSED_WITHIN_MS / 1_000,
+            ended_ms.div_ceil(1_000),
+            Brownout::ENDED_WITHIN_MS / 1_000,
+        );
+    }
     println!("VERDICT          good: I1 to I7 and I9 held in every run");
     Ok(())
 }
@@ -125,6 +137,8 @@ struct Sum {
     calls: u64,
     effects: u64,
     states: BTreeMap<&'static str, u64>,
+    unsent_attempts: u64,
+    recovered_after_ms: Option<(u64, u64)>,
 }
 
 impl Sum {
@@ -135,6 +149,11 @@ impl Sum {
         self.crashes += report.crashes;
         self.calls += report.calls;
         self.effects += report.effects;
+        self.unsent_attempts += report.unsent_attempts;
+        if let Some((closed_ms, ended_ms)) = report.recovered_after_ms {
+            let (closed_before_ms, ended_before_ms) = self.recovered_after_ms.unwrap_or_default();
+            self.recovered_after_ms = Some((closed_ms.max(closed_before_ms), ended_ms.max(ended_before_ms)));
+        }
         for (state, count) in &report.states {
             *self.states.entry(state).or_default() += count;
         }

@@ -80,6 +80,8 @@ pub struct ProviderFaults {
     pub pending: f64,
     /// 429.
     pub rate_limited: f64,
+    /// 403: it does not know our key.
+    pub credentials_refused: f64,
     /// 5xx without the effect.
     pub error_before: f64,
     /// 5xx after the effect.
@@ -115,6 +117,7 @@ impl Faults {
                 decline: 0.0,
                 pending: 0.0,
                 rate_limited: 0.0,
+                credentials_refused: 0.0,
                 error_before: 0.0,
                 error_after: 0.0,
                 drop_after: 0.0,
@@ -134,6 +137,7 @@ impl Faults {
                 decline: 0.08,
                 pending: 0.06,
                 rate_limited: 0.05,
+                credentials_refused: 0.0,
                 error_before: 0.05,
                 error_after: 0.06,
                 drop_after: 0.12,

@@ -108,6 +108,11 @@ pub struct Report {
     pub virtual_ms: u64,
     /// Requests refused for good, and given up.
     pub refused: u32,
+    /// Attempts beyond the sends that the provider has seen.
+    pub unsent_attempts: u64,
+    /// After a brownout: ms from its end until the breaker was closed, and until the last payment from before or in it
+    /// had ended.
+    pub recovered_after_ms: Option<(u64, u64)>,
 }
 
 impl Report {
@@ -187,6 +192,8 @@ fn report(settings: &Settings, system: &System, told: &Told) -> Report {
         injected: system.world.injected(),
         virtual_ms: system.world.elapsed_ms(),
         refused: told.refused() + told.gave_up(),
+        unsent_attempts: system.check().unsent_attempts(),
+        recovered_after_ms: system.check().recovered_after_ms(),
     }
 }
 

@@ -149,6 +149,9 @@ impl Ledger {
             let retry_after_ms = Some(world.between(1, 5) * 1_000);
             return (20, Some(SendAnswer::NotTaken(NotTaken::RateLimited { retry_after_ms })));
         }
+        if world.fails(faults.credentials_refused) {
+            return (20, Some(SendAnswer::NotTaken(NotTaken::CredentialsRefused)));
+        }
         if let Some(found) = self.found(id) {
             // The key still holds, so nobody is charged twice; but only the provider's memory prevented it.
             world.violated("I1", &format!("{id} was sent again after the provider had it"));
