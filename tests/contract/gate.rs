@@ -91,6 +91,7 @@ fn changed(breaker_version: u64) -> Control {
     let mode = Mode::Open { probe_at_us: Some(NOW.us()) };
     Control {
         rate_per_second: 77,
+        rate_before: 5_000,
         paused: false,
         pause_note: note("it is over"),
         rate_note: None,

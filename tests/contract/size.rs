@@ -46,6 +46,7 @@ fn the_gates_item_is_one_write_unit_whatever_people_write_into_it() {
     let most = 999_999_999_999_999_999;
     let gate = GateState {
         next_us: most,
+        rate_before: u32::MAX,
         paused: true,
         pause_note: Some(note.clone()),
         rate_note: Some(note),

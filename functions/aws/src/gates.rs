@@ -142,9 +142,10 @@ fn expressions(request: &GateUpdate) -> Result<(Update, String), StoreError> {
         update.set("in_a_row", number(counts.in_a_row));
     }
     if let Some(control) = &request.control {
-        let Control { rate_per_second, paused, pause_note, rate_note, breaker, brake } = &**control;
+        let Control { rate_per_second, rate_before, paused, pause_note, rate_note, breaker, brake } = &**control;
         update.set("rate_version", number(request.version_after()));
         update.set("rate_per_second", number((*rate_per_second).into()));
+        update.set("rate_before", number((*rate_before).into()));
         update.set("paused", AttributeValue::Bool(*paused));
         update.set("breaker", to_attribute(breaker)?);
         update.set("brake", to_attribute(brake)?);

@@ -15,7 +15,8 @@ use payments::time::Timestamp;
 use payments::transition::{Event, Kept};
 use tracing::{error, info, warn};
 
-use crate::{Carried, Consumer, Job, Slot};
+use crate::pace::Slot;
+use crate::{Carried, Consumer, Job};
 
 /// How long a message waits when the table does not answer, in seconds.
 const STORE_DOWN_SECONDS: u32 = 5;

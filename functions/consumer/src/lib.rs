@@ -4,20 +4,21 @@
 //! let the message go. What cannot be settled now waits; waiting uses up no attempt.
 
 mod job;
+mod pace;
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use aws::settings::ConsumerSettings;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use batch::{Record, Verdict};
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use payments::breaker::{Breaker, Cause, Health, Mode};
-use payments::gate::{self, GateSettings, GateState, GateView, Reservation, Slots};
+use pace::{Next, Slot};
+use payments::gate::{GateSettings, GateState, GateView};
 use payments::message::{Message, NotOurs};
 use payments::policy::Policy;
-use payments::ports::{Clock, Entropy, GateError, GateStore, Provider, Queue, Store};
+use payments::ports::{Clock, Entropy, GateStore, Provider, Queue, Store};
 use payments::time::Timestamp;
 use providers::http::HttpSettings;
 use tracing::{error, info, warn};
@@ -32,15 +33,6 @@ pub struct Limits {
     pub gate: GateSettings,
 }
 
-/// How long a batch waits before it asks a contended gate again.
-const GATE_PAUSE: Duration = Duration::from_secs(1);
-/// The longest that a batch waits before it looks again whether a stopped gate goes on, in ms: a read, at most one for
-/// each environment in that time. 1,000 environments make 200 reads a second of the 3,000 that a partition gives.
-const STOPPED_LOOK_MS: u64 = 5_000;
-/// How long what a stopped gate leaves is hidden when it is handed back, in seconds: infra/decisions/0009 says why.
-const STOPPED_HIDE_SECONDS: u32 = 20;
-/// How long a message waits when the gate cannot be read, in seconds.
-const GATE_DOWN_SECONDS: u32 = 5;
 /// How long a message of a newer version waits before it is looked at again, in seconds.
 const NEWER_VERSION_SECONDS: u32 = 60;
 /// Kept at the end of an invocation for what is left to hide and to answer.
@@ -75,21 +67,6 @@ enum Plan {
 struct Job {
     message: Message,
     slot: Slot,
-}
-
-/// A slot, and what it was reserved under.
-#[derive(Clone, Copy, Debug)]
-struct Slot {
-    start_us: u64,
-    margin_us: u64,
-    version: u64,
-    is_probe: bool,
-}
-
-impl Slot {
-    fn of(slots: &Slots, start_us: u64) -> Self {
-        Self { start_us, margin_us: slots.margin_us, version: slots.version, is_probe: slots.is_probe }
-    }
 }
 
 /// What became of a message in this invocation.
@@ -219,88 +196,6 @@ where
         if waiting > 0 && free >= worth_it { free.min(waiting) } else { 0 }
     }
 
-    async fn slots(&self, wanted: u32, end: Timestamp, pause: Duration) -> Next {
-        let latest_us = end.minus_ms(self.policy.lease_ms()).us();
-        // Not longer than a slot can still be used: what is handed back is handed back in time.
-        let left_us = latest_us.saturating_sub(self.clock.now_us());
-        let pause = pause.min(Duration::from_micros(left_us));
-        if !pause.is_zero() {
-            tokio::time::sleep(pause).await;
-        }
-        let now_us = self.clock.now_us();
-        let earliest_us = now_us.saturating_add(self.policy.claim_lead_ms.saturating_mul(1_000));
-        let nothing_fits = latest_us < earliest_us;
-        if nothing_fits {
-            let seconds = if self.seen().is_stopped(now_us) { STOPPED_HIDE_SECONDS } else { 1 };
-            return Next::Over(Verdict::Again { seconds });
-        }
-        match self.reserve(wanted, earliest_us, latest_us).await {
-            Ok(Reservation::Slots(slots)) => Next::Slots(slots),
-            Ok(Reservation::Paused) => Next::Pause(Duration::from_millis(STOPPED_LOOK_MS)),
-            Ok(Reservation::Open { probe_at_us }) => {
-                let due_us = probe_at_us.map_or(u64::MAX, |at_us| at_us.saturating_sub(earliest_us));
-                Next::Pause(Duration::from_micros(due_us.clamp(1_000, STOPPED_LOOK_MS.saturating_mul(1_000))))
-            }
-            Ok(Reservation::Later { free_us }) if free_us <= latest_us => Next::Pause(GATE_PAUSE),
-            Ok(Reservation::Later { free_us }) => {
-                let lead_us = self.policy.claim_lead_ms.saturating_mul(1_000);
-                let at = Timestamp::from_us(free_us.saturating_sub(lead_us));
-                Next::Over(Verdict::again_at(at, Timestamp::from_us(now_us)))
-            }
-            Err(error) => {
-                error!(event = "gate_unreadable", %error);
-                Next::Over(Verdict::Again { seconds: GATE_DOWN_SECONDS })
-            }
-        }
-    }
-
-    fn seen(&self) -> MutexGuard<'_, GateView> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    async fn reserve(&self, wanted: u32, earliest_us: u64, latest_us: u64) -> Result<Reservation, GateError> {
-        let reserved = gate::reserve(&self.gate, &self.seen, wanted, earliest_us, latest_us).await;
-        self.log_changes();
-        reserved
-    }
-
-    /// Counts what a call says about the provider. The counts go with the next reservation; what changes the breaker or
-    /// the brake is said at once, because until then everybody sends.
-    async fn tally(&self, health: Health, slot: &Slot) {
-        self.seen().tally(health, slot.version, slot.is_probe);
-        let now_us = self.clock.now_us();
-        if let Err(error) = gate::report(&self.gate, &self.seen, now_us).await {
-            // It is kept and goes with the next reservation; a probe that nobody reports ends with its lease.
-            warn!(event = "gate_report_failed", %error);
-        }
-        self.log_changes();
-    }
-
-    /// Logs what this consumer changed of the breaker; who changes it logs it, so that each change is one line.
-    fn log_changes(&self) {
-        let (changes, provider) = {
-            let mut seen = self.seen();
-            (seen.take_changes(), seen.state().provider.clone())
-        };
-        for Breaker { mode, cause, reopened, .. } in changes {
-            let probe_not_made = cause == Cause::ProbeNotMade;
-            let cause = cause.as_str();
-            match mode {
-                // It told nothing; the next consumer tries at once.
-                Mode::Open { .. } if probe_not_made => info!(event = "breaker_probe_not_made", provider),
-                // Each probe that fails says it again, which keeps the alarm up for as long as payments wait.
-                Mode::Open { probe_at_us } => {
-                    let probe_in_ms = probe_at_us.map(|at_us| at_us.saturating_sub(self.clock.now_us()) / 1_000);
-                    let needs_operator = probe_at_us.is_none();
-                    error!(event = "breaker_opened", provider, cause, reopened, probe_in_ms, needs_operator);
-                }
-                Mode::Probing { .. } => info!(event = "breaker_probing", provider, cause),
-                Mode::Ramp => info!(event = "breaker_ramping", provider, cause),
-                Mode::Closed => info!(event = "breaker_closed", provider, cause),
-            }
-        }
-    }
-
     async fn run(&self, record: Record, plan: Plan, end: Timestamp) -> Ran {
         let carried = match plan {
             Plan::Call(job) => self.carry(&record, job, end).await,
@@ -354,14 +249,4 @@ pub fn provider_settings(settings: &ConsumerSettings) -> HttpSettings {
 /// What the consumer needs of the function's settings.
 pub fn limits(settings: &ConsumerSettings) -> Limits {
     Limits { max_in_flight: settings.max_in_flight, gate: settings.gate_settings }
-}
-
-/// What the gate's answer means for the batch.
-enum Next {
-    /// Start as many.
-    Slots(Slots),
-    /// Keep the batch and ask again after this.
-    Pause(Duration),
-    /// Nothing more can be started in this invocation.
-    Over(Verdict),
 }

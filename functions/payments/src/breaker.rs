@@ -8,11 +8,13 @@
 //! lease) → ramp (a share of the rate that doubles step by step) → closed. Refused credentials open it without a time
 //! for a probe: only an operator lets it try again.
 
-use std::collections::VecDeque;
+mod health;
+mod window;
 
 use serde::{Deserialize, Serialize};
 
-use crate::answer::{NotTaken, QueryAnswer, SendAnswer, Unclear};
+pub use health::Health;
+pub use window::Window;
 
 /// All of the rate, in thousandths.
 pub const WHOLE_PERMILLE: u32 = 1_000;
@@ -136,63 +138,6 @@ pub struct Breaker {
     pub reopened: u32,
 }
 
-/// What one call says about the provider.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Health {
-    /// It answered, whatever it said.
-    Answers,
-    /// It did not connect, did not answer, or answered with an error of its own.
-    Fails,
-    /// It asks for fewer calls.
-    RateLimits {
-        /// What `Retry-After` asked for.
-        retry_after_ms: Option<u64>,
-    },
-    /// It does not know us.
-    RefusesCredentials,
-    /// Nothing: no request was written, or the answer is about one payment.
-    Unsaid,
-}
-
-impl Health {
-    /// What the answer to a send says.
-    pub const fn of_send(answer: &SendAnswer) -> Self {
-        match answer {
-            SendAnswer::Found(_) => Self::Answers,
-            SendAnswer::NotTaken(why) => Self::of_not_taken(*why),
-            SendAnswer::Unclear(why) => Self::of_unclear(*why),
-        }
-    }
-
-    /// What the answer to a query says.
-    pub const fn of_query(answer: &QueryAnswer) -> Self {
-        match answer {
-            QueryAnswer::Found(_) | QueryAnswer::NotFound => Self::Answers,
-            QueryAnswer::NotTaken(why) => Self::of_not_taken(*why),
-            QueryAnswer::Unclear(why) => Self::of_unclear(*why),
-        }
-    }
-
-    const fn of_not_taken(why: NotTaken) -> Self {
-        match why {
-            NotTaken::RateLimited { retry_after_ms } => Self::RateLimits { retry_after_ms },
-            NotTaken::ConnectFailed => Self::Fails,
-            NotTaken::CredentialsRefused => Self::RefusesCredentials,
-            NotTaken::NotWritten => Self::Unsaid,
-        }
-    }
-
-    const fn of_unclear(why: Unclear) -> Self {
-        match why {
-            Unclear::TimedOut | Unclear::ConnectionLost | Unclear::ProviderError => Self::Fails,
-            // It is busy with this one payment, so it works.
-            Unclear::Conflict => Self::Answers,
-            // One payment's answer may not fit; a proxy that answers in the provider's place sends a 5xx.
-            Unclear::Unreadable => Self::Unsaid,
-        }
-    }
-}
-
 /// Counts that a breaker is judged by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counted {
@@ -310,46 +255,4 @@ fn opens(counted: &Counted, settings: &BreakerSettings) -> Option<Cause> {
     let enough = counted.calls >= settings.calls_min.max(1);
     let failing = counted.failures.saturating_mul(100) >= counted.calls.saturating_mul(settings.failing_percent);
     (enough && failing).then_some(Cause::FailingShare)
-}
-
-/// The item's running sums as they were at some time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Mark {
-    at_us: u64,
-    calls: u64,
-    failures: u64,
-}
-
-/// A window over the item's running sums. The sums only ever grow, so that adding to them needs no condition and no
-/// two consumers are in each other's way; each remembers what they were a window ago and takes the difference. The
-/// counts are everybody's, the memory is one's own.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Window(VecDeque<Mark>);
-
-/// How many marks a window keeps.
-const MARKS: u64 = 16;
-
-impl Window {
-    /// Remembers what the sums are now, and forgets what they were before the window.
-    pub fn mark(&mut self, calls: u64, failures: u64, window_ms: u64, now_us: u64) {
-        let length_us = window_ms.saturating_mul(1_000);
-        while self.0.front().is_some_and(|mark| mark.at_us.saturating_add(length_us) < now_us) {
-            self.0.pop_front();
-        }
-        let apart_us = length_us / MARKS;
-        if self.0.back().is_none_or(|mark| mark.at_us.saturating_add(apart_us) <= now_us) {
-            self.0.push_back(Mark { at_us: now_us, calls, failures });
-        }
-    }
-
-    /// Calls and failures since the window's beginning.
-    pub fn since(&self, calls: u64, failures: u64) -> (u64, u64) {
-        let (from_calls, from_failures) = self.0.front().map_or((calls, failures), |mark| (mark.calls, mark.failures));
-        (calls.saturating_sub(from_calls), failures.saturating_sub(from_failures))
-    }
-
-    /// Begins anew.
-    pub fn clear(&mut self) {
-        self.0.clear();
-    }
 }

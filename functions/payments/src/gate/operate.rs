@@ -78,6 +78,8 @@ impl Operation {
                 control.breaker = gate.breaker.tried_by_operator(note.at.us(), version);
             }
             Self::Rate(rate_per_second) => {
+                let earlier = if gate.next_us > note.at.us() { gate.rate_before } else { 0 };
+                control.rate_before = gate.rate_per_second.max(earlier);
                 control.rate_per_second = rate_per_second.max(1);
                 control.rate_note = Some(note.clone());
             }
@@ -101,15 +103,12 @@ impl Operated {
     /// The last of them may have been reserved between our reading and our update, so that it is the gate after the
     /// change that says where they end.
     pub fn reserved_before(&self, now: Timestamp) -> Option<(Timestamp, u64)> {
-        reserved_ahead(&GateState { next_us: self.after.next_us, ..self.before.clone() }, now)
+        let rate_per_second = self.before.rate_per_second.max(self.after.rate_before);
+        let pace = GateState { rate_per_second, ..self.before.clone() };
+        let ahead_us = self.after.next_us.saturating_sub(now.us());
+        let count = ahead_us.div_ceil(pace.span_us(1).max(1));
+        (count > 0).then_some((Timestamp::from_us(self.after.next_us), count))
     }
-}
-
-/// Calls whose slots are handed out and still to come: until when, and how many at most.
-pub fn reserved_ahead(gate: &GateState, now: Timestamp) -> Option<(Timestamp, u64)> {
-    let ahead_us = gate.next_us.saturating_sub(now.us());
-    let count = ahead_us.div_ceil(gate.span_us(1).max(1));
-    (count > 0).then_some((Timestamp::from_us(gate.next_us), count))
 }
 
 /// Why it was not done.

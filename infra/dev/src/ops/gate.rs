@@ -7,7 +7,7 @@ use std::fmt::{self, Write};
 
 use clap::Args;
 use payments::breaker::{Mode, WHOLE_PERMILLE};
-use payments::gate::{GateState, Note, Operated, Operation, operate, reserved_ahead};
+use payments::gate::{GateState, Note, Operated, Operation, operate};
 use payments::ports::{Clock, GateStore};
 use payments::time::Timestamp;
 
@@ -168,8 +168,9 @@ pub fn describe(gate: &GateState, now: Timestamp) -> String {
         let how = if held_until > now { "nothing is sent until" } else { "growing back since" };
         line("after a 429", &format_args!("{} % of the rate, {how} {held_until}", gate.brake.permille / 10));
     }
-    if let Some((until, count)) = reserved_ahead(gate, now) {
-        line("reserved", &format_args!("at most {count} calls ahead, the last at {until}"));
+    let next = Timestamp::from_us(gate.next_us);
+    if next > now {
+        line("reserved", &format_args!("up to {next}"));
     }
     line("reported", &format_args!("{} calls, {} failed, {} in a row now", gate.calls, gate.failures, gate.in_a_row));
     text
@@ -206,9 +207,13 @@ mod tests {
         let before = GateState { next_us: 3_000_000, ..gate() };
         let note = Note::new(now, "ann", "slower").unwrap();
         let after = Operation::Rate(10).update(&before, &note).apply(&before).unwrap();
-        let text = told(Operation::Rate(10), &Operated { before, after }, now);
+        let text = told(Operation::Rate(10), &Operated { before, after: after.clone() }, now);
         assert!(text.contains("acme: 10 calls a second, before 100"), "{text}");
         assert!(text.contains("at most 200 calls, the last at 1970-01-01T00:00:03.000Z"), "{text}");
+        // A second change while they are still to come: they were handed out at the first rate, not at the second.
+        let second = Operation::Rate(5).update(&after, &note).apply(&after).unwrap();
+        let text = told(Operation::Rate(5), &Operated { before: after, after: second }, now);
+        assert!(text.contains("at most 200 calls"), "{text}");
     }
 
     #[test]
