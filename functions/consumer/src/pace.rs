@@ -17,8 +17,9 @@ const GATE_PAUSE: Duration = Duration::from_secs(1);
 /// The longest that a batch waits before it looks again whether a stopped gate goes on, in ms: a read, at most one for
 /// each environment in that time. 1,000 environments make 200 reads a second of the 3,000 that a partition gives.
 const STOPPED_LOOK_MS: u64 = 5_000;
-/// How long what a stopped gate leaves is hidden when it is handed back, in seconds: infra/decisions/0009 says why.
-const STOPPED_HIDE_SECONDS: u32 = 20;
+/// How long what a stopped gate leaves is hidden when it is handed back, in ms, but no longer than the policy
+/// hides anything: infra/decisions/0009 says why.
+const STOPPED_HIDE_MS: u64 = 20_000;
 /// How long a message waits when the gate cannot be read, in seconds.
 const GATE_DOWN_SECONDS: u32 = 5;
 /// A slot, and what it was reserved under.
@@ -67,8 +68,10 @@ where
         let earliest_us = now_us.saturating_add(self.policy.claim_lead_ms.saturating_mul(1_000));
         let nothing_fits = latest_us < earliest_us;
         if nothing_fits {
-            let seconds = if self.seen().is_stopped(now_us) { STOPPED_HIDE_SECONDS } else { 1 };
-            return Next::Over(Verdict::Again { seconds });
+            let hide_ms =
+                if self.seen().is_stopped(now_us) { STOPPED_HIDE_MS.min(self.policy.backoff_cap_ms) } else { 0 };
+            let now = Timestamp::from_us(now_us);
+            return Next::Over(Verdict::again_at(now.plus_ms(hide_ms), now));
         }
         match self.reserve(wanted, earliest_us, latest_us).await {
             Ok(Reservation::Slots(slots)) => Next::Slots(slots),
