@@ -167,12 +167,17 @@ proptest! {
     fn a_success_in_between_keeps_it_closed(failures in 1_u32..5) {
         let mut consumers = Consumers::new(3);
         consumers.call(0, failures, Health::Fails);
-        consumers.call(0, 1, Health::Unsaid);
+        // With this reservation they are told, and it sees its own row.
+        let Reservation::Slots(slots) = consumers.reserve(0, 5 - failures) else { panic!("it is closed") };
+        prop_assert_eq!(consumers.table.state().in_a_row, u64::from(failures));
         consumers.call(1, 1, Health::Answers);
         consumers.call(1, 1, Health::Answers);
-        consumers.call(0, 5 - failures, Health::Fails);
+        for _ in 0..slots.count {
+            consumers.tally(0, Health::Fails, &slots);
+        }
         consumers.reserve(0, 1);
         prop_assert_eq!(consumers.breaker().mode, Mode::Closed);
+        prop_assert_eq!(consumers.table.state().in_a_row, u64::from(slots.count));
     }
 
     #[test]
