@@ -5,7 +5,7 @@ mod failures;
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aws::clients::Clients;
@@ -18,10 +18,13 @@ use aws_sdk_sqs::types::MessageSystemAttributeName;
 use dev::embedded::{
     Embedded, Fault, GATES_TABLE, MERCHANTS_TABLE, OPEN_INDEX, PAYMENTS_TABLE, QueueNumbers, Queues, When, queue_arn,
 };
+use payments::breaker::{Breaker, Cause, Health};
+use payments::gate::{Counts, GateAnswer, GateState, GateUpdate, GateView, report};
 use payments::payment::Lane;
-use payments::ports::{Queue, Store, StoreError};
+use payments::ports::{GateStore, Queue, Store, StoreError};
 use payments::time::Timestamp;
 use payments::transition::Event;
+use simulator::run::gate_settings;
 
 use super::gate::gate_contract;
 use super::merchants::merchants_contract;
@@ -104,6 +107,45 @@ async fn aws_knows_its_own_writes_again() {
 async fn aws_keeps_the_contract_of_a_gate() {
     let aws = Aws::start().await;
     gate_contract(Arc::new(DynamoGates::new(aws.clients.dynamodb.clone(), GATES_TABLE))).await;
+}
+
+/// An item from before there were breaker, brake and counts.
+#[tokio::test]
+async fn a_gate_that_older_code_wrote_is_read_and_used() {
+    let aws = Aws::start().await;
+    let mut put = aws.clients.dynamodb.put_item().table_name(GATES_TABLE);
+    put = put.item("provider", AttributeValue::S("acme".to_owned())).item("paused", AttributeValue::Bool(false));
+    for (attribute, number) in [("next_us", "0"), ("rate_per_second", "50"), ("margin_ms", "10"), ("rate_version", "3")]
+    {
+        put = put.item(attribute, AttributeValue::N(number.to_owned()));
+    }
+    put.send().await.unwrap();
+    aws.calls();
+    let gates = DynamoGates::new(aws.clients.dynamodb.clone(), GATES_TABLE);
+    let mut gate = gates.read("acme").await.unwrap().unwrap();
+    assert_eq!((gate.rate_per_second, gate.breaker, gate.calls), (50, Breaker::default(), 0));
+    let counts = Counts { calls: 5, failures: 5, in_a_row: 5 };
+    let update = GateUpdate { counts, ..GateUpdate::of(&gate) };
+    (gate.calls, gate.failures, gate.in_a_row) = (5, 5, 5);
+    assert_eq!(gates.update(&update).await, Ok(GateAnswer::Done(Box::new(gate))));
+    assert_eq!(aws.calls(), BTreeMap::from([("GetItem".to_owned(), 1), ("UpdateItem".to_owned(), 1)]));
+}
+
+/// Who opens the breaker logs it, also when the answer to that was lost: an alarm hangs on the line.
+#[tokio::test]
+async fn a_breakers_change_with_a_lost_answer_is_known_to_be_ours() {
+    let aws = Aws::start().await;
+    let gates = DynamoGates::new(aws.clients.dynamodb.clone(), GATES_TABLE);
+    let gate = GateState::new("acme", 50, 10);
+    gates.create(&gate).await.unwrap();
+    let view = Mutex::new(GateView::new(gate, gate_settings()));
+    view.lock().unwrap().tally(Health::RefusesCredentials, 1, false);
+    aws.lose_next_answer();
+    report(&gates, &view, NOW.us()).await.unwrap();
+    let stands = gates.read("acme").await.unwrap().unwrap();
+    assert_eq!((stands.breaker.cause, stands.rate_version), (Cause::CredentialsRefused, 2));
+    assert_eq!(view.lock().unwrap().take_changes(), [stands.breaker]);
+    assert_eq!(aws.calls().get("UpdateItem"), Some(&2), "the SDK tried again and was refused");
 }
 
 #[tokio::test]

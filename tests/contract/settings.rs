@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use aws::settings::{ConsumerSettings, DeadLetterSettings, IngestSettings, ReconcileSettings, Secret};
 
-const SETTINGS: [(&str, &str); 33] = [
+const SETTINGS: [(&str, &str); 45] = [
     ("PAYMENTS_TABLE", "payments"),
     ("MERCHANTS_TABLE", "merchants"),
     ("GATES_TABLE", "gates"),
@@ -19,6 +19,18 @@ const SETTINGS: [(&str, &str); 33] = [
     ("POOL_SIZE", "50"),
     ("POOL_IDLE_TIMEOUT_MS", "30000"),
     ("MAX_IN_FLIGHT", "200"),
+    ("PROVIDER_MAX_IN_FLIGHT", "20000"),
+    ("CONSUMER_CONCURRENCY", "100"),
+    ("BREAKER_FAILURES", "50"),
+    ("BREAKER_FAILING_PERCENT", "50"),
+    ("BREAKER_CALLS_MIN", "200"),
+    ("BREAKER_WINDOW_MS", "10000"),
+    ("BREAKER_OPEN_MS", "15000"),
+    ("BREAKER_OPEN_MAX_MS", "60000"),
+    ("BREAKER_RAMP_PERCENT", "10"),
+    ("BREAKER_RAMP_STEP_MS", "15000"),
+    ("RETRY_AFTER_MAX_MS", "60000"),
+    ("RATE_RECOVERY_MS", "60000"),
     ("CONNECT_TIMEOUT_MS", "2000"),
     ("CALL_TIMEOUT_MS", "10000"),
     ("CLAIM_LEAD_MS", "200"),
@@ -68,7 +80,7 @@ fn each_function_reads_what_it_needs_and_no_more() {
 #[test]
 fn every_setting_that_is_missing_is_named_at_once() {
     let problems = ConsumerSettings::from(|_| None).unwrap_err().problems;
-    assert_eq!(problems.len(), 29, "{problems:#?}");
+    assert_eq!(problems.len(), 41, "{problems:#?}");
     for (name, _) in SETTINGS {
         let others = ["MERCHANTS_TABLE", "DEAD_LETTER_QUEUE_URL", "MAX_HEALS_PER_SWEEP", "UNRELATED"];
         let needed = !others.contains(&name);
@@ -90,6 +102,13 @@ fn a_wrong_value_stops_the_start_and_says_what_is_expected() {
         ("PROVIDER_URL", "https://user:password@acme.example", "PROVIDER_URL is not a URL"),
         ("HIGH_QUEUE_URL", "https://sqs.eu-central-1.amazonaws.com/123456789012/standard", "the same queue twice"),
         ("POOL_SIZE", "201", "POOL_SIZE is above MAX_IN_FLIGHT"),
+        ("PROVIDER_MAX_IN_FLIGHT", "19999", "CONSUMER_CONCURRENCY times MAX_IN_FLIGHT is above PROVIDER_MAX_IN_FLIGHT"),
+        ("PROVIDER_MAX_IN_FLIGHT", "0", ""),
+        ("CONSUMER_CONCURRENCY", "101", "CONSUMER_CONCURRENCY times MAX_IN_FLIGHT is above PROVIDER_MAX_IN_FLIGHT"),
+        ("BREAKER_OPEN_MS", "11999", "BREAKER_OPEN_MS or BREAKER_RAMP_STEP_MS is below"),
+        ("BREAKER_RAMP_STEP_MS", "11999", "BREAKER_OPEN_MS or BREAKER_RAMP_STEP_MS is below"),
+        ("BREAKER_OPEN_MS", "60001", "BREAKER_OPEN_MS is above BREAKER_OPEN_MAX_MS"),
+        ("BREAKER_FAILING_PERCENT", "101", "BREAKER_FAILING_PERCENT is \"101\""),
         ("KEY_WINDOW_MS", "2000000", "KEY_WINDOW_MS less CLOCK_SKEW_MS is not above ABSENCE_BOUND_MS"),
         ("BACKOFF_CAP_MS", "500", "BACKOFF_BASE_MS is above BACKOFF_CAP_MS"),
         ("RETENTION_MS", "86400000", ""),

@@ -1,12 +1,16 @@
-//! What an ordinary payment's item weighs, by `DynamoDB`'s own rules: a write of up to 1 KB is one write unit.
+//! What an ordinary payment's item and a gate's weigh, by `DynamoDB`'s own rules: a write of up to 1 KB is one write unit.
 
 use payments::answer::{Found, SendAnswer, Unclear};
+use payments::brake::Brake;
+use payments::breaker::{Breaker, Cause, Mode};
 use payments::case::CaseResolution;
 use payments::evidence::{Evidence, OPERATOR_MAX, Operator, WHY_MAX};
+use payments::gate::{self, GateState, Note};
 use payments::history::verify;
 use payments::id::OrderId;
 use payments::payment::{Order, Payment};
 use payments::transition::{Event, Resolution};
+use serde::Serialize;
 use serde_json::Value;
 
 use super::samples::{NOW, accepted, claim_of, held, history_keys, order, policy, reference, step};
@@ -31,12 +35,41 @@ fn bytes(value: &Value) -> usize {
     }
 }
 
-/// Bytes of a payment's item. The item's own attributes carry no map's overhead.
-pub fn item_bytes(payment: &Payment) -> usize {
-    let Ok(Value::Object(attributes)) = serde_json::to_value(payment) else {
-        panic!("a payment is an object");
+/// Bytes of an item. The item's own attributes carry no map's overhead.
+fn item_bytes(item: &impl Serialize) -> usize {
+    let Ok(Value::Object(attributes)) = serde_json::to_value(item) else {
+        panic!("an item is an object");
     };
     attributes.iter().map(|(name, value)| name.len() + bytes(value)).sum()
+}
+
+/// The gate's item with every text at its longest and every number at its largest.
+#[test]
+fn the_gates_item_is_one_write_unit_whatever_people_write_into_it() {
+    let note = Note::new(NOW, &"w".repeat(gate::WHO_MAX), &"y".repeat(gate::WHY_MAX)).unwrap();
+    let most = 999_999_999_999_999_999;
+    let largest = GateState {
+        next_us: most,
+        rate_before: u32::MAX,
+        paused: true,
+        pause_note: Some(note.clone()),
+        rate_note: Some(note),
+        breaker: Breaker {
+            mode: Mode::Probing { lease_until_us: most },
+            cause: Cause::ConsecutiveFailures,
+            since_us: most,
+            version: most,
+            reopened: u32::MAX,
+        },
+        brake: Brake { permille: 1_000, hold_until_us: most, version: most },
+        calls: most,
+        failures: most,
+        in_a_row: most,
+        ..GateState::new(&"p".repeat(255), u32::MAX, 900)
+    };
+    let bytes = item_bytes(&largest);
+    println!("the largest gate: {bytes} bytes");
+    assert!(bytes < WRITE_UNIT_BYTES, "{bytes} bytes");
 }
 
 /// The first payment of the sample file on its ordinary way, as it stands after each of its three writes.

@@ -2,28 +2,42 @@
 //! second holds more calls than the rate; and next to nothing of the rate is lost.
 
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use payments::gate::{GateAnswer, GateState, Reservation, Reserve, Slots, reserve};
+use payments::gate::{
+    GateAnswer, GateState, GateUpdate, GateView, PARTITION_WRITES_PER_SECOND, Reservation, Slots, reserve,
+    writes_per_second,
+};
 use payments::ports::{GateError, GateStore};
 use proptest::prelude::*;
 use simulator::check::most_in_a_second;
+use simulator::run::gate_settings;
 
 use super::cases;
 use crate::contract::samples::NOW;
 
-/// A table of gates that answers at once.
-struct Table(Mutex<GateState>);
+/// A table of gates that answers at once, and counts its requests.
+pub(super) struct Table {
+    gate: Mutex<GateState>,
+    requests: AtomicU64,
+}
 
 impl GateStore for Table {
-    async fn reserve(&self, request: &Reserve) -> Result<GateAnswer, GateError> {
-        let mut gate = self.0.lock().unwrap();
+    async fn update(&self, request: &GateUpdate) -> Result<GateAnswer, GateError> {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        let mut gate = self.gate.lock().unwrap();
         Ok(match request.apply(&gate) {
             Some(after) => {
                 *gate = after.clone();
-                GateAnswer::Reserved(after)
+                GateAnswer::Done(Box::new(after))
             }
-            None => GateAnswer::Refused(Some(gate.clone())),
+            None => GateAnswer::Refused(Some(Box::new(gate.clone()))),
         })
+    }
+
+    async fn read(&self, _: &str) -> Result<Option<GateState>, GateError> {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        Ok(Some(self.state()))
     }
 
     async fn create(&self, _: &GateState) -> Result<(), GateError> {
@@ -32,16 +46,22 @@ impl GateStore for Table {
 }
 
 impl Table {
-    fn new(rate: u32) -> Self {
-        Self(Mutex::new(GateState::new("provider", rate, MARGIN_MS)))
+    pub(super) fn new(rate: u32) -> Self {
+        let gate = Mutex::new(GateState::new("provider", rate, MARGIN_MS));
+        Self { gate, requests: AtomicU64::new(0) }
     }
 
-    fn change(&self, change: impl FnOnce(&mut GateState)) {
-        change(&mut self.0.lock().unwrap());
+    pub(super) fn change(&self, change: impl FnOnce(&mut GateState)) {
+        change(&mut self.gate.lock().unwrap());
     }
 
-    fn state(&self) -> GateState {
-        self.0.lock().unwrap().clone()
+    pub(super) fn state(&self) -> GateState {
+        self.gate.lock().unwrap().clone()
+    }
+
+    /// Requests since this was last asked.
+    pub(super) fn requests(&self) -> u64 {
+        self.requests.swap(0, Ordering::Relaxed)
     }
 }
 
@@ -50,7 +70,7 @@ const MARGIN_MS: u32 = 10;
 const SKEW_US: i64 = 2_000;
 const LATE_US: u64 = 6_000;
 
-fn now_or_never<T>(future: impl Future<Output = T>) -> T {
+pub(super) fn now_or_never<T>(future: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(future)
 }
@@ -79,7 +99,7 @@ fn rate() -> impl Strategy<Value = u32> {
 /// Consumers, each with its own clock and its own memory of the gate.
 struct Consumers {
     table: Table,
-    seen: Vec<GateState>,
+    seen: Vec<Mutex<GateView>>,
     skews_us: Vec<i64>,
     now_us: u64,
     /// The gate's own times of the slots, and the true times of the calls made in them.
@@ -90,14 +110,15 @@ struct Consumers {
 impl Consumers {
     fn new(rate: u32, skews_us: Vec<i64>) -> Self {
         let table = Table::new(rate);
-        let seen = vec![table.state(); skews_us.len()];
+        let view = || Mutex::new(GateView::new(table.state(), gate_settings()));
+        let seen = skews_us.iter().map(|_| view()).collect();
         Self { table, seen, skews_us, now_us: NOW.us(), starts_us: Vec::new(), calls_us: Vec::new() }
     }
 
     fn ask(&mut self, ask: &Ask, latest_us: u64) -> Reservation {
         let consumer = ask.consumer % self.seen.len();
         let clock_us = self.now_us.saturating_add_signed(self.skews_us[consumer]);
-        let reserving = reserve(&self.table, &mut self.seen[consumer], ask.wanted, clock_us, latest_us);
+        let reserving = reserve(&self.table, &self.seen[consumer], ask.wanted, clock_us, latest_us);
         let reservation = now_or_never(reserving).unwrap();
         if let Reservation::Slots(slots) = reservation {
             let late_us = ask.late_us.min(u64::from(MARGIN_MS) * 1_000 - 2 * SKEW_US.unsigned_abs());
@@ -194,7 +215,7 @@ proptest! {
         }
         let pace_us = consumers.table.state().span_us(1) - 2;
         prop_assert!(consumers.starts_us.windows(2).all(|pair| pair[1] >= pair[0] + pace_us));
-        prop_assert!(consumers.seen.iter().any(|seen| seen.rate_per_second == new));
+        prop_assert!(consumers.seen.iter().any(|seen| seen.lock().unwrap().state().rate_per_second == new));
     }
 
     #[test]
@@ -219,5 +240,37 @@ proptest! {
         prop_assert_eq!(consumers.ask(&ask, free_us - 1), Reservation::Later { free_us });
         let last_chance = consumers.ask(&ask, free_us);
         prop_assert!(matches!(last_chance, Reservation::Slots(Slots { count: 1, first_us, .. }) if first_us == free_us), "{:?}", last_chance);
+    }
+}
+
+/// One item is one partition, and one partition takes 1,000 write units a second.
+#[test]
+fn the_gates_one_item_bears_20_000_calls_a_second_with_batches_of_200_and_not_of_10() {
+    // 100 updates and as many refusals, and each of 1,000 consumers that find no slot once a second would be too much;
+    // 100 are not.
+    assert_eq!(writes_per_second(20_000, 200, 0, 1_000), 200);
+    assert_eq!(writes_per_second(20_000, 200, 100, 1_000), 300);
+    assert!(writes_per_second(20_000, 200, 700, 1_000) < PARTITION_WRITES_PER_SECOND);
+    assert!(writes_per_second(20_000, 200, 1_000, 1_000) > PARTITION_WRITES_PER_SECOND);
+    assert_eq!(writes_per_second(20_000, 10, 0, 1_000), 4_000);
+    // The fewest slots an update with which it goes.
+    let fewest = (1..=200).find(|slots| writes_per_second(20_000, *slots, 100, 1_000) <= PARTITION_WRITES_PER_SECOND);
+    assert_eq!(fewest, Some(45));
+}
+
+proptest! {
+    #![proptest_config(cases(150))]
+
+    /// The arithmetic, against the gate itself: consumers that reserve in turn, each with what it remembers.
+    #[test]
+    fn a_reservation_is_one_update_or_two(rate in 300_u32..20_001, wanted in 1_u32..200, gaps in proptest::collection::vec(0_u64..2_000_000, 20..60)) {
+        let mut consumers = Consumers::new(rate, vec![0; 8]);
+        for (index, gap_us) in gaps.iter().enumerate() {
+            consumers.now_us += gap_us;
+            let ask = Ask { after_share: 0.0, consumer: index, wanted, late_us: 0, ahead_us: 0 };
+            consumers.ask(&ask, u64::MAX / 4);
+            let requests = consumers.table.requests();
+            prop_assert!(requests <= 2, "{} requests", requests);
+        }
     }
 }

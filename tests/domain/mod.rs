@@ -2,6 +2,8 @@
 
 mod answers;
 mod backoff;
+mod brake;
+mod breaker;
 mod cards;
 mod evidence;
 mod gate;

@@ -90,6 +90,28 @@ fn all_the_logs_of_many_runs_are_named_events_without_a_secret() {
     assert!(lines.iter().any(|line| line.contains("payment_settled") && line.contains("\"payment_id\":\"pay_")));
 }
 
+/// The metric filters of template.yaml count these lines.
+#[test]
+fn a_breaker_that_opens_and_closes_is_told_once_each_with_its_provider() {
+    let kept = Kept::default();
+    let guard = logging(&kept);
+    assert!(run(&Settings::new(1, Faults::brownout())).held());
+    drop(guard);
+    let events: Vec<Value> = kept.lines().iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let named = |name: &str| events.iter().filter(|event| event["event"] == name).collect::<Vec<_>>();
+    let opened = named("breaker_opened");
+    assert!(
+        !opened.is_empty() && opened.iter().all(|event| event["level"] == "ERROR" && event["provider"] == "sandbox")
+    );
+    assert_eq!((&opened[0]["cause"], &opened[0]["needs_operator"]), (&json!("consecutive_failures"), &json!(false)));
+    assert!(opened[0]["probe_in_ms"].as_u64().is_some_and(|ms| ms <= 5_000), "{}", opened[0]);
+    // It opened once; each other line is a probe that failed.
+    assert!(opened[1..].iter().all(|event| event["cause"] == "probe_failed"), "{opened:?}");
+    // The last probe was answered; one that was never made may be taken over in the update that says so.
+    assert!(named("breaker_probing").len() >= opened.len() + named("breaker_probe_not_made").len());
+    assert_eq!((named("breaker_ramping").len(), named("breaker_closed").len()), (1, 1));
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_a_merchant_sends_is_in_no_log_whether_it_is_taken_or_refused() {
     let kept = Kept::default();

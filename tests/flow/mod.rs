@@ -2,6 +2,7 @@
 //! of them together hold to while everything goes wrong.
 
 mod bad_input;
+mod breaker;
 mod callback;
 mod consumer;
 mod dead_letter;

@@ -1,7 +1,7 @@
 //! Everything together, in hundreds of runs from seeds: I1 to I7 hold whatever fails, and each run repeats to the
 //! letter. What fails prints its report and the command that plays it again.
 
-use simulator::{Faults, Phase, Report, Settings, run, sweep};
+use simulator::{Brownout, Faults, Phase, Report, Settings, run, sweep};
 
 /// Plays these seeds; each has to hold, and together they have to have gone through something.
 fn hold(name: &str, faults: &Faults, seeds: std::ops::Range<u64>) -> Vec<Report> {
@@ -125,4 +125,39 @@ fn what_thaws_sends_no_burst() {
         injected += report.injected;
     }
     assert!(injected > 500, "hardly anything froze");
+}
+
+/// The provider is down for ten minutes in the middle of a sale, and answers in half the time afterwards: what waits
+/// uses up no attempt and is not parked, and the stated times hold.
+#[test]
+fn a_brownout_uses_up_no_attempt_and_is_over_in_time() {
+    let reports = hold("brownout", &Faults::brownout(), 0..40);
+    assert_eq!(total(&reports, |report| report.unsent_attempts), 0);
+    assert_eq!(ended(&reports, "parked"), 0);
+    assert!(total(&reports, |report| report.injected) > 200, "hardly anything failed");
+    for report in &reports {
+        let (closed_ms, ended_ms) = report.recovered_after_ms.expect("the breaker opened and closed again");
+        assert!(closed_ms <= Brownout::CLOSED_WITHIN_MS && ended_ms <= Brownout::ENDED_WITHIN_MS);
+        // While it was open next to nothing was sent: a call each few seconds at most, where ten a second may be.
+        assert!(report.calls < 400, "{} calls", report.calls);
+    }
+}
+
+/// Rates, pauses and resumes, some of them before the slots from before are used up.
+#[test]
+fn what_an_operator_sets_holds_for_everybody_from_the_next_slot_on() {
+    let reports = hold("operator", &Faults::operator(), 0..40);
+    assert!(ended(&reports, "succeeded") > 1_000);
+}
+
+/// The breaker opens, is tried and ramps while environments die and freeze with slots, probes and counts in hand.
+#[test]
+fn a_brownout_with_everything_else_failing_charges_nobody_twice() {
+    let Faults { arrive_within_ms, brownout, .. } = Faults::brownout();
+    let faults = Faults { arrive_within_ms, brownout, operator: true, ..Faults::everything() };
+    for seed in 0..40 {
+        let report = run(&Settings::new(seed, faults.clone()));
+        assert!(report.held(), "{report}\neverything, an operator and a brownout");
+        assert!(report.crashes > 0);
+    }
 }

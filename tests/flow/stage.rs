@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 use simulator::Faults;
 use simulator::memory::queue::Name;
 use simulator::memory::{Gates, Ledger, MemoryGate, MemoryProvider, MemoryQueue, MemoryStore, Queues, Table};
-use simulator::run::policy;
+use simulator::run::{gate_settings, policy};
 use simulator::world::{Environment, World};
 
 /// A merchant that may do everything.
@@ -38,6 +38,8 @@ pub const CALLBACK_KEY: &str = "callback_key_0123456789abcdefghij";
 pub const CALLBACK_KEY_BEFORE: &str = "callback_key_before_9876543210zyxw";
 
 pub type TheIngest = Ingest<MemoryStore, MemoryStore, MemoryQueue, Environment, Environment>;
+
+pub type TheConsumer = Consumer<MemoryStore, MemoryGate, MemoryQueue, MemoryProvider, Environment, Environment>;
 
 pub struct Stage {
     pub world: Arc<World>,
@@ -95,7 +97,12 @@ impl Stage {
     }
 
     pub async fn consume_within(&self, event: SqsEvent, within_ms: u64) -> SqsBatchResponse {
-        let consumer = Consumer::new(
+        self.consumer().handle(event, self.now().plus_ms(within_ms)).await
+    }
+
+    /// One environment's consumer, for more than one batch.
+    pub fn consumer(&self) -> TheConsumer {
+        Consumer::new(
             MemoryStore::new(&self.table, &self.environment),
             MemoryGate::new(&self.gates, &self.environment),
             MemoryQueue::new(&self.queues, &self.environment),
@@ -103,10 +110,9 @@ impl Stage {
             self.environment.clone(),
             self.environment.clone(),
             policy(),
-            Limits { max_in_flight: 50 },
+            Limits { max_in_flight: 50, gate: gate_settings() },
             gate(),
-        );
-        consumer.handle(event, self.now().plus_ms(within_ms)).await
+        )
     }
 
     pub async fn triage(&self, event: SqsEvent) -> SqsBatchResponse {

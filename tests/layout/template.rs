@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aws::open::OPEN_INDEX;
 use aws::settings::{ConsumerSettings, DeadLetterSettings, IngestSettings, ReconcileSettings};
-use payments::gate::GateState;
+use payments::gate::{GateState, PARTITION_WRITES_PER_SECOND, writes_per_second};
 use payments::payment::State;
 use serde_json::Value;
 
@@ -142,6 +142,9 @@ impl Template {
         if value.starts_with("!If [Has") && value.ends_with(":SecretString}}', !Ref AWS::NoValue]") {
             return "callback_key_0123456789abcdefghij".to_owned();
         }
+        if !value.starts_with('!') {
+            return value.to_owned();
+        }
         let Some(name) = value.strip_prefix("!Ref ") else {
             return match value {
                 "!Sub '{{resolve:secretsmanager:${ProviderSecretName}:SecretString}}" => "key_0123456789".to_owned(),
@@ -244,6 +247,22 @@ fn each_function_starts_with_the_templates_numbers() {
     // A call must fit into an invocation, with as much again for the batch's others.
     let timeout_ms = 1_000 * template.number(&["Resources", "ConsumerFunction", "Properties", "Timeout"]);
     assert!(2 * consumer.policy.lease_ms() < timeout_ms, "{} in {timeout_ms}", consumer.policy.lease_ms());
+    // What the consumer believes of its reserved concurrency is what it has: the limit of calls in flight hangs on it.
+    let reserved = template.number(&["Resources", "ConsumerFunction", "Properties", "ReservedConcurrentExecutions"]);
+    assert_eq!(u64::from(consumer.consumer_concurrency), reserved);
+    // The gate's one item takes this rate, all consumers waiting included, at a fifth of what a partition gives.
+    let batch = template.number(&[
+        "Resources",
+        "ConsumerFunction",
+        "Properties",
+        "Events",
+        "Standard",
+        "Properties",
+        "BatchSize",
+    ]);
+    let slots = batch.min(u64::from(consumer.max_in_flight).div_ceil(2));
+    let writes = writes_per_second(consumer.provider_rate_per_second.into(), slots, reserved, 1_000);
+    assert!(writes * 4 < PARTITION_WRITES_PER_SECOND, "{writes} writes a second");
     // At most 1 % of what the provider takes between two sweeps, which are a minute apart.
     let share = u64::from(consumer.provider_rate_per_second) * 60 / 100;
     assert!(u64::from(reconcile.max_heals_per_sweep) <= share);

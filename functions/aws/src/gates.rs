@@ -1,16 +1,16 @@
 //! The table of gates, keyed by `provider`, behind the core's `GateStore`.
 //!
-//! One item, one conditional update for a whole batch's slots. A retry by the SDK after a lost answer reserves again:
-//! that wastes slots and never hands one out twice.
+//! One item, one conditional update for a whole batch's slots, the counts of the last batch's calls, and whatever they
+//! change. A retry by the SDK after a lost answer reserves again: that wastes slots and never hands one out twice.
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
-use payments::gate::{Form, GateAnswer, GateState, Reserve};
+use payments::gate::{Control, Form, GateAnswer, GateState, GateUpdate};
 use payments::ports::{GateError, GateStore, StoreError};
 
-use crate::item::{Item, Update, from_item, number, to_item};
+use crate::item::{Item, Update, from_item, number, to_attribute, to_item};
 use crate::verdict::describe;
 
 /// Gates in a table.
@@ -28,15 +28,15 @@ impl DynamoGates {
 }
 
 impl GateStore for DynamoGates {
-    async fn reserve(&self, request: &Reserve) -> Result<GateAnswer, GateError> {
-        let (update, condition) = expressions(request);
+    async fn update(&self, request: &GateUpdate) -> Result<GateAnswer, GateError> {
+        let (update, condition) = expressions(request).map_err(|error| unreadable(&error))?;
         let (expression, names, values) = update.finish();
         let answer = self
             .client
             .update_item()
             .table_name(&self.table)
             .key("provider", AttributeValue::S(request.provider.clone()))
-            .update_expression(expression)
+            .set_update_expression(Some(expression).filter(|expression| !expression.is_empty()))
             .condition_expression(condition)
             .set_expression_attribute_names(Some(names))
             .set_expression_attribute_values(Some(values))
@@ -46,15 +46,31 @@ impl GateStore for DynamoGates {
             .await;
         match answer {
             Ok(output) => match output.attributes {
-                Some(item) => gate(item).map(GateAnswer::Reserved),
+                Some(item) => gate(item).map(|gate| GateAnswer::Done(Box::new(gate))),
                 None => Err(GateError("UpdateItem answered without the item".to_owned())),
             },
             Err(error) => match error.as_service_error() {
                 Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
-                    failed.item().cloned().map(gate).transpose().map(GateAnswer::Refused)
+                    let stands = failed.item().cloned().map(gate).transpose()?;
+                    Ok(GateAnswer::Refused(stands.map(Box::new)))
                 }
                 _ => Err(GateError(describe("UpdateItem", &error))),
             },
+        }
+    }
+
+    async fn read(&self, provider: &str) -> Result<Option<GateState>, GateError> {
+        let answer = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .key("provider", AttributeValue::S(provider.to_owned()))
+            .consistent_read(true)
+            .send()
+            .await;
+        match answer {
+            Ok(output) => output.item.map(gate).transpose(),
+            Err(error) => Err(GateError(describe("GetItem", &error))),
         }
     }
 
@@ -78,30 +94,69 @@ impl GateStore for DynamoGates {
     }
 }
 
-/// `Reserve::apply` as an update and its condition. An item without `paused` is not paused.
-fn expressions(request: &Reserve) -> (Update, String) {
+/// `GateUpdate::apply` as an update and its condition. An item without `paused` is not paused, and one without counts
+/// has none.
+fn expressions(request: &GateUpdate) -> Result<(Update, String), StoreError> {
     let mut update = Update::default();
-    let next = update.name("next_us");
     let rate_version = update.name("rate_version");
-    let paused = update.name("paused");
-    let assumed = update.value("rate_version", number(request.rate_version));
-    let running = update.value("running", AttributeValue::Bool(false));
-    let now = update.value("now", number(request.now_us));
-    let place = match request.form {
-        Form::Idle => {
-            update.set("next_us", number(request.now_us.saturating_add(request.span_us)));
-            format!("{next} <= {now}")
-        }
-        Form::Busy => {
-            let span = update.value("span", number(request.span_us));
-            update.set_to("next_us", &format!("{next} + {span}"));
-            let at_most = update.value("at_most", number(request.next_at_most_us));
-            format!("{next} > {now} AND {next} <= {at_most}")
-        }
+    let rate = update.name("rate_per_second");
+    let version_assumed = update.value("version_assumed", number(request.rate_version));
+    let rate_assumed = update.value("rate_assumed", number(request.rate_per_second.into()));
+    let mut condition = format!("{rate_version} = {version_assumed} AND {rate} = {rate_assumed}");
+    if let Some(take) = &request.take {
+        let next = update.name("next_us");
+        let paused = update.name("paused");
+        let running = update.value("running", AttributeValue::Bool(false));
+        let now = update.value("now", number(take.now_us));
+        let place = match take.form {
+            Form::Idle => {
+                update.set("next_us", number(take.now_us.saturating_add(take.span_us)));
+                format!("{next} <= {now}")
+            }
+            Form::Busy => {
+                let span = update.value("span", number(take.span_us));
+                update.set_to("next_us", &format!("{next} + {span}"));
+                let at_most = update.value("at_most", number(take.next_at_most_us));
+                format!("{next} > {now} AND {next} <= {at_most}")
+            }
+        };
+        condition = format!("{condition} AND (attribute_not_exists({paused}) OR {paused} = {running}) AND {place}");
+    }
+    let counts = &request.counts;
+    let mut add = |attribute: &str, count: u64| {
+        let name = update.name(attribute);
+        let none = update.value("none", number(0));
+        let more = update.value(attribute, number(count));
+        update.set_to(attribute, &format!("if_not_exists({name}, {none}) + {more}"));
     };
-    let condition =
-        format!("{rate_version} = {assumed} AND (attribute_not_exists({paused}) OR {paused} = {running}) AND {place}");
-    (update, condition)
+    if counts.calls > 0 {
+        add("calls", counts.calls);
+        add("failures", counts.failures);
+    }
+    let begins_a_row = request.begins_a_row();
+    if counts.in_a_row > 0 && !counts.breaks_the_row() && !begins_a_row {
+        add("in_a_row", counts.in_a_row);
+    } else if begins_a_row {
+        update.set("in_a_row", number(0));
+    } else if counts.breaks_the_row() {
+        update.set("in_a_row", number(counts.in_a_row));
+    }
+    if let Some(control) = &request.control {
+        let Control { rate_per_second, rate_before, paused, pause_note, rate_note, breaker, brake } = &**control;
+        update.set("rate_version", number(request.version_after()));
+        update.set("rate_per_second", number((*rate_per_second).into()));
+        update.set("rate_before", number((*rate_before).into()));
+        update.set("paused", AttributeValue::Bool(*paused));
+        update.set("breaker", to_attribute(breaker)?);
+        update.set("brake", to_attribute(brake)?);
+        for (attribute, note) in [("pause_note", pause_note), ("rate_note", rate_note)] {
+            match note {
+                Some(note) => update.set(attribute, to_attribute(note)?),
+                None => update.remove(attribute),
+            }
+        }
+    }
+    Ok((update, condition))
 }
 
 fn gate(item: Item) -> Result<GateState, GateError> {

@@ -1,11 +1,12 @@
 //! What each function is told by its environment. A setting that is missing or wrong stops the start and is named;
 //! nothing falls back silently, because a wrong number here is a payment made twice.
 
+mod gate;
 mod reader;
 
 use std::fmt;
 
-use payments::gate::GateState;
+use payments::gate::{GateSettings, GateState};
 use payments::policy::Policy;
 
 use crate::queue::QueueUrls;
@@ -100,6 +101,15 @@ pub struct ConsumerSettings {
     pub pool_idle_timeout_ms: u64,
     /// `MAX_IN_FLIGHT`: calls side by side in one environment.
     pub max_in_flight: u32,
+    /// `PROVIDER_MAX_IN_FLIGHT`: calls side by side that the provider takes from all environments; 0 when it has no such
+    /// limit. Held by arithmetic and no counter: `CONSUMER_CONCURRENCY` × `MAX_IN_FLIGHT` may not be more, and Lambda
+    /// runs no more environments than are reserved. A counter in the gate's item would cost an update a call, and leak
+    /// with each environment that dies.
+    pub provider_max_in_flight: u32,
+    /// `CONSUMER_CONCURRENCY`: the function's reserved concurrency.
+    pub consumer_concurrency: u32,
+    /// The breaker's and the brake's numbers.
+    pub gate_settings: GateSettings,
     /// The provider's numbers.
     pub policy: Policy,
 }
@@ -184,8 +194,13 @@ impl ConsumerSettings {
             pool_size: reader.number("POOL_SIZE", 0..=10_000, "connections"),
             pool_idle_timeout_ms: reader.number("POOL_IDLE_TIMEOUT_MS", 0..=HOUR_MS, "ms"),
             max_in_flight: reader.number("MAX_IN_FLIGHT", 1..=10_000, "calls"),
+            provider_max_in_flight: reader.number("PROVIDER_MAX_IN_FLIGHT", 0..=10_000_000, "calls"),
+            consumer_concurrency: reader.number("CONSUMER_CONCURRENCY", 1..=10_000, "environments"),
+            gate_settings: gate::gate_settings(&mut reader),
             policy: policy(&mut reader),
         };
+        let settings = settings.with_probe_lease();
+        settings.check_gate(&mut reader);
         reader.require(
             u32::try_from(settings.pool_size).is_ok_and(|size| size <= settings.max_in_flight),
             "POOL_SIZE is above MAX_IN_FLIGHT: connections beyond the calls side by side are never used; lower it",

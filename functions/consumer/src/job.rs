@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use batch::{Record, Verdict};
 use payments::answer::{NotTaken, QueryAnswer, SendAnswer, Unclear};
+use payments::breaker::Health;
 use payments::gate::Reservation;
 use payments::id::{ClaimId, Nonce};
 use payments::message::Message;
@@ -14,7 +15,8 @@ use payments::time::Timestamp;
 use payments::transition::{Event, Kept};
 use tracing::{error, info, warn};
 
-use crate::{Consumer, Job};
+use crate::pace::Slot;
+use crate::{Carried, Consumer, Job};
 
 /// How long a message waits when the table does not answer, in seconds.
 const STORE_DOWN_SECONDS: u32 = 5;
@@ -49,16 +51,37 @@ where
     E: Entropy,
 {
     /// Makes one payment's call in its slot and says what becomes of its message.
-    pub(crate) async fn carry(&self, record: &Record, job: &Job, end: Timestamp) -> Verdict {
+    pub(crate) async fn carry(&self, record: &Record, job: Job, end: Timestamp) -> Carried {
+        let Job { message, mut slot } = job;
         let lead_us = self.policy.claim_lead_ms.saturating_mul(1_000);
-        self.sleep_until_us(job.slot_us.saturating_sub(lead_us)).await;
-        let lease_until = Timestamp::from_us(job.slot_us).plus_ms(self.policy.lease_ms());
-        let held = match self.claim(record, &job.message, lease_until).await {
+        self.sleep_until_us(slot.start_us.saturating_sub(lead_us)).await;
+        if !self.may_send(&slot) {
+            return Carried::Kept(message);
+        }
+        let lease_until = Timestamp::from_us(slot.start_us).plus_ms(self.policy.lease_ms());
+        let held = match self.claim(record, &message, lease_until).await {
             Ok(held) => held,
-            Err(verdict) => return verdict,
+            Err(verdict) => {
+                if slot.is_probe {
+                    // The breaker learns nothing from a payment that is not to be sent.
+                    self.tally(Health::Unsaid, &slot).await;
+                }
+                return Carried::Concluded(verdict);
+            }
         };
-        let answer = self.call(&held, job, end).await;
-        self.settle(&held, &answer).await
+        let answer = self.call(&held, &mut slot, end).await;
+        let health = match &answer {
+            Answer::Send(answer) => Health::of_send(answer),
+            Answer::Query(answer) => Health::of_query(answer),
+        };
+        // The payment's own truth first; what its call says about the provider goes side by side with it.
+        let (verdict, ()) = tokio::join!(self.settle(&held, &answer), self.tally(health, &slot));
+        Carried::Concluded(verdict)
+    }
+
+    /// Whether the gate, as far as this environment knows, still lets this slot be used.
+    fn may_send(&self, slot: &Slot) -> bool {
+        self.seen().may_send(slot.version, self.clock.now_us().max(slot.start_us))
     }
 
     async fn claim(&self, record: &Record, message: &Message, lease_until: Timestamp) -> Result<Held, Verdict> {
@@ -132,7 +155,7 @@ where
     }
 
     /// Connects, waits for the slot, looks once more, and calls.
-    async fn call(&self, held: &Held, job: &Job, end: Timestamp) -> Answer {
+    async fn call(&self, held: &Held, slot: &mut Slot, end: Timestamp) -> Answer {
         let connect_timeout = Duration::from_millis(self.policy.connect_timeout_ms);
         let connecting = tokio::time::timeout(connect_timeout, self.provider.connect());
         let connection = match connecting.await {
@@ -146,7 +169,7 @@ where
                 return not_taken(&held.claim, NotTaken::ConnectFailed);
             }
         };
-        if !self.reach_slot(held, job, end).await {
+        if !self.reach_slot(held, slot, end).await {
             return not_taken(&held.claim, NotTaken::NotWritten);
         }
         // From here to the request's first byte nothing is awaited, so what was just looked at still holds.
@@ -174,33 +197,31 @@ where
     }
 
     /// Waits for the slot, or for another if it was missed. Says whether the request may be written now.
-    async fn reach_slot(&self, held: &Held, job: &Job, end: Timestamp) -> bool {
+    async fn reach_slot(&self, held: &Held, slot: &mut Slot, end: Timestamp) -> bool {
         let need_ms = self.policy.call_timeout_ms.saturating_add(self.policy.settle_allowance_ms);
         let latest = held.claim.lease_until.min(end).minus_ms(need_ms);
-        let Job { mut slot_us, mut margin_us, .. } = *job;
         for _ in 0..SLOT_TRIES {
-            self.sleep_until_us(slot_us).await;
+            self.sleep_until_us(slot.start_us).await;
             let now_us = self.clock.now_us();
             let now = Timestamp::from_us(now_us);
             let too_late_to_start = now > latest;
             let too_late_to_pay = held.claim.from == State::Queued && held.payment.is_expired(now);
-            if too_late_to_start || too_late_to_pay {
+            if too_late_to_start || too_late_to_pay || !self.may_send(slot) {
                 return false;
             }
-            if now_us <= slot_us.saturating_add(margin_us) {
+            if now_us <= slot.start_us.saturating_add(slot.margin_us) {
                 return true;
             }
             info!(
                 event = "slot_missed",
                 payment_id = held.payment.id.as_str(),
-                late_us = now_us.saturating_sub(slot_us),
+                late_us = now_us.saturating_sub(slot.start_us),
             );
             match self.reserve(1, now_us, latest.us()).await {
-                Ok(Reservation::Slots(slots)) => {
-                    slot_us = slots.first_us;
-                    margin_us = slots.margin_us;
+                Ok(Reservation::Slots(slots)) => *slot = Slot::of(&slots, slots.first_us),
+                Ok(Reservation::Later { .. } | Reservation::Paused | Reservation::Open { .. }) | Err(_) => {
+                    return false;
                 }
-                Ok(Reservation::Later { .. } | Reservation::Paused) | Err(_) => return false,
             }
         }
         false

@@ -4,16 +4,18 @@
 //! let the message go. What cannot be settled now waits; waiting uses up no attempt.
 
 mod job;
+mod pace;
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use aws::settings::ConsumerSettings;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use batch::{Record, Verdict};
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use payments::gate::{self, GateState, Reservation, Slots};
+use pace::{Next, Slot};
+use payments::gate::{GateSettings, GateState, GateView};
 use payments::message::{Message, NotOurs};
 use payments::policy::{ANSWER_ALLOWANCE_MS, NEWER_VERSION_LOOK_SECONDS, Policy};
 use payments::ports::{Clock, Entropy, GateStore, Provider, Queue, Store};
@@ -24,14 +26,12 @@ use tracing::{error, info, warn};
 /// How much one invocation does side by side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Most calls under way at once.
+    /// Most calls under way at once in one environment. This bounds the calls of all of them: Lambda runs no more
+    /// environments than are reserved, each has one invocation at a time, and what an invocation leaves is dropped.
     pub max_in_flight: u32,
+    /// The numbers that pace and breaker go by.
+    pub gate: GateSettings,
 }
-
-/// How long a batch waits before it asks a paused or contended gate again.
-const GATE_PAUSE: Duration = Duration::from_secs(1);
-/// How long a message waits when the gate cannot be read, in seconds.
-const GATE_DOWN_SECONDS: u32 = 5;
 
 /// The consumer function over its ports.
 #[derive(Debug)]
@@ -45,7 +45,7 @@ pub struct Consumer<S, G, Q, P, C, E> {
     policy: Policy,
     limits: Limits,
     /// The gate as this environment saw it last.
-    seen: Mutex<GateState>,
+    seen: Mutex<GateView>,
 }
 
 /// What is to be done about a message.
@@ -61,8 +61,23 @@ enum Plan {
 #[derive(Debug)]
 struct Job {
     message: Message,
-    slot_us: u64,
-    margin_us: u64,
+    slot: Slot,
+}
+
+/// What became of a message in this invocation.
+enum Carried {
+    /// This is to be done about it.
+    Concluded(Verdict),
+    /// The gate was stopped before anything was done: it waits on, here.
+    Kept(Message),
+}
+
+/// What is left of a message.
+enum Ran {
+    /// It is over with; its id, and again if it failed.
+    Concluded(String, Option<String>),
+    /// It waits on.
+    Kept(Record, Message),
 }
 
 impl<S, G, Q, P, C, E> Consumer<S, G, Q, P, C, E>
@@ -87,7 +102,7 @@ where
         limits: Limits,
         gate_settings: GateState,
     ) -> Self {
-        let seen = Mutex::new(gate_settings);
+        let seen = Mutex::new(GateView::new(gate_settings, limits.gate));
         Self { store, gate, queue, provider, clock, entropy, policy, limits, seen }
     }
 
@@ -139,18 +154,17 @@ where
                     match next {
                         Next::Slots(slots) => {
                             for index in 0..slots.count {
-                                let Some(slot_us) = slots.start_us(index) else { break };
+                                let Some(start_us) = slots.start_us(index) else { break };
                                 let Some((record, message)) = waiting.pop_front() else { break };
-                                let margin_us = slots.margin_us;
-                                let plan = Plan::Call(Job { message, slot_us, margin_us });
+                                let plan = Plan::Call(Job { message, slot: Slot::of(&slots, start_us) });
                                 running.push(self.run(record, plan, end));
                             }
                         }
-                        Next::Pause => {
+                        Next::Pause(pause) => {
                             // Keeping the batch costs a little of Lambda's time; handing it back would fill the
                             // queue's in-flight limit ("Amazon SQS standard queue quotas": about 120,000).
                             let room = self.room(running.len(), waiting.len()).max(1);
-                            reserving = Some(Box::pin(self.slots(room, end, GATE_PAUSE)));
+                            reserving = Some(Box::pin(self.slots(room, end, pause)));
                         }
                         Next::Over(verdict) => {
                             for (record, _) in waiting.drain(..) {
@@ -159,7 +173,10 @@ where
                         }
                     }
                 }
-                Some((message_id, failure)) = running.next() => concluded(message_id, failure),
+                Some(ran) = running.next() => match ran {
+                    Ran::Concluded(message_id, failure) => concluded(message_id, failure),
+                    Ran::Kept(record, message) => waiting.push_back((record, message)),
+                },
                 else => return,
             }
         }
@@ -174,52 +191,18 @@ where
         if waiting > 0 && free >= worth_it { free.min(waiting) } else { 0 }
     }
 
-    async fn slots(&self, wanted: u32, end: Timestamp, pause: Duration) -> Next {
-        if !pause.is_zero() {
-            tokio::time::sleep(pause).await;
-        }
-        let now_us = self.clock.now_us();
-        let earliest_us = now_us.saturating_add(self.policy.claim_lead_ms.saturating_mul(1_000));
-        let latest_us = end.minus_ms(self.policy.lease_ms()).us();
-        let nothing_fits = latest_us < earliest_us;
-        if nothing_fits {
-            return Next::Over(Verdict::Again { seconds: 1 });
-        }
-        match self.reserve(wanted, earliest_us, latest_us).await {
-            Ok(Reservation::Slots(slots)) => Next::Slots(slots),
-            Ok(Reservation::Paused) => Next::Pause,
-            Ok(Reservation::Later { free_us }) if free_us <= latest_us => Next::Pause,
-            Ok(Reservation::Later { free_us }) => {
-                let lead_us = self.policy.claim_lead_ms.saturating_mul(1_000);
-                let at = Timestamp::from_us(free_us.saturating_sub(lead_us));
-                Next::Over(Verdict::again_at(at, Timestamp::from_us(now_us)))
-            }
-            Err(error) => {
-                error!(event = "gate_unreadable", %error);
-                Next::Over(Verdict::Again { seconds: GATE_DOWN_SECONDS })
-            }
-        }
-    }
-
-    async fn reserve(
-        &self,
-        wanted: u32,
-        earliest_us: u64,
-        latest_us: u64,
-    ) -> Result<Reservation, payments::ports::GateError> {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let reserved = gate::reserve(&self.gate, &mut seen, wanted, earliest_us, latest_us).await;
-        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = seen;
-        reserved
-    }
-
-    async fn run(&self, record: Record, plan: Plan, end: Timestamp) -> (String, Option<String>) {
-        let verdict = match plan {
-            Plan::Call(job) => self.carry(&record, &job, end).await,
-            Plan::Conclude(verdict) => verdict,
+    async fn run(&self, record: Record, plan: Plan, end: Timestamp) -> Ran {
+        let carried = match plan {
+            Plan::Call(job) => self.carry(&record, job, end).await,
+            Plan::Conclude(verdict) => Carried::Concluded(verdict),
         };
-        let failure = batch::conclude(&self.queue, &record, verdict).await;
-        (record.message_id, failure)
+        match carried {
+            Carried::Concluded(verdict) => {
+                let failure = batch::conclude(&self.queue, &record, verdict).await;
+                Ran::Concluded(record.message_id, failure)
+            }
+            Carried::Kept(message) => Ran::Kept(record, message),
+        }
     }
 }
 
@@ -258,12 +241,7 @@ pub fn provider_settings(settings: &ConsumerSettings) -> HttpSettings {
     }
 }
 
-/// What the gate's answer means for the batch.
-enum Next {
-    /// Start as many.
-    Slots(Slots),
-    /// Keep the batch and ask again.
-    Pause,
-    /// Nothing more can be started in this invocation.
-    Over(Verdict),
+/// What the consumer needs of the function's settings.
+pub fn limits(settings: &ConsumerSettings) -> Limits {
+    Limits { max_in_flight: settings.max_in_flight, gate: settings.gate_settings }
 }

@@ -4,7 +4,7 @@ use std::{convert::Infallible, process::ExitCode};
 use aws::system::{SystemClock, SystemEntropy};
 use aws::{clients::Clients, gates::DynamoGates, queue::SqsQueue, settings::ConsumerSettings, store::DynamoStore};
 use aws_lambda_events::sqs::SqsEvent;
-use consumer::{Consumer, Limits};
+use consumer::Consumer;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use payments::time::Timestamp;
 
@@ -15,7 +15,7 @@ async fn main() -> ExitCode {
 
 async fn run() -> Result<(), Error> {
     let settings = ConsumerSettings::from_environment()?;
-    let (limits, gate) = (Limits { max_in_flight: settings.max_in_flight }, settings.gate());
+    let (limits, gate) = (consumer::limits(&settings), settings.gate());
     let provider = providers::http::HttpProvider::new(consumer::provider_settings(&settings))?;
     let Clients { dynamodb, sqs } = Clients::from_environment().await;
     let store = DynamoStore::new(dynamodb.clone(), settings.payments_table);

@@ -4,10 +4,32 @@
 //! Virtual scheduling (the leaky bucket as a meter, ITU-T I.371 Annex A): the next free slot is at
 //! max(now, next), and taking `n` slots moves it on by `n` ÷ rate. DynamoDB's update expressions have no maximum, so
 //! there are two conditional forms of the same update: one for a gate that is behind us, one for one that is ahead.
+//!
+//! The item has two kinds of attributes. What every reservation moves (the next slot, the counts) needs no version:
+//! the updates commute. What a reservation assumes (rate, pause, breaker, brake) changes rarely, each time with the
+//! version, and every update requires the version that it assumed: a reservation at an old rate fails and is made anew.
+
+mod operate;
+mod update;
+mod view;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ports::{GateError, GateStore};
+use crate::brake::{Brake, BrakeSettings};
+use crate::breaker::{Breaker, BreakerSettings, WHOLE_PERMILLE};
+
+pub use operate::{Note, NoteError, OperateError, Operated, Operation, WHO_MAX, WHY_MAX, operate};
+pub use update::{Control, Counts, Form, GateAnswer, GateUpdate, Take};
+pub use view::{GateView, report, reserve};
+
+/// The numbers that pace and breaker go by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GateSettings {
+    /// The breaker's.
+    pub breaker: BreakerSettings,
+    /// The brake's.
+    pub brake: BrakeSettings,
+}
 
 /// What the gate's item says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,13 +40,55 @@ pub struct GateState {
     pub next_us: u64,
     /// The provider's limit, in calls a second.
     pub rate_per_second: u32,
+    /// The largest rate at which slots may have been handed out that were still to come when the rate was last set, in
+    /// calls a second; 0 when it never was.
+    #[serde(default)]
+    pub rate_before: u32,
     /// How much of each second is kept free for the network's jitter, in ms; a slot that is missed by more is lost.
     pub margin_ms: u32,
-    /// Counts changes of the rate; a reservation that assumed another rate is refused.
+    /// Counts changes of what a reservation assumes: rate, pause, breaker, brake. One that assumed another version is
+    /// refused.
     pub rate_version: u64,
     /// Set by an operator: nothing is sent.
     #[serde(default)]
     pub paused: bool,
+    /// Who paused or resumed it last, and why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pause_note: Option<Note>,
+    /// Who set the rate last, and why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate_note: Option<Note>,
+    /// The breaker.
+    #[serde(default)]
+    pub breaker: Breaker,
+    /// The brake.
+    #[serde(default)]
+    pub brake: Brake,
+    /// Calls that consumers have reported, ever.
+    #[serde(default)]
+    pub calls: u64,
+    /// How many of them failed.
+    #[serde(default)]
+    pub failures: u64,
+    /// Failures since the last success, as far as reported.
+    #[serde(default)]
+    pub in_a_row: u64,
+}
+
+/// What the gate lets through at a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sending {
+    /// Nothing: an operator has paused the provider.
+    Paused,
+    /// Nothing: the breaker is open.
+    Open {
+        /// When it may be tried, in microseconds since the epoch; `None` waits for an operator.
+        probe_at_us: Option<u64>,
+    },
+    /// One call, by whoever takes it.
+    Probe,
+    /// This share of the rate, in thousandths.
+    Pace(u32),
 }
 
 impl GateState {
@@ -34,72 +98,72 @@ impl GateState {
             provider: provider.to_owned(),
             next_us: 0,
             rate_per_second: rate_per_second.max(1),
+            rate_before: 0,
             margin_ms: margin_ms.min(900),
             rate_version: 1,
             paused: false,
+            pause_note: None,
+            rate_note: None,
+            breaker: Breaker::default(),
+            brake: Brake::default(),
+            calls: 0,
+            failures: 0,
+            in_a_row: 0,
         }
     }
 
-    /// Microseconds that `slots` slots take, rounded up so that the rate is never exceeded.
+    /// What it lets through now.
+    pub fn sending(&self, settings: &GateSettings, now_us: u64) -> Sending {
+        if self.paused {
+            return Sending::Paused;
+        }
+        if self.breaker.probe_is_due(now_us) {
+            return Sending::Probe;
+        }
+        match self.breaker.permille(&settings.breaker, now_us) {
+            0 => Sending::Open { probe_at_us: self.breaker.looked_at_us() },
+            permille => Sending::Pace(permille.min(self.brake.permille(&settings.brake, now_us))),
+        }
+    }
+
+    /// Microseconds that `slots` slots take at the whole rate.
+    pub fn span_us(&self, slots: u32) -> u64 {
+        self.span_at_us(slots, WHOLE_PERMILLE)
+    }
+
+    /// Microseconds that `slots` slots take at a share of the rate, rounded up so that the rate is never exceeded.
     ///
     /// The pace is the rate less the margin's share of a second: any window of one second then holds at most
     /// rate × (1 − margin) × (1 + margin) + 1 < rate + 1 calls, though each may be late by the margin.
-    pub fn span_us(&self, slots: u32) -> u64 {
+    pub fn span_at_us(&self, slots: u32, permille: u32) -> u64 {
         let used_ms = 1_000_u64.saturating_sub(u64::from(self.margin_ms)).max(1);
-        let calls_per_1000_seconds = u64::from(self.rate_per_second.max(1)).saturating_mul(used_ms);
-        u64::from(slots).saturating_mul(1_000_000_000).div_ceil(calls_per_1000_seconds)
+        let calls_per_million_seconds = u64::from(self.rate_per_second.max(1))
+            .saturating_mul(used_ms)
+            .saturating_mul(u64::from(permille.clamp(1, WHOLE_PERMILLE)));
+        u64::from(slots).saturating_mul(1_000_000_000_000).div_ceil(calls_per_million_seconds)
     }
 
     /// Slots that begin at or after `from_us` and not later than `latest_us`.
-    fn slots_until(&self, from_us: u64, latest_us: u64) -> u32 {
+    fn slots_until(&self, from_us: u64, latest_us: u64, permille: u32) -> u32 {
         if latest_us < from_us {
             return 0;
         }
         let room_us = latest_us.saturating_sub(from_us);
-        let one_us = self.span_us(1).max(1);
+        let one_us = self.span_at_us(1, permille).max(1);
         u32::try_from(room_us / one_us).unwrap_or(u32::MAX).saturating_add(1)
     }
-}
 
-/// Which form of the update is tried.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
-    /// The gate's next slot is in the past: it begins now.
-    Idle,
-    /// The gate's next slot is in the future: it goes on from there.
-    Busy,
-}
-
-/// One conditional update of the gate's item.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reserve {
-    /// The gate.
-    pub provider: String,
-    /// Which form.
-    pub form: Form,
-    /// The rate's version that `span_us` was computed with.
-    pub rate_version: u64,
-    /// Now, in microseconds.
-    pub now_us: u64,
-    /// How far the next slot moves.
-    pub span_us: u64,
-    /// The largest next slot before the update for which all of the slots are in time (busy form only).
-    pub next_at_most_us: u64,
-}
-
-impl Reserve {
-    /// What the update makes of the gate, or `None` when its condition fails. The AWS adapter writes the same as an
-    /// update expression; the contract suite holds the two together.
-    pub fn apply(&self, gate: &GateState) -> Option<GateState> {
-        if gate.rate_version != self.rate_version || gate.paused {
-            return None;
+    /// What a reservation assumes of it.
+    pub fn control(&self) -> Control {
+        Control {
+            rate_per_second: self.rate_per_second,
+            rate_before: self.rate_before,
+            paused: self.paused,
+            pause_note: self.pause_note.clone(),
+            rate_note: self.rate_note.clone(),
+            breaker: self.breaker,
+            brake: self.brake,
         }
-        let next_us = match self.form {
-            Form::Idle if gate.next_us <= self.now_us => self.now_us,
-            Form::Busy if gate.next_us > self.now_us && gate.next_us <= self.next_at_most_us => gate.next_us,
-            Form::Idle | Form::Busy => return None,
-        };
-        Some(GateState { next_us: next_us.saturating_add(self.span_us), ..gate.clone() })
     }
 }
 
@@ -114,6 +178,10 @@ pub struct Slots {
     pub span_us: u64,
     /// How late a slot may be used, in microseconds.
     pub margin_us: u64,
+    /// The gate's version that they were reserved under.
+    pub version: u64,
+    /// Whether this is the breaker's probe, one slot.
+    pub is_probe: bool,
 }
 
 impl Slots {
@@ -138,88 +206,28 @@ pub enum Reservation {
     },
     /// An operator has paused the provider.
     Paused,
+    /// The breaker is open.
+    Open {
+        /// When it may be tried, in microseconds since the epoch; `None` waits for an operator.
+        probe_at_us: Option<u64>,
+    },
 }
 
-/// Plans the update for up to `wanted` slots that begin between now and `latest_us`.
-fn plan(gate: &GateState, wanted: u32, now_us: u64, latest_us: u64) -> Option<(Reserve, u32)> {
-    let from_us = gate.next_us.max(now_us);
-    let count = wanted.min(gate.slots_until(from_us, latest_us));
-    if count == 0 {
-        return None;
-    }
-    let form = if gate.next_us > now_us { Form::Busy } else { Form::Idle };
-    let last_us = gate.span_us(count).saturating_sub(gate.span_us(1));
-    let reserve = Reserve {
-        provider: gate.provider.clone(),
-        form,
-        rate_version: gate.rate_version,
-        now_us,
-        span_us: gate.span_us(count),
-        next_at_most_us: latest_us.saturating_sub(last_us),
-    };
-    Some((reserve, count))
-}
+/// Write units a second that one partition of DynamoDB takes ("DynamoDB burst and adaptive capacity").
+pub const PARTITION_WRITES_PER_SECOND: u64 = 1_000;
 
-/// Most updates that one reservation may take; a gate that is contended more than that is asked again later.
-const TRIES_MAX: u32 = 4;
-
-/// Reserves up to `wanted` slots that begin between now and `latest_us`.
+/// Write units a second that the gate's item costs at most, when nothing fails: it is one item, so it has one
+/// partition's.
 ///
-/// `seen` is what the caller last saw of the gate (or its settings, at first) and is brought up to date: in the
-/// ordinary case the first update's guess is right and one call is enough.
-pub async fn reserve<G: GateStore>(
-    store: &G,
-    seen: &mut GateState,
-    wanted: u32,
-    now_us: u64,
-    latest_us: u64,
-) -> Result<Reservation, GateError> {
-    for _ in 0..TRIES_MAX {
-        // A pause or a full gate that we only remember may be over: ask with the smallest guess instead.
-        let guess = plan(seen, wanted, now_us, latest_us).unwrap_or_else(|| {
-            let span_us = seen.span_us(1);
-            let reserve = Reserve {
-                provider: seen.provider.clone(),
-                form: Form::Busy,
-                rate_version: seen.rate_version,
-                now_us,
-                span_us,
-                next_at_most_us: latest_us,
-            };
-            (reserve, 1)
-        });
-        let (request, count) = guess;
-        match store.reserve(&request).await? {
-            GateAnswer::Reserved(after) => {
-                let slots = Slots {
-                    first_us: after.next_us.saturating_sub(request.span_us),
-                    count,
-                    span_us: request.span_us,
-                    margin_us: u64::from(after.margin_ms).saturating_mul(1_000),
-                };
-                *seen = after;
-                return Ok(Reservation::Slots(slots));
-            }
-            GateAnswer::Refused(Some(current)) => {
-                *seen = current;
-                if seen.paused {
-                    return Ok(Reservation::Paused);
-                }
-                if plan(seen, wanted, now_us, latest_us).is_none() {
-                    return Ok(Reservation::Later { free_us: seen.next_us });
-                }
-            }
-            GateAnswer::Refused(None) => store.create(seen).await?,
-        }
-    }
-    Ok(Reservation::Later { free_us: seen.next_us.max(now_us) })
-}
-
-/// What became of an update of the gate.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum GateAnswer {
-    /// Done; this is the item now.
-    Reserved(GateState),
-    /// The condition failed; this is the item, if there is one.
-    Refused(Option<GateState>),
+/// A batch's slots are one update, refused once where the guess at the gate's form was wrong, and a refusal costs as
+/// much. At 20,000 calls a second with 200 slots an update that is 100 updates and at most 200 units: a fifth of what
+/// the partition takes. With batches of 10 it would be 4,000. A consumer that finds no slot in time asks again once in
+/// `look_again_ms`; one that is stopped by a pause or an open breaker reads, which costs no write units. The item stays
+/// under 1 KB, so that each update is one unit.
+pub const fn writes_per_second(rate_per_second: u64, slots_per_update: u64, waiting: u64, look_again_ms: u64) -> u64 {
+    let slots_per_update = if slots_per_update == 0 { 1 } else { slots_per_update };
+    let look_again_ms = if look_again_ms == 0 { 1 } else { look_again_ms };
+    let reserving = rate_per_second.div_ceil(slots_per_update).saturating_mul(2);
+    let looking = waiting.saturating_mul(1_000).div_ceil(look_again_ms);
+    reserving.saturating_add(looking)
 }

@@ -5,6 +5,8 @@
 
 pub mod answer;
 pub mod backoff;
+pub mod brake;
+pub mod breaker;
 pub mod card;
 pub mod case;
 pub mod evidence;

@@ -110,6 +110,23 @@ impl Plan {
         formula::pace_per_1000_seconds(self.demand.rate_per_second.get(), self.margin_ms)
     }
 
+    /// From the breaker's opening to its first probe, and between two steps of its ramp: a quarter more than a call may
+    /// take, so that what was sent before has been answered by then.
+    pub const fn breaker_open_ms(&self) -> u64 {
+        let call_ms = size::CONNECT_TIMEOUT_MS.saturating_add(self.call_timeout_ms);
+        call_ms.saturating_add(call_ms.div_ceil(4))
+    }
+
+    /// The longest that the breaker is open before a probe: twice doubled.
+    pub const fn breaker_open_max_ms(&self) -> u64 {
+        self.breaker_open_ms().saturating_mul(4)
+    }
+
+    /// Failures in a row that open the breaker: a quarter of a batch, and never so few that chance alone would do it.
+    pub fn breaker_failures(&self) -> u64 {
+        self.batch.div_ceil(4).max(5)
+    }
+
     /// How long an invocation takes while there is a backlog. By Little's law what is in hand, divided by the pace; but
     /// no less than one call.
     pub fn invocation_ms(&self) -> u64 {

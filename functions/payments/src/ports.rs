@@ -4,7 +4,7 @@
 use std::future::Future;
 
 use crate::answer::{QueryAnswer, SendAnswer};
-use crate::gate::{GateAnswer, GateState, Reserve};
+use crate::gate::{GateAnswer, GateState, GateUpdate};
 use crate::id::PaymentId;
 use crate::merchant::{ApiKeyHash, Merchant};
 use crate::message::Message;
@@ -143,7 +143,10 @@ pub struct GateError(pub String);
 /// The table of gates.
 pub trait GateStore: Sync {
     /// One conditional update.
-    fn reserve(&self, request: &Reserve) -> impl Future<Output = Result<GateAnswer, GateError>> + Send;
+    fn update(&self, update: &GateUpdate) -> impl Future<Output = Result<GateAnswer, GateError>> + Send;
+
+    /// The gate as it stands, strongly consistent.
+    fn read(&self, provider: &str) -> impl Future<Output = Result<Option<GateState>, GateError>> + Send;
 
     /// Writes the gate if there is none yet.
     fn create(&self, gate: &GateState) -> impl Future<Output = Result<(), GateError>> + Send;

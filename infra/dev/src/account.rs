@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 
 use aws::clients::Clients;
+use aws::gates::DynamoGates;
 use aws::queue::{QueueUrls, SqsQueue};
 use aws::store::DynamoStore;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
@@ -124,6 +125,11 @@ impl Account {
     /// The payments.
     pub fn store(&self) -> DynamoStore {
         DynamoStore::new(self.clients.dynamodb.clone(), self.payments_table.clone())
+    }
+
+    /// The gates.
+    pub fn gates(&self) -> DynamoGates {
+        DynamoGates::new(self.clients.dynamodb.clone(), self.gates_table.clone())
     }
 
     /// The lanes and the DLQ.

@@ -9,7 +9,7 @@ use aws::store::DynamoStore;
 use clap::{Args, Parser, Subcommand};
 use dev::embedded::{PAYMENTS_TABLE, endpoint_config};
 use dev::local::provider::{KEY_VARIABLE, LISTENING};
-use dev::ops::{get, list, merchant, replay, resolve};
+use dev::ops::{gate, get, list, merchant, replay, resolve};
 use dev::sandbox::{Fault, Faults, Sandbox, SandboxSettings, parse_fault};
 use dev::{demo, explain, load, model_check, plan, simulate, up};
 
@@ -45,6 +45,14 @@ enum Command {
     Merchant(merchant::Arguments),
     /// Tells one payment's story, and checks that it is the one that was written.
     Explain(ExplainArguments),
+    /// A provider's gate: its rate, whether it is paused, its breaker, since when and why.
+    Gate(gate::Arguments),
+    /// Sends nothing to a provider from now on, as an open breaker does, until `resume`.
+    Pause(gate::Change),
+    /// Ends a pause; a breaker that is open makes a probe at once.
+    Resume(gate::Change),
+    /// Sets how many calls a second a provider is sent.
+    Rate(gate::Rate),
     /// Plays the real handlers in virtual time over ports that misbehave, and checks the invariants after each step.
     Simulate(SimulateArguments),
     /// Explores every order of one payment's steps under the deployed rules, and judges the invariants in every state.
@@ -97,13 +105,14 @@ struct SimulateArguments {
     /// How many runs.
     #[arg(long, value_name = "N", default_value_t = 100)]
     runs: u64,
-    /// What goes wrong: none, lost-answers, freezes, bad-provider, stubborn-provider, everything, or skewed-clocks (everything, and
+    /// What goes wrong: none, lost-answers, freezes, bad-provider, stubborn-provider, brownout
+    /// (the provider is down for ten minutes), operator (rates, pauses), everything, or skewed-clocks (everything, and
     /// clocks up to five minutes off).
     #[arg(long, value_name = "NAME", default_value = "everything", value_parser = simulate::parse_faults)]
     faults: simulate::Named,
-    /// Payments in a run.
-    #[arg(long, value_name = "N", default_value_t = 12, value_parser = clap::value_parser!(u64).range(1..=10_000))]
-    payments: u64,
+    /// Payments in a run: 12, or 60 where they come over a longer time.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    payments: Option<u64>,
     /// Plays each run once more for each of its I/Os and each side of it, with a crash there.
     #[arg(long)]
     sweep: bool,
@@ -176,6 +185,10 @@ fn main() -> ExitCode {
             Command::Replay(arguments) => replay::run(&arguments).await,
             Command::Model(ModelArguments { bounds }) => model_check::run(&bounds),
             Command::Plan(arguments) => plan::run(&arguments),
+            Command::Gate(arguments) => gate::show(&arguments).await,
+            Command::Pause(arguments) => gate::pause(&arguments).await,
+            Command::Resume(arguments) => gate::resume(&arguments).await,
+            Command::Rate(arguments) => gate::rate(&arguments).await,
             Command::Sandbox(arguments) => sandbox(arguments).await,
             Command::Explain(arguments) => explained(arguments).await,
             // Virtual time has a runtime of its own, and none may be under way around it.

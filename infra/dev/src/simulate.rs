@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use simulator::{CrashPoint, Faults, Phase, Report, Settings};
+use simulator::{Brownout, CrashPoint, Faults, Phase, Report, Settings};
 
 /// A set of faults and the name that the command line knows it by.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,7 +16,7 @@ pub struct Named {
 }
 
 /// The sets of faults that can be named.
-pub fn named() -> [Named; 7] {
+pub fn named() -> [Named; 9] {
     let skewed = Faults { clock_skew_ms: 300_000, ..Faults::everything() };
     [
         Named { name: "none", faults: Faults::none() },
@@ -24,6 +24,8 @@ pub fn named() -> [Named; 7] {
         Named { name: "freezes", faults: Faults::freezes() },
         Named { name: "bad-provider", faults: Faults::bad_provider() },
         Named { name: "stubborn-provider", faults: Faults::stubborn_provider() },
+        Named { name: "brownout", faults: Faults::brownout() },
+        Named { name: "operator", faults: Faults::operator() },
         Named { name: "everything", faults: Faults::everything() },
         Named { name: "skewed-clocks", faults: skewed },
     ]
@@ -59,8 +61,8 @@ pub struct Options {
     pub runs: u64,
     /// What goes wrong.
     pub faults: Named,
-    /// Payments in a run.
-    pub payments: u64,
+    /// Payments in a run, if not as many as these faults want.
+    pub payments: Option<u64>,
     /// Whether each run is swept by crashes.
     pub sweep: bool,
     /// One crash in each run.
@@ -73,7 +75,7 @@ pub fn run(options: &Options) -> Result<(), String> {
     let mut sum = Sum::default();
     for seed in options.seed..options.seed.saturating_add(options.runs) {
         let mut settings = Settings::new(seed, options.faults.faults.clone());
-        settings.payments = options.payments;
+        settings.payments = options.payments.unwrap_or(settings.payments);
         settings.faults.crash = options.crash;
         let report = simulator::run(&settings);
         sum.add(&report);
@@ -96,7 +98,19 @@ pub fn run(options: &Options) -> Result<(), String> {
     println!("provider calls   {}, {} effects, {} callbacks taken", sum.calls, sum.effects, sum.callbacks);
     let states: Vec<String> = sum.states.iter().map(|(state, count)| format!("{state} {count}")).collect();
     println!("final states     {}", states.join(", "));
-    println!("VERDICT          good: I1 to I7 held in every run");
+    if let Some((closed_ms, ended_ms)) = sum.recovered_after_ms {
+        let parked = sum.states.get("parked").copied().unwrap_or(0);
+        println!("waiting          used up {} attempts and parked {parked}", sum.unsent_attempts);
+        println!(
+            "recovered        breaker closed within {} s of the brownout's end (stated: {} s), payments ended within {} s \
+             (stated: {} s)",
+            closed_ms.div_ceil(1_000),
+            Brownout::CLOSED_WITHIN_MS / 1_000,
+            ended_ms.div_ceil(1_000),
+            Brownout::ENDED_WITHIN_MS / 1_000,
+        );
+    }
+    println!("VERDICT          good: I1 to I7 and I9 held in every run");
     Ok(())
 }
 
@@ -109,7 +123,7 @@ fn failed(report: &Report, options: &Options) -> Result<(), String> {
     };
     Err(format!(
         "an invariant was broken; repeat it with: cargo dev simulate --seed {} --runs 1 --faults {} --payments {}{crash}",
-        report.settings.seed, options.faults.name, options.payments,
+        report.settings.seed, options.faults.name, report.settings.payments,
     ))
 }
 
@@ -124,6 +138,8 @@ struct Sum {
     effects: u64,
     callbacks: u64,
     states: BTreeMap<&'static str, u64>,
+    unsent_attempts: u64,
+    recovered_after_ms: Option<(u64, u64)>,
 }
 
 impl Sum {
@@ -135,6 +151,11 @@ impl Sum {
         self.calls += report.calls;
         self.effects += report.effects;
         self.callbacks += report.callbacks;
+        self.unsent_attempts += report.unsent_attempts;
+        if let Some((closed_ms, ended_ms)) = report.recovered_after_ms {
+            let (closed_before_ms, ended_before_ms) = self.recovered_after_ms.unwrap_or_default();
+            self.recovered_after_ms = Some((closed_ms.max(closed_before_ms), ended_ms.max(ended_before_ms)));
+        }
         for (state, count) in &report.states {
             *self.states.entry(state).or_default() += count;
         }

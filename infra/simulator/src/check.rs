@@ -3,13 +3,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use payments::breaker::Mode;
 use payments::history::verify;
 use payments::message::Message;
-use payments::payment::State;
+use payments::payment::{Payment, State};
+use payments::time::Timestamp;
 
+use crate::faults::Brownout;
 use crate::mapping::Deletions;
 use crate::memory::queue::{Name, Stored};
-use crate::memory::{Ledger, Queues, Table};
+use crate::memory::{Allowed, Gates, Ledger, Queues, Table};
 use crate::run::policy;
 use crate::world::World;
 
@@ -24,6 +27,8 @@ pub struct Check {
     pub queues: Arc<Queues>,
     /// The provider.
     pub ledger: Arc<Ledger>,
+    /// The gates.
+    pub gates: Arc<Gates>,
     /// The provider's limit.
     pub rate_per_second: u32,
 }
@@ -85,6 +90,70 @@ impl Check {
             self.world.violated("I7", &format!("merchants sent {asked:?}, the states hold {held:?}"));
         }
         self.rate();
+        self.waiting();
+        self.recovery();
+    }
+
+    /// I9: what waited has used up no attempt and is not parked for it. Judged where no environment dies, because then
+    /// each attempt is a request that the provider has seen.
+    fn waiting(&self) {
+        if !self.world.faults.only_the_provider_fails() {
+            return;
+        }
+        let sends = self.ledger.sends_by_payment();
+        self.table.each(|payment| {
+            let sent = sends.get(&payment.id).copied().unwrap_or(0);
+            if payment.attempts > sent {
+                let how = format!("{} counts {} attempts and was sent {sent} times", payment.id, payment.attempts);
+                self.world.violated("I9", &how);
+            }
+            if payment.state == State::Parked && sent == 0 {
+                self.world.violated("I9", &format!("{} is parked and was never sent", payment.id));
+            }
+            if payment.state == State::Parked && self.world.faults.brownout.is_some() {
+                self.world.violated("I9", &format!("{} is parked after a brownout", payment.id));
+            }
+        });
+    }
+
+    /// Attempts beyond the sends that the provider has seen: requests that may have been written, and were not.
+    pub fn unsent_attempts(&self) -> u64 {
+        let sends = self.ledger.sends_by_payment();
+        let unsent = |payment: &Payment| payment.attempts.saturating_sub(sends.get(&payment.id).copied().unwrap_or(0));
+        self.table.payments().iter().map(|payment| u64::from(unsent(payment))).sum()
+    }
+
+    /// After a brownout that opened the breaker: ms from its end until the breaker was closed, and until the last
+    /// payment that was accepted before that end had ended.
+    pub fn recovered_after_ms(&self) -> Option<(u64, u64)> {
+        let Brownout { from_ms, until_ms } = self.world.faults.brownout?;
+        let (begun, over) = (self.world.at_ms(from_ms), self.world.at_ms(until_ms));
+        let breaker = self.gates.state("sandbox")?.breaker;
+        let since = Timestamp::from_us(breaker.since_us);
+        let payments = self.table.payments();
+        let earlier = payments.iter().filter(|payment| payment.created_at < over);
+        let last = earlier.map(|payment| payment.changed_at.since_ms(over)).max().unwrap_or(0);
+        (breaker.mode == Mode::Closed && since > begun).then_some((since.since_ms(over), last))
+    }
+
+    /// After a brownout the breaker, which has to have opened, is closed and every payment ended within the stated
+    /// times; they are those of a provider that fails alone.
+    fn recovery(&self) {
+        let faults = &self.world.faults;
+        if faults.brownout.is_none() || !faults.only_the_provider_fails() {
+            return;
+        }
+        match self.recovered_after_ms() {
+            None => self.world.violated("I9", "after a brownout the breaker is not closed, or was never open"),
+            Some((closed_ms, ended_ms)) => {
+                if closed_ms > Brownout::CLOSED_WITHIN_MS {
+                    self.world.violated("I9", &format!("the breaker was closed {closed_ms} ms after a brownout"));
+                }
+                if ended_ms > Brownout::ENDED_WITHIN_MS {
+                    self.world.violated("I2", &format!("a payment ended {ended_ms} ms after a brownout"));
+                }
+            }
+        }
     }
 
     /// I5, over every window of one second that begins with a call.
@@ -96,6 +165,16 @@ impl Check {
         let most = most_in_a_second(&self.ledger.calls_us());
         if most > limit {
             self.world.violated("I5", &format!("{most} calls in a second, {limit} allowed"));
+        }
+        // What an operator set holds as soon as the slots from before are used up, and until the next change.
+        for Allowed { from_us, until_us, rate_per_second } in self.gates.allowed() {
+            let calls: Vec<u64> =
+                self.ledger.calls_us().into_iter().filter(|at_us| (from_us..until_us).contains(at_us)).collect();
+            let most = most_in_a_second(&calls);
+            if most > u64::from(rate_per_second) {
+                let how = format!("{most} calls in a second, an operator allowed {rate_per_second}");
+                self.world.violated("I5", &how);
+            }
         }
     }
 }

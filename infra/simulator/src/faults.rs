@@ -39,8 +39,34 @@ pub struct Faults {
     pub freeze: f64,
     /// Largest difference of an environment's clock from the true time, in ms.
     pub clock_skew_ms: u64,
+    /// How long customers keep coming, in ms.
+    pub arrive_within_ms: u64,
+    /// An operator sets other rates, pauses and resumes.
+    pub operator: bool,
+    /// A time in which every call fails.
+    pub brownout: Option<Brownout>,
     /// The provider's faults.
     pub provider: ProviderFaults,
+}
+
+/// A time in which the provider fails every call, one way or another: it refuses connections, answers 503 before or
+/// after the effect, or never answers. When it is over, the provider answers in half of its former time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Brownout {
+    /// When it begins, in ms of virtual time.
+    pub from_ms: u64,
+    /// When it ends.
+    pub until_ms: u64,
+}
+
+impl Brownout {
+    /// The stated time, in ms after its end, within which the breaker is closed again: the longest wait for a probe
+    /// (60 s), another until there is a message to probe with (60 s, the backoff's cap), the ramp's four doublings
+    /// (20 s) and a message after it that is sent at the whole rate (60 s).
+    pub const CLOSED_WITHIN_MS: u64 = 200_000;
+    /// The stated time, in ms after its end, within which every payment has ended: the proof of absence (the bound of
+    /// 120 s and 600 s of skew, after the last lease), the breaker's own time, and a backoff before and after.
+    pub const ENDED_WITHIN_MS: u64 = 720_000 + Self::CLOSED_WITHIN_MS + 120_000;
 }
 
 /// What a provider does instead of approving.
@@ -54,6 +80,8 @@ pub struct ProviderFaults {
     pub pending: f64,
     /// 429.
     pub rate_limited: f64,
+    /// 403: it does not know our key.
+    pub credentials_refused: f64,
     /// 5xx without the effect.
     pub error_before: f64,
     /// 5xx after the effect.
@@ -89,11 +117,15 @@ impl Faults {
             duplicate: 0.0,
             freeze: 0.0,
             clock_skew_ms: 0,
+            arrive_within_ms: 3_000,
+            operator: false,
+            brownout: None,
             provider: ProviderFaults {
                 connect: 0.0,
                 decline: 0.0,
                 pending: 0.0,
                 rate_limited: 0.0,
+                credentials_refused: 0.0,
                 error_before: 0.0,
                 error_after: 0.0,
                 drop_after: 0.0,
@@ -117,6 +149,7 @@ impl Faults {
                 decline: 0.08,
                 pending: 0.06,
                 rate_limited: 0.05,
+                credentials_refused: 0.0,
                 error_before: 0.05,
                 error_after: 0.06,
                 drop_after: 0.12,
@@ -147,6 +180,26 @@ impl Faults {
     pub fn ends_within_ms(&self) -> Option<u64> {
         let harmless = Self { lost_answer: self.lost_answer, ..Self::none() };
         (*self == harmless).then_some(60_000)
+    }
+
+    /// A provider that is down for ten minutes in the middle of half an hour's sale.
+    pub const fn brownout() -> Self {
+        let brownout = Some(Brownout { from_ms: 600_000, until_ms: 1_200_000 });
+        Self { arrive_within_ms: 1_800_000, brownout, ..Self::none() }
+    }
+
+    /// An operator who sets other rates, pauses and resumes while a sale goes on with a provider that fails.
+    pub const fn operator() -> Self {
+        Self { arrive_within_ms: 1_200_000, operator: true, ..Self::bad_provider() }
+    }
+
+    /// Whether nothing but the provider fails: then no environment dies between a claim and its send, and an attempt
+    /// is a request that the provider has seen.
+    pub fn only_the_provider_fails(&self) -> bool {
+        let Self { duplicate, arrive_within_ms, operator, brownout, ref provider, .. } = *self;
+        let harmless =
+            Self { duplicate, arrive_within_ms, operator, brownout, provider: provider.clone(), ..Self::none() };
+        *self == harmless
     }
 
     /// A provider that mostly fails without saying whether it charged, so that payments end in front of a person.

@@ -9,10 +9,11 @@ pub mod check;
 pub mod faults;
 pub mod mapping;
 pub mod memory;
+mod operator;
 pub mod run;
 pub mod scenario;
 mod system;
 pub mod world;
 
-pub use faults::{CrashPoint, Faults, Phase};
+pub use faults::{Brownout, CrashPoint, Faults, Phase};
 pub use run::{Report, Settings, run, sweep};

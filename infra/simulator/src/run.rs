@@ -5,11 +5,15 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use payments::brake::BrakeSettings;
+use payments::breaker::BreakerSettings;
+use payments::gate::GateSettings;
 use payments::history::{HistoryKey, HistoryKeys};
 use payments::policy::Policy;
 
 use crate::faults::{CrashPoint, Faults, Phase};
 use crate::memory::queue::Name;
+use crate::operator;
 use crate::scenario::{self, Told};
 use crate::system::System;
 
@@ -31,12 +35,12 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// A dozen payments on a day with these faults.
-    pub const fn new(seed: u64, faults: Faults) -> Self {
+    /// A dozen payments on a day with these faults; sixty where they come over a longer time.
+    pub fn new(seed: u64, faults: Faults) -> Self {
         Self {
             seed,
+            payments: if faults.arrive_within_ms > Faults::none().arrive_within_ms { 60 } else { 12 },
             faults,
-            payments: 12,
             rate_per_second: 10,
             faults_for_ms: 3 * 60 * 60 * 1_000,
             rest_within_ms: 8 * 60 * 60 * 1_000,
@@ -67,6 +71,22 @@ pub fn policy() -> Policy {
     }
 }
 
+/// The gate's numbers of a run: those of a deployment, with a breaker that opens on as few failures as a run has.
+pub fn gate_settings() -> GateSettings {
+    let breaker = BreakerSettings {
+        failures: 5,
+        failing_percent: 50,
+        calls_min: 20,
+        window_ms: 10_000,
+        open_ms: 5_000,
+        open_max_ms: 60_000,
+        ramp_percent: 10,
+        ramp_step_ms: 5_000,
+        probe_lease_ms: policy().lease_ms(),
+    };
+    GateSettings { breaker, brake: BrakeSettings { hold_max_ms: 60_000, recovery_ms: 20_000 } }
+}
+
 /// What became of a run.
 #[derive(Clone, Debug)]
 pub struct Report {
@@ -94,6 +114,11 @@ pub struct Report {
     pub virtual_ms: u64,
     /// Requests refused for good, and given up.
     pub refused: u32,
+    /// Attempts beyond the sends that the provider has seen.
+    pub unsent_attempts: u64,
+    /// After a brownout: ms from its end until the breaker was closed, and until the last payment from before or in it
+    /// had ended.
+    pub recovered_after_ms: Option<(u64, u64)>,
 }
 
 impl Report {
@@ -126,6 +151,9 @@ async fn play(settings: &Settings) -> Report {
     system.start_mappings();
     let told = Arc::new(Told::default());
     let scenario = scenario::run(Arc::clone(&system.world), system.clone(), Arc::clone(&told), settings.payments);
+    if settings.faults.operator {
+        tokio::spawn(operator::run(system.clone(), settings.rate_per_second));
+    }
     // What merchants want and what goes wrong go on side by side; then only what is left has to come to an end.
     let calm = async {
         tokio::time::sleep(Duration::from_millis(settings.faults_for_ms)).await;
@@ -171,6 +199,8 @@ fn report(settings: &Settings, system: &System, told: &Told) -> Report {
         injected: system.world.injected(),
         virtual_ms: system.world.elapsed_ms(),
         refused: told.refused() + told.gave_up(),
+        unsent_attempts: system.check().unsent_attempts(),
+        recovered_after_ms: system.check().recovered_after_ms(),
     }
 }
 

@@ -143,7 +143,7 @@ async fn customer<A: Api>(world: &Arc<World>, api: &A, told: &Told, number: u64)
         amount,
         more,
     };
-    tokio::time::sleep(Duration::from_millis(world.between(0, 3_000))).await;
+    tokio::time::sleep(Duration::from_millis(world.between(0, world.faults.arrive_within_ms))).await;
     let amount = world.between(1, 50_000);
     match number % 6 {
         // An impatient customer: the same order twice at the same time.

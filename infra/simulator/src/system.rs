@@ -19,7 +19,7 @@ use crate::check::Check;
 use crate::mapping::{self, Numbers};
 use crate::memory::queue::Name;
 use crate::memory::{Gates, Ledger, MemoryGate, MemoryProvider, MemoryQueue, MemoryStore, Queues, Table};
-use crate::run::{Settings, policy};
+use crate::run::{Settings, gate_settings, policy};
 use crate::scenario::{self, Api};
 use crate::world::{Environment, World, lock};
 
@@ -74,7 +74,7 @@ pub(crate) struct System {
     pub(crate) world: Arc<World>,
     pub(crate) table: Arc<Table>,
     pub(crate) queues: Arc<Queues>,
-    gates: Arc<Gates>,
+    pub(crate) gates: Arc<Gates>,
     pub(crate) ledger: Arc<Ledger>,
     rate_per_second: u32,
     ingest: Arc<Function<TheIngest>>,
@@ -117,7 +117,7 @@ impl System {
                 environment.clone(),
                 environment.clone(),
                 policy(),
-                Limits { max_in_flight: 8 },
+                Limits { max_in_flight: 8, gate: gate_settings() },
                 GateState::new("sandbox", self.rate_per_second, 10),
             )
         };
@@ -175,6 +175,7 @@ impl System {
             table: Arc::clone(&self.table),
             queues: Arc::clone(&self.queues),
             ledger: Arc::clone(&self.ledger),
+            gates: Arc::clone(&self.gates),
             rate_per_second: self.rate_per_second,
         }
     }

@@ -84,6 +84,11 @@ impl World {
         Timestamp::from_us(self.now_us())
     }
 
+    /// The true time after so many ms of virtual time.
+    pub fn at_ms(&self, elapsed_ms: u64) -> Timestamp {
+        Timestamp::from_us(BEGIN_US).plus_ms(elapsed_ms)
+    }
+
     /// Milliseconds of virtual time so far.
     pub fn elapsed_ms(&self) -> u64 {
         (self.now_us() - BEGIN_US) / 1_000

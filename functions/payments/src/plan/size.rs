@@ -25,7 +25,7 @@ const TIMEOUT_SECONDS_MIN: u64 = 60;
 /// A call's time-out: five times the provider's slowest ordinary answer, between these bounds.
 const CALL_TIMEOUT_MS: std::ops::RangeInclusive<u64> = 10_000..=30_000;
 /// Longest time to open a connection.
-const CONNECT_TIMEOUT_MS: u64 = 2_000;
+pub(super) const CONNECT_TIMEOUT_MS: u64 = 2_000;
 /// Kept for the write that settles; above the 8 s that the SDK's attempts may take together.
 const SETTLE_ALLOWANCE_MS: u64 = 9_000;
 /// How long before its slot a payment is claimed.

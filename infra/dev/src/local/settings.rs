@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use payments::brake::BrakeSettings;
+use payments::breaker::BreakerSettings;
+use payments::gate::GateSettings;
 use payments::history::{HistoryKey, HistoryKeys};
 use payments::policy::Policy;
 
@@ -92,6 +95,27 @@ pub fn policy() -> Policy {
 /// `cargo dev explain` can check what another process wrote.
 pub fn history_keys() -> HistoryKeys {
     HistoryKeys::one(HistoryKey::of(b"cargo dev's key, known to anyone"))
+}
+
+/// The breaker's and the brake's numbers: a deployment's, with waits of seconds instead of minutes.
+pub fn gate() -> GateSettings {
+    let policy = policy();
+    // As long as a call may take: what was sent before has been answered by then.
+    let call_ms = policy.connect_timeout_ms + policy.call_timeout_ms;
+    let breaker = BreakerSettings {
+        // A fifth of the calls fails on purpose; ten in a row are then one in ten million.
+        failures: 10,
+        failing_percent: 50,
+        calls_min: 40,
+        window_ms: 5_000,
+        open_ms: call_ms,
+        open_max_ms: 4 * call_ms,
+        ramp_percent: 20,
+        ramp_step_ms: call_ms,
+        probe_lease_ms: policy.lease_ms(),
+    };
+    // The sandbox's 429s are drawn and say nothing about its rate: soon back, or the demo would mostly wait.
+    GateSettings { breaker, brake: BrakeSettings { hold_max_ms: 5_000, recovery_ms: 2_000 } }
 }
 
 /// Between two sweeps of the open payments. A deployment sweeps every minute.

@@ -185,7 +185,7 @@ fn consumer(embedded: &Embedded, queues: &Queues, wiring: &Wiring<'_>) -> Result
         SystemClock,
         SystemEntropy::new(),
         policy,
-        Limits { max_in_flight: settings::MAX_IN_FLIGHT },
+        Limits { max_in_flight: settings::MAX_IN_FLIGHT, gate: settings::gate() },
         GateState::new(settings::PROVIDER_NAME, settings::gate_rate(wiring.rate_per_second), settings::MARGIN_MS),
     ))
 }

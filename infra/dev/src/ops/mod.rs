@@ -1,5 +1,6 @@
-//! What a person on call asks and does: one payment, those that wait, a replay with its preview, a merchant's keys.
+//! What a person on call asks and does: one payment, those that wait, a replay with its preview, a merchant's keys, a provider's gate.
 
+pub mod gate;
 pub mod get;
 pub mod list;
 pub mod merchant;

@@ -141,6 +141,11 @@ pub fn parameters(plan: &Plan) -> Vec<(&'static str, u64)> {
         ("LaneVisibilitySeconds", plan.visibility_seconds),
         ("LaneReceivesMax", plan.receives_max),
         ("MaxHealsPerSweep", plan.heals_per_sweep),
+        ("BreakerFailures", plan.breaker_failures()),
+        ("BreakerCallsMin", plan.batch),
+        ("BreakerOpenMs", plan.breaker_open_ms()),
+        ("BreakerOpenMaxMs", plan.breaker_open_max_ms()),
+        ("BreakerRampStepMs", plan.breaker_open_ms()),
         ("ApiRatePerSecond", peak),
         ("IngestConcurrency", plan.ingest),
     ]

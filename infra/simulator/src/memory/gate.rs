@@ -3,24 +3,59 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use payments::gate::{GateAnswer, GateState, Reserve};
+use payments::gate::{GateAnswer, GateState, GateUpdate};
 use payments::ports::{GateError, GateStore};
 
 use crate::world::{Environment, lock};
 
+/// A time in which an operator allowed so many calls a second and no more; what had its slot before is not in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Allowed {
+    /// From when on, in microseconds since the epoch.
+    pub from_us: u64,
+    /// Until when; a change that is still on its way ends it.
+    pub until_us: u64,
+    /// Calls a second; 0 while paused.
+    pub rate_per_second: u32,
+}
+
 /// What the table of gates holds, by provider.
 #[derive(Debug, Default)]
-pub struct Gates(Mutex<BTreeMap<String, GateState>>);
+pub struct Gates {
+    states: Mutex<BTreeMap<String, GateState>>,
+    allowed: Mutex<Vec<Allowed>>,
+}
 
 impl Gates {
     /// A provider's gate as it stands.
     pub fn state(&self, provider: &str) -> Option<GateState> {
-        lock(&self.0).get(provider).cloned()
+        lock(&self.states).get(provider).cloned()
+    }
+
+    /// What an operator allowed, and when.
+    pub fn allowed(&self) -> Vec<Allowed> {
+        lock(&self.allowed).clone()
+    }
+
+    /// An operator begins a change: what was allowed is so no longer.
+    pub fn change_begins(&self, now_us: u64) {
+        if let Some(last) = lock(&self.allowed).last_mut() {
+            last.until_us = last.until_us.min(now_us);
+        }
+    }
+
+    /// An operator has changed the gate. Slots that were handed out before are used up by its next free slot, or
+    /// later by the margin.
+    pub fn changed(&self, after: &GateState, now_us: u64) {
+        let margin_us = u64::from(after.margin_ms) * 1_000;
+        let from_us = now_us.max(after.next_us) + margin_us;
+        let rate_per_second = if after.paused { 0 } else { after.rate_per_second };
+        lock(&self.allowed).push(Allowed { from_us, until_us: u64::MAX, rate_per_second });
     }
 
     /// Sets the gate: for operators and tests.
     pub fn set(&self, gate: GateState) {
-        lock(&self.0).insert(gate.provider.clone(), gate);
+        lock(&self.states).insert(gate.provider.clone(), gate);
     }
 }
 
@@ -39,7 +74,7 @@ impl MemoryGate {
 }
 
 impl GateStore for MemoryGate {
-    async fn reserve(&self, request: &Reserve) -> Result<GateAnswer, GateError> {
+    async fn update(&self, update: &GateUpdate) -> Result<GateAnswer, GateError> {
         let world = self.environment.world();
         let throttled = world.fails(world.faults.throttle);
         self.environment
@@ -47,15 +82,28 @@ impl GateStore for MemoryGate {
                 if throttled {
                     return Err(GateError("throttled".to_owned()));
                 }
-                let mut gates = lock(&self.gates.0);
-                let stands = gates.get(&request.provider).cloned();
-                Ok(match stands.as_ref().and_then(|stands| request.apply(stands)) {
+                let mut gates = lock(&self.gates.states);
+                let stands = gates.get(&update.provider).cloned();
+                Ok(match stands.as_ref().and_then(|stands| update.apply(stands)) {
                     Some(after) => {
                         gates.insert(after.provider.clone(), after.clone());
-                        GateAnswer::Reserved(after)
+                        GateAnswer::Done(Box::new(after))
                     }
-                    None => GateAnswer::Refused(stands),
+                    None => GateAnswer::Refused(stands.map(Box::new)),
                 })
+            })
+            .await
+    }
+
+    async fn read(&self, provider: &str) -> Result<Option<GateState>, GateError> {
+        let world = self.environment.world();
+        let throttled = world.fails(world.faults.throttle);
+        self.environment
+            .io("read gate", || {
+                if throttled {
+                    return Err(GateError("throttled".to_owned()));
+                }
+                Ok(lock(&self.gates.states).get(provider).cloned())
             })
             .await
     }
@@ -63,7 +111,7 @@ impl GateStore for MemoryGate {
     async fn create(&self, gate: &GateState) -> Result<(), GateError> {
         self.environment
             .io("create gate", || {
-                lock(&self.gates.0).entry(gate.provider.clone()).or_insert_with(|| gate.clone());
+                lock(&self.gates.states).entry(gate.provider.clone()).or_insert_with(|| gate.clone());
                 Ok(())
             })
             .await

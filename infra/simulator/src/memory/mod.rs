@@ -5,7 +5,7 @@ pub mod provider;
 pub mod queue;
 pub mod store;
 
-pub use gate::{Gates, MemoryGate};
+pub use gate::{Allowed, Gates, MemoryGate};
 pub use provider::{Ledger, MemoryProvider};
 pub use queue::{MemoryQueue, Queues};
 pub use store::{MemoryStore, Table};

@@ -16,6 +16,7 @@ use payments::ports::{ConnectError, Connection, Provider};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::callbacks::{Due, Status};
+use crate::faults::ProviderFaults;
 use crate::world::{Environment, World, lock};
 
 /// How long after a send that gets no answer a late charge lands, in ms: more than any call waits, less than the
@@ -61,6 +62,7 @@ pub struct Ledger {
     outbox: (UnboundedSender<Due>, Mutex<Option<UnboundedReceiver<Due>>>),
     undelivered: AtomicU64,
     taken: AtomicU64,
+    sends: Mutex<BTreeMap<PaymentId, u32>>,
 }
 
 impl Ledger {
@@ -75,6 +77,7 @@ impl Ledger {
             books: Mutex::default(),
             effects: Mutex::default(),
             calls_us: Mutex::default(),
+            sends: Mutex::default(),
         })
     }
 
@@ -146,6 +149,24 @@ impl Ledger {
         }
     }
 
+    /// How often each payment was sent here, whatever came of it.
+    pub fn sends_by_payment(&self) -> BTreeMap<PaymentId, u32> {
+        lock(&self.sends).clone()
+    }
+
+    /// How long an answer takes now, in ms.
+    fn latency_ms(&self) -> u64 {
+        let latency_ms = self.world.between(LATENCY_MS.0, LATENCY_MS.1);
+        let is_quick = self.world.faults.brownout.is_some_and(|it| self.world.elapsed_ms() >= it.until_ms);
+        if is_quick { latency_ms / 2 } else { latency_ms }
+    }
+
+    /// Whether every call fails now.
+    fn is_down(&self) -> bool {
+        let elapsed_ms = self.world.elapsed_ms();
+        self.world.faults.brownout.is_some_and(|it| (it.from_ms..it.until_ms).contains(&elapsed_ms))
+    }
+
     fn called(&self, what: &str, id: &PaymentId) {
         lock(&self.calls_us).push(self.world.now_us());
         self.world.note(&format!("provider     {what} {id}"));
@@ -175,12 +196,23 @@ impl Ledger {
     /// A send arrives. Says what is answered, and after how many ms; `None` is never answered.
     fn arrives(&self, id: &PaymentId, order: &Order) -> (u64, Option<SendAnswer>) {
         self.called("send", id);
+        *lock(&self.sends).entry(id.clone()).or_default() += 1;
         let world = &self.world;
-        let faults = &world.faults.provider;
-        let answer_ms = world.between(LATENCY_MS.0, LATENCY_MS.1);
+        let answer_ms = self.latency_ms();
+        // In a brownout each call fails in one of these ways; a connection may be refused before it comes to that.
+        let down = |share| if self.is_down() { Some(share) } else { None };
+        let faults = &ProviderFaults {
+            lost: down(0.4).unwrap_or(world.faults.provider.lost),
+            error_before: down(0.5).unwrap_or(world.faults.provider.error_before),
+            error_after: down(1.0).unwrap_or(world.faults.provider.error_after),
+            ..world.faults.provider.clone()
+        };
         if world.fails(faults.rate_limited) {
             let retry_after_ms = Some(world.between(1, 5) * 1_000);
             return (20, Some(SendAnswer::NotTaken(NotTaken::RateLimited { retry_after_ms })));
+        }
+        if world.fails(faults.credentials_refused) {
+            return (20, Some(SendAnswer::NotTaken(NotTaken::CredentialsRefused)));
         }
         if let Some(found) = self.found(id) {
             // The key still holds, so nobody is charged twice; but only the provider's memory prevented it.
@@ -251,7 +283,8 @@ impl Provider for MemoryProvider {
 
     async fn connect(&self) -> Result<MemoryConnection, ConnectError> {
         let world = self.environment.world();
-        let fails = world.fails(world.faults.provider.connect);
+        let down = if self.ledger.is_down() { 0.3 } else { 0.0 };
+        let fails = world.fails(world.faults.provider.connect.max(down));
         self.environment
             .io("connect", || {
                 if fails {
@@ -285,8 +318,12 @@ impl Connection for MemoryConnection {
         ledger.called("query", id);
         environment.io("query", || ()).await;
         let world = environment.world();
-        tokio::time::sleep(Duration::from_millis(world.between(LATENCY_MS.0, LATENCY_MS.1))).await;
-        if world.fails(world.faults.provider.query_fails) {
+        let is_down = ledger.is_down();
+        tokio::time::sleep(Duration::from_millis(ledger.latency_ms())).await;
+        if is_down && world.fails(0.4) {
+            std::future::pending::<()>().await;
+        }
+        if is_down || world.fails(world.faults.provider.query_fails) {
             return QueryAnswer::Unclear(Unclear::ProviderError);
         }
         match ledger.found(id) {

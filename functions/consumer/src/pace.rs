@@ -1,0 +1,147 @@
+//! The consumer at the gate: reserves for its batch, keeps it while nothing may be sent, and says how its calls went.
+
+use std::sync::{MutexGuard, PoisonError};
+use std::time::Duration;
+
+use batch::Verdict;
+use payments::breaker::{Breaker, Cause, Health, Mode};
+use payments::gate::{self, GateView, Reservation, Slots};
+use payments::ports::{Clock, Entropy, GateError, GateStore, Provider, Queue, Store};
+use payments::time::Timestamp;
+use tracing::{error, info, warn};
+
+use crate::Consumer;
+
+/// How long a batch waits before it asks a contended gate again.
+const GATE_PAUSE: Duration = Duration::from_secs(1);
+/// The longest that a batch waits before it looks again whether a stopped gate goes on, in ms: a read, at most one for
+/// each environment in that time. 1,000 environments make 200 reads a second of the 3,000 that a partition gives.
+const STOPPED_LOOK_MS: u64 = 5_000;
+/// How long what a stopped gate leaves is hidden when it is handed back, in ms, but no longer than the policy
+/// hides anything: infra/decisions/0010 says why.
+const STOPPED_HIDE_MS: u64 = 20_000;
+/// How long a message waits when the gate cannot be read, in seconds.
+const GATE_DOWN_SECONDS: u32 = 5;
+/// A slot, and what it was reserved under.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Slot {
+    pub(crate) start_us: u64,
+    pub(crate) margin_us: u64,
+    pub(crate) version: u64,
+    pub(crate) is_probe: bool,
+}
+
+impl Slot {
+    pub(crate) fn of(slots: &Slots, start_us: u64) -> Self {
+        Self { start_us, margin_us: slots.margin_us, version: slots.version, is_probe: slots.is_probe }
+    }
+}
+
+/// What the gate's answer means for the batch.
+pub(crate) enum Next {
+    /// Start as many.
+    Slots(Slots),
+    /// Keep the batch and ask again after this.
+    Pause(Duration),
+    /// Nothing more can be started in this invocation.
+    Over(Verdict),
+}
+
+impl<S, G, Q, P, C, E> Consumer<S, G, Q, P, C, E>
+where
+    S: Store,
+    G: GateStore,
+    Q: Queue,
+    P: Provider,
+    C: Clock,
+    E: Entropy,
+{
+    pub(crate) async fn slots(&self, wanted: u32, end: Timestamp, pause: Duration) -> Next {
+        let latest_us = end.minus_ms(self.policy.lease_ms()).us();
+        // Not longer than a slot can still be used: what is handed back is handed back in time.
+        let left_us = latest_us.saturating_sub(self.clock.now_us());
+        let pause = pause.min(Duration::from_micros(left_us));
+        if !pause.is_zero() {
+            tokio::time::sleep(pause).await;
+        }
+        let now_us = self.clock.now_us();
+        let earliest_us = now_us.saturating_add(self.policy.claim_lead_ms.saturating_mul(1_000));
+        let nothing_fits = latest_us < earliest_us;
+        if nothing_fits {
+            let hide_ms =
+                if self.seen().is_stopped(now_us) { STOPPED_HIDE_MS.min(self.policy.backoff_cap_ms) } else { 0 };
+            let now = Timestamp::from_us(now_us);
+            return Next::Over(Verdict::again_at(now.plus_ms(hide_ms), now));
+        }
+        match self.reserve(wanted, earliest_us, latest_us).await {
+            Ok(Reservation::Slots(slots)) => Next::Slots(slots),
+            Ok(Reservation::Paused) => Next::Pause(Duration::from_millis(STOPPED_LOOK_MS)),
+            Ok(Reservation::Open { probe_at_us }) => {
+                let due_us = probe_at_us.map_or(u64::MAX, |at_us| at_us.saturating_sub(earliest_us));
+                Next::Pause(Duration::from_micros(due_us.clamp(1_000, STOPPED_LOOK_MS.saturating_mul(1_000))))
+            }
+            Ok(Reservation::Later { free_us }) if free_us <= latest_us => Next::Pause(GATE_PAUSE),
+            Ok(Reservation::Later { free_us }) => {
+                let lead_us = self.policy.claim_lead_ms.saturating_mul(1_000);
+                let at = Timestamp::from_us(free_us.saturating_sub(lead_us));
+                Next::Over(Verdict::again_at(at, Timestamp::from_us(now_us)))
+            }
+            Err(error) => {
+                error!(event = "gate_unreadable", %error);
+                Next::Over(Verdict::Again { seconds: GATE_DOWN_SECONDS })
+            }
+        }
+    }
+
+    pub(crate) fn seen(&self) -> MutexGuard<'_, GateView> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) async fn reserve(
+        &self,
+        wanted: u32,
+        earliest_us: u64,
+        latest_us: u64,
+    ) -> Result<Reservation, GateError> {
+        let reserved = gate::reserve(&self.gate, &self.seen, wanted, earliest_us, latest_us).await;
+        self.log_changes();
+        reserved
+    }
+
+    /// Counts what a call says about the provider. The counts go with the next reservation; what changes the breaker or
+    /// the brake is said at once, because until then everybody sends.
+    pub(crate) async fn tally(&self, health: Health, slot: &Slot) {
+        self.seen().tally(health, slot.version, slot.is_probe);
+        let now_us = self.clock.now_us();
+        if let Err(error) = gate::report(&self.gate, &self.seen, now_us).await {
+            // It is kept and goes with the next reservation; a probe that nobody reports ends with its lease.
+            warn!(event = "gate_report_failed", %error);
+        }
+        self.log_changes();
+    }
+
+    /// Logs what this consumer changed of the breaker; who changes it logs it, so that each change is one line.
+    fn log_changes(&self) {
+        let (changes, provider) = {
+            let mut seen = self.seen();
+            (seen.take_changes(), seen.state().provider.clone())
+        };
+        for Breaker { mode, cause, reopened, .. } in changes {
+            let probe_not_made = cause == Cause::ProbeNotMade;
+            let cause = cause.as_str();
+            match mode {
+                // It told nothing; the next consumer tries at once.
+                Mode::Open { .. } if probe_not_made => info!(event = "breaker_probe_not_made", provider),
+                // Each probe that fails says it again, which keeps the alarm up for as long as payments wait.
+                Mode::Open { probe_at_us } => {
+                    let probe_in_ms = probe_at_us.map(|at_us| at_us.saturating_sub(self.clock.now_us()) / 1_000);
+                    let needs_operator = probe_at_us.is_none();
+                    error!(event = "breaker_opened", provider, cause, reopened, probe_in_ms, needs_operator);
+                }
+                Mode::Probing { .. } => info!(event = "breaker_probing", provider, cause),
+                Mode::Ramp => info!(event = "breaker_ramping", provider, cause),
+                Mode::Closed => info!(event = "breaker_closed", provider, cause),
+            }
+        }
+    }
+}

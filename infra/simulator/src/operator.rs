@@ -1,0 +1,52 @@
+//! An operator in a run: sets rates up to the provider's limit, pauses and resumes, for as long as customers come.
+
+use std::time::Duration;
+
+use payments::gate::{Note, Operation, operate};
+
+use crate::memory::MemoryGate;
+use crate::system::System;
+use crate::world::Environment;
+
+/// Longest time between two changes, in ms: some come before the slots from before the last are used up.
+const BETWEEN_MS: (u64, u64) = (50, 60_000);
+
+/// Changes the gate until customers have stopped coming, and leaves it at the provider's limit.
+pub(crate) async fn run(system: System, limit_per_second: u32) {
+    let world = &system.world;
+    let limit = u64::from(limit_per_second);
+    while world.elapsed_ms() < world.faults.arrive_within_ms {
+        tokio::time::sleep(Duration::from_millis(world.between(BETWEEN_MS.0, BETWEEN_MS.1))).await;
+        let operation = match world.between(0, 3) {
+            0 => Operation::Pause,
+            1 => Operation::Resume,
+            _ => Operation::Rate(u32::try_from(world.between(1, limit)).unwrap_or(1)),
+        };
+        change(&system, operation).await;
+    }
+    for operation in [Operation::Rate(limit_per_second), Operation::Resume] {
+        while !change(&system, operation).await {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    }
+}
+
+/// Changes the gate, as one run of a command, which may die. Says whether it is known to be done: there is no gate
+/// before the first batch, a table may throttle, and who died cannot tell.
+async fn change(system: &System, operation: Operation) -> bool {
+    let world = &system.world;
+    let environment = Environment::new(world, "operator");
+    let gates = MemoryGate::new(&system.gates, &environment);
+    let note = Note::new(world.now(), "operator", "as drawn").expect("the note has the form of one");
+    system.gates.change_begins(world.now_us());
+    let done = tokio::select! {
+        biased;
+        () = environment.death() => None,
+        done = operate(&gates, "sandbox", operation, &note) => done.ok(),
+    };
+    if let Some(done) = &done {
+        environment.note(&format!("{operation:?}"));
+        system.gates.changed(&done.after, world.now_us());
+    }
+    done.is_some()
+}
