@@ -11,6 +11,15 @@ use crate::summary::{Call, Effect};
 /// How long it may take to say what it knows.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// What a sandbox provider says of itself.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Health {
+    /// Calls that it takes in any second; 0 when there is no limit.
+    pub rate_per_second: u32,
+    /// When it was started, and its books with it.
+    pub started_at: String,
+}
+
 /// The books of a sandbox provider.
 pub struct Books {
     client: Client,
@@ -24,14 +33,10 @@ impl Books {
         Ok(Self { client: Client::new(base, ANSWER_TIMEOUT), url: url.to_owned() })
     }
 
-    /// The calls that it takes in any second; none when there is no limit.
-    pub async fn limit(&mut self) -> Result<Option<u32>, String> {
-        #[derive(Deserialize)]
-        struct Line {
-            rate_per_second: u32,
-        }
-        let lines: Vec<Line> = self.lines("/healthz").await?;
-        Ok(lines.first().map(|line| line.rate_per_second).filter(|rate| *rate > 0))
+    /// What it says of itself.
+    pub async fn health(&mut self) -> Result<Health, String> {
+        let lines: Vec<Health> = self.lines("/healthz").await?;
+        lines.into_iter().next().ok_or_else(|| format!("the provider's /healthz at {} is empty", self.url))
     }
 
     /// Its calls so far, in the order of their arrival.

@@ -98,6 +98,7 @@ async fn run_to_end(options: Options) -> Result<(), String> {
     let aws_calls = aws_calls(&system, answers.accepted.len(), calls.len());
     let report = Report {
         evidence: Evidence {
+            books_are_torn: false,
             accepted: &answers.accepted,
             unanswered: answers.unanswered.len(),
             ledger: &ledger,

@@ -76,10 +76,13 @@ impl Checked {
     }
 }
 
-/// The keys of a deployment if the environment has them, else those of `cargo dev up`.
-pub fn keys() -> Result<HistoryKeys, String> {
+/// The keys in the environment, which the real AWS needs; else those of `cargo dev up`.
+pub fn keys(is_real: bool) -> Result<HistoryKeys, String> {
     match std::env::var(KEYS_VARIABLE) {
         Ok(text) => HistoryKeys::parse(&text).map_err(|error| format!("{KEYS_VARIABLE} cannot be used: {error}")),
+        Err(_) if is_real => Err(format!(
+            "{KEYS_VARIABLE} is not set: the deployment's histories are linked under the keys in its secret"
+        )),
         Err(_) => Ok(crate::local::settings::history_keys()),
     }
 }

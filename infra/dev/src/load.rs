@@ -12,6 +12,7 @@ use futures_util::StreamExt;
 use payments::id::PaymentId;
 use payments::payment::State;
 use payments::ports::{Clock, Store};
+use payments::transition::LOST_IN_EMPTY_LANE_MS;
 
 use crate::account::{Account, AccountArguments};
 use crate::books::Books;
@@ -95,7 +96,11 @@ async fn run_to_end(arguments: Arguments) -> Result<(), String> {
     }
     let account = Account::open(&arguments.account).await?;
     let mut books = Books::at(&arguments.provider_url)?;
-    let limit = books.limit().await?.ok_or("the provider has no limit, so there is none to hold it against")?;
+    let health = books.health().await?;
+    let limit = health.rate_per_second;
+    if limit == 0 {
+        return Err("the provider has no limit, so there is none to hold it against".to_owned());
+    }
     let keys = keys(&arguments, &account, &file).await?;
     println!("sending   {} payments of {} merchants to {}", file.rows.len(), keys.len(), arguments.url);
 
@@ -137,6 +142,7 @@ async fn run_to_end(arguments: Arguments) -> Result<(), String> {
             ledger: &ledger,
             calls: &calls,
             limit,
+            books_are_torn: books.health().await? != health,
         },
         transactions: file.rows.len(),
         bad_rows: file.bad.len(),
@@ -250,8 +256,8 @@ impl Watch<'_> {
     }
 }
 
-/// How long to go on although nothing ends: three calls for each payment at the rate, and a minute for what waits,
-/// begun anew whenever something does end.
+/// How long to go on although nothing ends: three calls for each payment at the rate, the time after which the sweep
+/// takes a message for lost, and a minute for what waits; begun anew whenever something does end.
 struct Bound {
     patience: Duration,
     settled: usize,
@@ -261,7 +267,8 @@ struct Bound {
 impl Bound {
     fn new(payments: usize, limit: u32) -> Self {
         let calls = u64::try_from(payments).unwrap_or(u64::MAX).saturating_mul(3);
-        let patience = Duration::from_secs(60 + calls / u64::from(limit.max(1)));
+        let lost = Duration::from_millis(LOST_IN_EMPTY_LANE_MS) + settings::SWEEP_EVERY;
+        let patience = lost + Duration::from_secs(60 + calls / u64::from(limit.max(1)));
         Self { patience, settled: 0, since: Instant::now() }
     }
 

@@ -4,10 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use aws::clients::Clients;
-use aws::store::DynamoStore;
 use clap::{Args, Parser, Subcommand};
-use dev::embedded::{PAYMENTS_TABLE, endpoint_config};
+use dev::account::{Account, AccountArguments};
 use dev::local::provider::{KEY_VARIABLE, LISTENING};
 use dev::ops::{gate, get, list, merchant, replay, resolve};
 use dev::sandbox::{Fault, Faults, Sandbox, SandboxSettings, parse_fault};
@@ -83,7 +81,8 @@ struct DemoArguments {
 struct ExplainArguments {
     /// The payment's id.
     id: String,
-    /// Checks the chain of its history, under the keys in HISTORY_KEYS or else those of `cargo dev up`.
+    /// Checks the chain of its history, under the keys in HISTORY_KEYS; without --aws those of `cargo dev up` if there are
+    /// none.
     #[arg(long)]
     verify: bool,
     /// Checks the chain against the heads in a function's log too, one JSON event a line.
@@ -92,9 +91,8 @@ struct ExplainArguments {
     /// One JSON document instead of text.
     #[arg(long)]
     json: bool,
-    /// Where `cargo dev up` answers as AWS.
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8070")]
-    aws_endpoint: String,
+    #[command(flatten)]
+    account: AccountArguments,
 }
 
 #[derive(Args)]
@@ -214,11 +212,10 @@ fn failed(error: &str) -> ExitCode {
 }
 
 async fn explained(arguments: ExplainArguments) -> Result<(), String> {
-    let ExplainArguments { id, verify, log, json, aws_endpoint } = arguments;
-    let verify = if verify { Some(explain::keys()?) } else { None };
-    let clients = Clients::new(&endpoint_config(&aws_endpoint, "explain"));
-    let store = DynamoStore::new(clients.dynamodb, PAYMENTS_TABLE);
-    let explained = explain::run(&store, &id, &explain::Options { verify, log, json }).await?;
+    let ExplainArguments { id, verify, log, json, account } = arguments;
+    let verify = if verify { Some(explain::keys(account.aws)?) } else { None };
+    let account = Account::open(&account).await?;
+    let explained = explain::run(&account.store(), &id, &explain::Options { verify, log, json }).await?;
     println!("{}", explained.text);
     match explained.findings.len() {
         0 => Ok(()),

@@ -144,11 +144,13 @@ pub struct Evidence<'a> {
     pub calls: &'a [Call],
     /// Calls a second that the provider allows.
     pub limit: u32,
+    /// Whether the provider was started again meanwhile, so that its books lack what came before.
+    pub books_are_torn: bool,
 }
 
 /// What is wrong, one line each; empty when nothing is.
 pub fn faults(evidence: &Evidence<'_>) -> Vec<String> {
-    let Evidence { accepted, unanswered, ledger, calls, limit } = *evidence;
+    let Evidence { accepted, unanswered, ledger, calls, limit, books_are_torn } = *evidence;
     let mut faults = Vec::new();
     let mut found = |payment_ids: Vec<&str>, what: &str| {
         if let Some(first) = payment_ids.first() {
@@ -171,7 +173,12 @@ pub fn faults(evidence: &Evidence<'_>) -> Vec<String> {
         .filter(|payment| payment.stands.as_ref().is_some_and(|stands| stands.state == State::Succeeded))
         .map(|payment| (payment.payment_id.as_str(), payment))
         .collect();
-    found(succeeded.keys().filter(|id| !effects.contains_key(*id)).copied().collect(), "succeeded without an effect");
+    let without_effect = if books_are_torn {
+        "succeeded and cannot be judged, because the provider was started again and its books lack what came before"
+    } else {
+        "succeeded without an effect"
+    };
+    found(succeeded.keys().filter(|id| !effects.contains_key(*id)).copied().collect(), without_effect);
     // An open payment has been named already; its effect may be what it has yet to find.
     let is_open = |id: &str| {
         let mut open = accepted.iter().filter(|p| p.stands.as_ref().is_some_and(|stands| !stands.is_settled()));

@@ -68,7 +68,7 @@ impl Arrival {
     }
 }
 
-fn wall_clock() -> Timestamp {
+pub(super) fn wall_clock() -> Timestamp {
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp::from_us(u64::try_from(since_epoch.as_micros()).unwrap_or(u64::MAX))
 }

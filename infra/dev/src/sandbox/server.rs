@@ -29,6 +29,8 @@ const PAYMENTS: &str = "/v1/payments";
 pub(super) struct State {
     pub(super) settings: SandboxSettings,
     pub(super) book: Book,
+    /// When the books were opened: who reads them later can tell whether they are still the same.
+    pub(super) started_at: String,
 }
 
 /// The connection is to be closed without an answer. An HTTP framework's handlers cannot ask for that: whatever they
@@ -55,7 +57,7 @@ impl Sandbox {
     pub async fn bind(settings: SandboxSettings) -> io::Result<Self> {
         settings.check().map_err(|message| io::Error::new(io::ErrorKind::InvalidInput, message))?;
         let listener = TcpListener::bind(settings.listen).await?;
-        let state = Arc::new(State { settings, book: Book::default() });
+        let state = Arc::new(State { settings, book: Book::default(), started_at: book::wall_clock().to_string() });
         Ok(Self { listener, state })
     }
 
@@ -160,7 +162,7 @@ async fn route(state: &Arc<State>, arrival: Arrival, request: Request<Incoming>)
     Ok(match (get, path) {
         (true, "/ledger") => answer::lines(book::ledger_lines(&state.book.ledger())),
         (true, "/calls") => answer::lines(book::call_lines(&state.book.calls())),
-        (true, "/healthz") => answer::lines(health(&state.settings)),
+        (true, "/healthz") => answer::lines(health(&state.settings, &state.started_at)),
         _ => no_such_path(),
     })
 }
@@ -191,8 +193,10 @@ fn authorized(state: &State, request: &Request<Incoming>) -> bool {
         .is_some_and(|key| key == state.settings.key)
 }
 
-fn health(settings: &SandboxSettings) -> Vec<u8> {
-    let mut line = json!({ "status": "ok", "rate_per_second": settings.rate_per_second }).to_string().into_bytes();
+fn health(settings: &SandboxSettings, started_at: &str) -> Vec<u8> {
+    let mut line = json!({ "status": "ok", "rate_per_second": settings.rate_per_second, "started_at": started_at })
+        .to_string()
+        .into_bytes();
     line.push(b'\n');
     line
 }

@@ -240,7 +240,14 @@ mod tests {
         };
         let refused = BTreeMap::from([((400, problem), 45)]);
         let report = Report {
-            evidence: Evidence { accepted: &[], unanswered: 0, ledger: &[], calls: &[], limit: 50 },
+            evidence: Evidence {
+                accepted: &[],
+                unanswered: 0,
+                ledger: &[],
+                calls: &[],
+                limit: 50,
+                books_are_torn: false,
+            },
             transactions: 45,
             bad_rows: 0,
             answer_ms: &[1; 45],

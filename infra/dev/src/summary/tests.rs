@@ -20,7 +20,7 @@ fn call(at_ms: u64) -> Call {
 }
 
 fn judged(accepted: &[Accepted], ledger: &[Effect], calls: &[Call]) -> Vec<String> {
-    faults(&Evidence { accepted, unanswered: 0, ledger, calls, limit: 2 })
+    faults(&Evidence { accepted, unanswered: 0, ledger, calls, limit: 2, books_are_torn: false })
 }
 
 #[test]
@@ -101,6 +101,6 @@ fn a_rate_beyond_the_limit_is_a_fault() {
 
 #[test]
 fn what_was_never_answered_is_a_fault() {
-    let evidence = Evidence { accepted: &[], unanswered: 2, ledger: &[], calls: &[], limit: 1 };
+    let evidence = Evidence { accepted: &[], unanswered: 2, ledger: &[], calls: &[], limit: 1, books_are_torn: false };
     assert_eq!(faults(&evidence).len(), 1);
 }
