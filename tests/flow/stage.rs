@@ -60,6 +60,7 @@ impl Stage {
                 merchant: MerchantId::new(name).unwrap(),
                 unlinked_refunds: permitted,
                 high_priority: permitted,
+                limit: None,
             });
         }
         let gates: Arc<Gates> = Arc::default();

@@ -5,8 +5,9 @@ use std::process::ExitCode;
 
 use aws::settings::IngestSettings;
 use aws::system::{SystemClock, SystemEntropy};
-use aws::{clients::Clients, merchants::DynamoMerchants, queue::SqsQueue, store::DynamoStore};
+use aws::{admission::DynamoAdmission, clients::Clients, merchants::DynamoMerchants, queue::SqsQueue, store::DynamoStore};
 use aws_lambda_events::apigw::ApiGatewayV2httpRequest as Request;
+use ingest::AdmissionControl;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 
 #[tokio::main(flavor = "current_thread")]
@@ -16,12 +17,22 @@ async fn main() -> ExitCode {
 
 async fn run() -> Result<(), Error> {
     let settings = IngestSettings::from_environment()?;
-    let Clients { dynamodb, sqs } = Clients::from_environment().await;
+    let clients = Clients::from_environment().await;
+    let port = DynamoAdmission::new(
+        &clients,
+        settings.admission_table,
+        &settings.gates_table,
+        &settings.provider_name,
+        settings.queues.clone(),
+    );
+    let admission = AdmissionControl::new(port, settings.merchant_limit, settings.admission);
+    let Clients { dynamodb, sqs } = clients;
     let store = DynamoStore::new(dynamodb.clone(), settings.payments_table);
     let merchants = DynamoMerchants::new(dynamodb, settings.merchants_table);
     let queue = SqsQueue::new(sqs, settings.queues);
     let ingest = ingest::Ingest::new(store, merchants, queue, SystemClock, SystemEntropy::new(), settings.policy)
-        .with_callbacks(settings.callbacks.map(Into::into));
+        .with_callbacks(settings.callbacks.map(Into::into))
+        .with_admission(admission);
     let answer = async |event: LambdaEvent<Request>| Ok::<_, Infallible>(Box::pin(ingest.handle(event.payload)).await);
     lambda_runtime::run(service_fn(answer)).await
 }

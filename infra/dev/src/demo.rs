@@ -69,6 +69,8 @@ async fn run_to_end(options: Options) -> Result<(), String> {
         provider_url: provider.base_url(),
         provider_key: key.as_str(),
         rate_per_second,
+        merchant_rate: settings::MERCHANT_RATE,
+        queue_depth_max: settings::QUEUE_DEPTH_MAX,
         duplicate_share: if calm { 0.0 } else { settings::DUPLICATE_SHARE },
         seed,
     };
