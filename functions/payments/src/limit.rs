@@ -51,6 +51,13 @@ impl Limit {
         Self { rate_per_second, burst: burst.clamp(rate_per_second, BURST_MAX) }
     }
 
+    /// A rate with the burst that it usually has: two seconds' worth for leases that are under way, and two for clocks
+    /// that are a second apart either way, since what one environment takes at its own time is missing to one whose
+    /// clock is behind.
+    pub fn usual(rate_per_second: u32) -> Self {
+        Self::new(rate_per_second, rate_per_second.saturating_mul(4))
+    }
+
     /// Payments a second.
     pub const fn rate_per_second(self) -> u32 {
         self.rate_per_second

@@ -36,7 +36,7 @@ pub struct Arguments {
     /// Calls a second that the provider allows.
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub provider_rate: u32,
-    /// Payments a second that a merchant may send whose record says nothing, in bursts of twice as many.
+    /// Payments a second that a merchant may send whose record says nothing, in bursts of four times as many.
     #[arg(long, value_name = "N", default_value_t = settings::MERCHANT_RATE, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub merchant_rate: u32,
     /// Messages that a lane may hold before it takes no more.

@@ -222,7 +222,7 @@ async fn front(embedded: &Embedded, queues: &Queues, wiring: &Wiring<'_>) -> Res
     let clients = Clients::new(&embedded.config(INGEST));
     let port =
         DynamoAdmission::new(&clients, ADMISSION_TABLE, GATES_TABLE, settings::PROVIDER_NAME, queues.urls());
-    let limit = Limit::new(wiring.merchant_rate, wiring.merchant_rate.saturating_mul(2));
+    let limit = Limit::usual(wiring.merchant_rate);
     let admission = AdmissionControl::new(port, limit, settings::admission(wiring.queue_depth_max));
     let ingest = Ingest::new(
         DynamoStore::new(clients.dynamodb.clone(), PAYMENTS_TABLE),

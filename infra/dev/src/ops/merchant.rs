@@ -62,7 +62,7 @@ struct Pace {
     /// Payments a second; without it the deployment's default holds.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(RATE_MAX)))]
     rate: Option<u32>,
-    /// Payments at once after a pause, at least a second's worth; twice the rate if not given.
+    /// Payments at once after a pause, at least a second's worth; four times the rate if not given.
     #[arg(long, value_name = "N", requires = "rate", value_parser = clap::value_parser!(u32).range(1..=i64::from(BURST_MAX)))]
     burst: Option<u32>,
 }
@@ -70,7 +70,7 @@ struct Pace {
 impl Pace {
     fn limit(self) -> Result<Option<Limit>, String> {
         let Some(rate) = self.rate else { return Ok(None) };
-        let burst = self.burst.unwrap_or_else(|| rate.saturating_mul(2));
+        let Some(burst) = self.burst else { return Ok(Some(Limit::usual(rate))) };
         if burst < rate {
             return Err(format!("--burst {burst} is below --rate {rate}: a bucket holds at least a second's worth"));
         }
