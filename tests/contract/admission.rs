@@ -31,12 +31,20 @@ fn merchant() -> MerchantId {
 async fn each_take_does_what_apply_does<A: Admission>(admission: &A) {
     let limit = Limit::new(100, 400);
     let now_us = NOW.us();
-    for stands_us in [None, Some(now_us - 1), Some(now_us), Some(now_us + 1), Some(now_us + 3_900_000), Some(now_us + 3_900_001)] {
+    for stands_us in
+        [None, Some(now_us - 1), Some(now_us), Some(now_us + 1), Some(now_us + 3_900_000), Some(now_us + 3_900_001)]
+    {
         for form in [Form::Idle, Form::Busy] {
             let merchant = merchant();
             let stands = stands_us.map(|full_us| Bucket { full_us });
             if let Some(full_us) = stands_us {
-                let set = Take { merchant: merchant.clone(), form: Form::Idle, now_us: full_us - 1, span_us: 1, full_at_most_us: 0 };
+                let set = Take {
+                    merchant: merchant.clone(),
+                    form: Form::Idle,
+                    now_us: full_us - 1,
+                    span_us: 1,
+                    full_at_most_us: 0,
+                };
                 assert_eq!(admission.take(&set).await, Ok(Taken::Done(Bucket { full_us })));
             }
             let take = Take { form, ..Take::new(&merchant, limit, 10, Bucket::default(), now_us) };

@@ -1,8 +1,8 @@
 //! A merchant's rate: right to within 5 % over a hundred environments, never in the way of a merchant that keeps to it,
 //! and next to no call for a payment.
 
-use std::collections::BinaryHeap;
 use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 

@@ -40,7 +40,13 @@ pub struct DynamoAdmission {
 impl DynamoAdmission {
     /// Admission by this table, this provider's gate and these lanes. Its calls are given up soon and not repeated:
     /// each of them stands between a merchant and an answer, and none is worth waiting for.
-    pub fn new(clients: &Clients, table: impl Into<String>, gates_table: &str, provider: &str, urls: QueueUrls) -> Self {
+    pub fn new(
+        clients: &Clients,
+        table: impl Into<String>,
+        gates_table: &str,
+        provider: &str,
+        urls: QueueUrls,
+    ) -> Self {
         let Clients { dynamodb, sqs } = clients.hasty();
         Self {
             gates: DynamoGates::new(dynamodb.clone(), gates_table),

@@ -2,6 +2,9 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use aws::admission::DynamoAdmission;
+use aws::clients::Clients;
+use aws::settings::IngestSettings;
 use payments::admission::{self, AdmissionSettings, Outlook, Provider, Refusal};
 use payments::limit::{self, Limit, Limiter};
 use payments::merchant::Merchant;
@@ -33,6 +36,15 @@ pub struct AdmissionControl<A> {
     settings: AdmissionSettings,
     limiter: Mutex<Limiter>,
     outlook: Mutex<Outlook>,
+}
+
+impl AdmissionControl<DynamoAdmission> {
+    /// As a deployment has it.
+    pub fn from_settings(clients: &Clients, settings: &IngestSettings) -> Self {
+        let IngestSettings { admission_table, gates_table, provider_name, queues, .. } = settings;
+        let port = DynamoAdmission::new(clients, admission_table, gates_table, provider_name, queues.clone());
+        Self::new(port, settings.merchant_limit, settings.admission)
+    }
 }
 
 impl<A: Admission> AdmissionControl<A> {

@@ -154,9 +154,14 @@ pub(crate) enum Problem {
     /// The merchant brings payments faster than it may.
     RateLimited(Quota),
     /// The payment's lane holds as much as it may.
-    LaneFull { retry_after_seconds: u32 },
+    LaneFull {
+        retry_after_seconds: u32,
+    },
     /// The payment would still wait when it expires.
-    TooLate { wait_seconds: u32, retry_after_seconds: u32 },
+    TooLate {
+        wait_seconds: u32,
+        retry_after_seconds: u32,
+    },
     /// Surely nothing was written.
     Unavailable,
     /// Nobody knows whether it was written.

@@ -1,13 +1,11 @@
 //! The ingest function: wiring, and nothing else.
 
-use std::convert::Infallible;
-use std::process::ExitCode;
+use std::{convert::Infallible, process::ExitCode};
 
 use aws::settings::IngestSettings;
 use aws::system::{SystemClock, SystemEntropy};
-use aws::{admission::DynamoAdmission, clients::Clients, merchants::DynamoMerchants, queue::SqsQueue, store::DynamoStore};
+use aws::{clients::Clients, merchants::DynamoMerchants, queue::SqsQueue, store::DynamoStore};
 use aws_lambda_events::apigw::ApiGatewayV2httpRequest as Request;
-use ingest::AdmissionControl;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 
 #[tokio::main(flavor = "current_thread")]
@@ -18,14 +16,7 @@ async fn main() -> ExitCode {
 async fn run() -> Result<(), Error> {
     let settings = IngestSettings::from_environment()?;
     let clients = Clients::from_environment().await;
-    let port = DynamoAdmission::new(
-        &clients,
-        settings.admission_table,
-        &settings.gates_table,
-        &settings.provider_name,
-        settings.queues.clone(),
-    );
-    let admission = AdmissionControl::new(port, settings.merchant_limit, settings.admission);
+    let admission = ingest::AdmissionControl::from_settings(&clients, &settings);
     let Clients { dynamodb, sqs } = clients;
     let store = DynamoStore::new(dynamodb.clone(), settings.payments_table);
     let merchants = DynamoMerchants::new(dynamodb, settings.merchants_table);

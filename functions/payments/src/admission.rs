@@ -232,9 +232,11 @@ fn ramping(gate: &GateState, at_us: u64) -> GateState {
     GateState { breaker, ..gate.clone() }
 }
 
-/// Calls in a second at a share of the rate; one at least.
+/// Calls in a second at a share of the rate, less the margin; one at least.
 fn per_second(gate: &GateState, permille: u32) -> u64 {
-    (1_000_000 / gate.span_at_us(1, permille).max(1)).max(1)
+    let used_ms = 1_000_u64.saturating_sub(u64::from(gate.margin_ms));
+    let calls = u64::from(gate.rate_per_second).saturating_mul(used_ms).saturating_mul(u64::from(permille));
+    (calls / 1_000_000).max(1)
 }
 
 /// Looks at gate and lanes if it is time to, and measures the lanes if nobody has lately. What cannot be read is not

@@ -110,6 +110,7 @@ async fn run_to_end(options: Options) -> Result<(), String> {
         bad_rows: file.bad.len(),
         answer_ms: &answer_ms,
         replayed: answers.replayed,
+        rate_limited: answers.rate_limited,
         refused: &answers.refused,
         inside: Some(Inside { aws_calls: &aws_calls, duplicated, failed_batches }),
         took_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),

@@ -86,7 +86,8 @@ impl Known {
         let until_us = if is_admitted { self.bucket.full_us } else { self.ask_from_us };
         let whole = until_us.saturating_sub(now_us).div_ceil(1_000_000);
         let seconds = u32::try_from(whole).unwrap_or(u32::MAX);
-        let remaining = if is_admitted { self.tokens.saturating_add(limit.room(self.bucket.full_us, now_us)) } else { 0 };
+        let remaining =
+            if is_admitted { self.tokens.saturating_add(limit.room(self.bucket.full_us, now_us)) } else { 0 };
         Verdict { is_admitted, remaining: remaining.min(limit.burst()), seconds: seconds.max(1), error }
     }
 

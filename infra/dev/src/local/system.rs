@@ -29,7 +29,8 @@ use reconcile::Reconcile;
 
 use super::settings;
 use crate::embedded::{
-    ADMISSION_TABLE, Embedded, Endpoint, GATES_TABLE, MERCHANTS_TABLE, PAYMENTS_TABLE, QueueNumbers, Queues, REGION, queue_arn,
+    ADMISSION_TABLE, Embedded, Endpoint, GATES_TABLE, MERCHANTS_TABLE, PAYMENTS_TABLE, QueueNumbers, Queues, REGION,
+    queue_arn,
 };
 use crate::front::Front;
 use crate::mapping::{Mapping, QueueAddress, Settings};
@@ -220,8 +221,7 @@ async fn sweeps(reconcile: RealReconcile) {
 
 async fn front(embedded: &Embedded, queues: &Queues, wiring: &Wiring<'_>) -> Result<Front, String> {
     let clients = Clients::new(&embedded.config(INGEST));
-    let port =
-        DynamoAdmission::new(&clients, ADMISSION_TABLE, GATES_TABLE, settings::PROVIDER_NAME, queues.urls());
+    let port = DynamoAdmission::new(&clients, ADMISSION_TABLE, GATES_TABLE, settings::PROVIDER_NAME, queues.urls());
     let limit = Limit::usual(wiring.merchant_rate);
     let admission = AdmissionControl::new(port, limit, settings::admission(wiring.queue_depth_max));
     let ingest = Ingest::new(
@@ -271,7 +271,13 @@ fn mappings(embedded: &Embedded, queues: &Queues, consumer: RealConsumer, wiring
         duplicate_share: wiring.duplicate_share,
         seed: wiring.seed,
     };
-    let high = Settings { name: "high", batch_size: 10, window_ms: 0, maximum_concurrency: settings::HIGH_CONCURRENCY, ..standard.clone() };
+    let high = Settings {
+        name: "high",
+        batch_size: 10,
+        window_ms: 0,
+        maximum_concurrency: settings::HIGH_CONCURRENCY,
+        ..standard.clone()
+    };
     let dead_letter = Settings { name: "dead-letter", ..high.clone() };
     vec![
         Mapping::start(client.clone(), address(&queues.standard), standard, to_consumer.clone()),

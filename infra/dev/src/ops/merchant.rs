@@ -85,8 +85,7 @@ pub async fn run(arguments: &Arguments) -> Result<(), String> {
         Command::AddKey { merchant, unlinked_refunds, high_priority, pace } => {
             let merchant = MerchantId::new(merchant.clone()).map_err(|error| format!("the merchant {error}"))?;
             let limit = pace.limit()?;
-            let permissions =
-                Permissions { unlinked_refunds: *unlinked_refunds, high_priority: *high_priority, limit };
+            let permissions = Permissions { unlinked_refunds: *unlinked_refunds, high_priority: *high_priority, limit };
             let wanted = BTreeMap::from([(merchant.clone(), permissions)]);
             let (client, table) = (&account.clients.dynamodb, &account.merchants_table);
             let keys = merchants::create(client, table, &wanted, &SystemEntropy::new()).await?;

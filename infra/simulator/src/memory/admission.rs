@@ -10,8 +10,8 @@ use payments::limit::{Bucket, Take, Taken};
 use payments::ports::{Admission, AdmissionError};
 use payments::time::Timestamp;
 
-use super::queue::{Name, Queues};
 use super::Gates;
+use super::queue::{Name, Queues};
 use crate::world::{Environment, lock};
 
 /// What the table holds.
