@@ -5,6 +5,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use payments::admission::Backlog;
 use payments::gate::GateState;
@@ -95,7 +96,8 @@ impl Load {
         // Poisson arrivals at each environment.
         let gap_us = |random: &mut fastrand::Rng, mean_us: f64| {
             let share: f64 = 1.0 - random.f64();
-            (-mean_us * share.ln()) as u64
+            let gap = Duration::from_secs_f64(-mean_us * share.ln() / 1e6);
+            u64::try_from(gap.as_micros()).unwrap()
         };
         let end_us = self.seconds * SECOND_US;
         let mut next: BinaryHeap<Reverse<(u64, usize)>> = BinaryHeap::new();
@@ -127,11 +129,11 @@ impl Came {
     /// Admitted a second from here on.
     fn per_second_from(&self, from_us: u64, until_us: u64) -> f64 {
         let count = self.admitted_at_us.iter().filter(|at_us| (from_us..until_us).contains(at_us)).count();
-        count as f64 * 1e6 / (until_us - from_us) as f64
+        f64::from(u32::try_from(count).unwrap()) / Duration::from_micros(until_us - from_us).as_secs_f64()
     }
 
     fn calls_per_payment(&self) -> f64 {
-        self.calls as f64 / self.sent as f64
+        f64::from(u32::try_from(self.calls).unwrap()) / f64::from(u32::try_from(self.sent).unwrap())
     }
 }
 

@@ -18,7 +18,7 @@ const TRIES_MAX: u32 = 6;
 /// How long one answer is waited for.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(35);
 /// Longest pause between two tries, whatever Retry-After says.
-const PAUSE_MAX: Duration = Duration::from_secs(60);
+const PAUSE_MAX: Duration = Duration::from_mins(1);
 /// How often one request is made that comes faster than its merchant may send, all in all.
 const RATE_LIMITED_MAX: u32 = 1_000;
 
