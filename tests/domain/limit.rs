@@ -157,8 +157,8 @@ async fn a_hundred_environments_keep_a_merchants_rate_to_within_five_percent() {
         );
         assert!(steady >= 0.95 * f64::from(rate), "{rate} × {overload}: {steady} a second");
         assert!(steady <= 1.05 * f64::from(rate) + burst, "{rate} × {overload}: {steady} a second");
-        // One partition writes 1,000 a second; an overload must not come near it.
-        assert!(came.calls < 60 * 500, "{} calls a second", came.calls / 60);
+        // One partition writes 1,000 a second; an overload must not come near it. Without pauses it is 417 here.
+        assert!(came.calls < 60 * 200, "{} calls a second", came.calls / 60);
     }
 }
 
@@ -228,6 +228,20 @@ async fn a_bucket_that_does_not_answer_refuses_nobody_who_keeps_the_pace_that_wa
         let admitted = second(&table, 4_000).await;
         assert!(admitted <= 160, "{admitted}");
     }
+}
+
+/// What was leased and not used is nobody's stock: a merchant comes back to its bucket.
+#[tokio::test]
+async fn a_lease_is_good_for_ten_seconds() {
+    let (limit, table, limiter) = (Limit::usual(1_000), Table::default(), Mutex::default());
+    let mut asked_at = async |us: u64| {
+        let before = table.calls.load(Ordering::Relaxed);
+        assert!(admit(&table, &limiter, &merchant(), limit, NOW.us() + us).await.is_admitted);
+        table.calls.load(Ordering::Relaxed) > before
+    };
+    assert!(asked_at(0).await);
+    assert!(!asked_at(LEASE_US - 1).await, "a two-hundredth of the burst is leased at least");
+    assert!(asked_at(LEASE_US).await);
 }
 
 /// I11: the limiter of one merchant knows nothing of another's.
