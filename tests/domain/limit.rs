@@ -234,7 +234,7 @@ async fn a_bucket_that_does_not_answer_refuses_nobody_who_keeps_the_pace_that_wa
 #[tokio::test]
 async fn a_lease_is_good_for_ten_seconds() {
     let (limit, table, limiter) = (Limit::usual(1_000), Table::default(), Mutex::default());
-    let mut asked_at = async |us: u64| {
+    let asked_at = async |us: u64| {
         let before = table.calls.load(Ordering::Relaxed);
         assert!(admit(&table, &limiter, &merchant(), limit, NOW.us() + us).await.is_admitted);
         table.calls.load(Ordering::Relaxed) > before

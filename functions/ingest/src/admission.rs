@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use aws::admission::DynamoAdmission;
 use aws::clients::Clients;
 use aws::settings::IngestSettings;
+use http::{HeaderMap, HeaderName, HeaderValue};
 use payments::admission::{self, AdmissionSettings, Outlook, Provider, Refusal};
 use payments::limit::{self, Limit, Limiter};
 use payments::merchant::Merchant;
@@ -14,6 +15,11 @@ use payments::time::Timestamp;
 use tracing::warn;
 
 use crate::document::{Ahead, Problem};
+
+/// The name of the one policy that a merchant's payments are held to.
+const POLICY: &str = "merchant";
+const RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
+const RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
 /// What is left of a merchant's rate, for the header fields of draft-ietf-httpapi-ratelimit-headers-11.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +32,23 @@ pub(crate) struct Quota {
     pub(crate) remaining: u32,
     /// Seconds until all are back, or until it is worth trying again.
     pub(crate) seconds: u32,
+}
+
+impl Quota {
+    /// Says how much of its rate a merchant has left: `q` payments come back in `w` seconds, `r` may follow now, and in `t`
+    /// seconds all are back (draft-ietf-httpapi-ratelimit-headers-11; lists of items of RFC 9651). What other environments
+    /// let in meanwhile is not in it.
+    pub(crate) fn say(&self, headers: &mut HeaderMap) {
+        let Quota { burst, window_seconds, remaining, seconds } = self;
+        let policy = format!("\"{POLICY}\";q={burst};w={window_seconds}");
+        let left = format!("\"{POLICY}\";r={remaining};t={seconds}");
+        for (name, text) in [(RATELIMIT_POLICY, policy), (RATELIMIT, left)] {
+            // Digits and quoted letters are a field value, always.
+            if let Ok(value) = HeaderValue::from_str(&text) {
+                headers.insert(name, value);
+            }
+        }
+    }
 }
 
 /// Admission over its port.

@@ -17,11 +17,6 @@ pub(crate) use history::history;
 
 use crate::admission::Quota;
 
-/// The name of the one policy that a merchant's payments are held to.
-const POLICY: &str = "merchant";
-const RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
-const RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
-
 /// What a payment has ahead of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Ahead {
@@ -353,7 +348,7 @@ impl Problem {
             }
             Self::RateLimited(quota) => {
                 headers.insert(RETRY_AFTER, HeaderValue::from(quota.seconds));
-                say_quota(&mut headers, quota);
+                quota.say(&mut headers);
             }
             Self::LaneFull { retry_after_seconds } | Self::TooLate { retry_after_seconds, .. } => {
                 headers.insert(RETRY_AFTER, HeaderValue::from(*retry_after_seconds));
@@ -370,21 +365,6 @@ impl Problem {
             errors,
         };
         respond(self.status(), headers, &document)
-    }
-}
-
-/// Says how much of its rate a merchant has left: `q` payments come back in `w` seconds, `r` may follow now, and in `t`
-/// seconds all are back (draft-ietf-httpapi-ratelimit-headers-11; lists of items of RFC 9651). What other environments
-/// let in meanwhile is not in it.
-pub(crate) fn say_quota(headers: &mut HeaderMap, quota: &Quota) {
-    let Quota { burst, window_seconds, remaining, seconds } = quota;
-    let policy = format!("\"{POLICY}\";q={burst};w={window_seconds}");
-    let left = format!("\"{POLICY}\";r={remaining};t={seconds}");
-    for (name, text) in [(RATELIMIT_POLICY, policy), (RATELIMIT, left)] {
-        // Digits and quoted letters are a field value, always.
-        if let Ok(value) = HeaderValue::from_str(&text) {
-            headers.insert(name, value);
-        }
     }
 }
 

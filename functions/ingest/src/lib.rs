@@ -130,7 +130,7 @@ impl<S: Store, M: Merchants, Q: Queue, C: Clock, E: Entropy, A: Admission> Inges
         let Some(admission) = &self.admission else { return self.accept(request).await };
         let quota = admission.admit(merchant, self.clock.now()).await?;
         let mut response = self.accept(request).await?;
-        document::say_quota(&mut response.headers, &quota);
+        quota.say(&mut response.headers);
         Ok(response)
     }
 
