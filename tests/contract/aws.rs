@@ -1,5 +1,6 @@
 //! The contract over AWS's adapters and the embedded AWS, and what those adapters alone promise.
 
+mod admission;
 mod anchors;
 mod failures;
 
@@ -18,6 +19,7 @@ use aws_sdk_sqs::types::MessageSystemAttributeName;
 use dev::embedded::{
     Embedded, Fault, GATES_TABLE, MERCHANTS_TABLE, OPEN_INDEX, PAYMENTS_TABLE, QueueNumbers, Queues, When, queue_arn,
 };
+use dev::merchants::limit_attribute;
 use payments::breaker::{Breaker, Cause, Health};
 use payments::gate::{Counts, GateAnswer, GateState, GateUpdate, GateView, report};
 use payments::payment::Lane;
@@ -163,6 +165,10 @@ async fn aws_keeps_the_contract_of_merchants() {
             .item("merchant", AttributeValue::S(merchant.merchant.as_str().to_owned()))
             .item("unlinked_refunds", AttributeValue::Bool(merchant.unlinked_refunds))
             .item("high_priority", AttributeValue::Bool(merchant.high_priority));
+        let put = match merchant.limit {
+            Some(limit) => put.item("limit", limit_attribute(limit)),
+            None => put,
+        };
         put.send().await.unwrap();
     })
     .await;

@@ -6,9 +6,10 @@ use std::time::Duration;
 use payments::payment::Lane;
 use simulator::Faults;
 use simulator::memory::queue::Name;
-use simulator::memory::{Gates, MemoryGate, MemoryQueue, MemoryStore, Queues, Table};
+use simulator::memory::{Buckets, Gates, MemoryAdmission, MemoryGate, MemoryQueue, MemoryStore, Queues, Table};
 use simulator::world::{Environment, World};
 
+use super::admission::admission_contract;
 use super::gate::gate_contract;
 use super::merchants::merchants_contract;
 use super::open::{depth_contract, open_contract};
@@ -55,6 +56,16 @@ async fn memory_knows_its_own_writes_again() {
 async fn memory_keeps_the_contract_of_a_gate() {
     let gates = Arc::new(Gates::default());
     gate_contract(Arc::new(MemoryGate::new(&gates, &environment()))).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn memory_keeps_the_contract_of_admission() {
+    let environment = environment();
+    let gates = Arc::new(Gates::default());
+    let queues = Queues::new(environment.world(), u64::from(VISIBILITY_SECONDS) * 1_000, RECEIVES_MAX);
+    let admission = MemoryAdmission::new(&Arc::new(Buckets::default()), &gates, &queues, "acme", &environment);
+    let gate = MemoryGate::new(&gates, &environment);
+    admission_contract(Arc::new(admission), &gate, &MemoryQueue::new(&queues, &environment), "acme").await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,6 +3,7 @@
 //!
 //! Nothing in the suites knows what it is run against. What a family alone promises is tested beside its instance.
 
+pub mod admission;
 pub mod gate;
 pub mod merchants;
 pub mod open;

@@ -3,11 +3,18 @@
 use std::collections::BTreeMap;
 
 use aws::settings::{ConsumerSettings, DeadLetterSettings, IngestSettings, ReconcileSettings, Secret};
+use payments::limit::Limit;
 
-const SETTINGS: [(&str, &str); 45] = [
+const SETTINGS: [(&str, &str); 51] = [
     ("PAYMENTS_TABLE", "payments"),
     ("MERCHANTS_TABLE", "merchants"),
     ("GATES_TABLE", "gates"),
+    ("ADMISSION_TABLE", "admission"),
+    ("MERCHANT_RATE_PER_SECOND", "1000"),
+    ("MERCHANT_BURST", "4000"),
+    ("HIGH_CONCURRENCY", "30"),
+    ("STANDARD_CONCURRENCY", "70"),
+    ("QUEUE_DEPTH_MAX", "10000000"),
     ("HIGH_QUEUE_URL", "https://sqs.eu-central-1.amazonaws.com/123456789012/high"),
     ("STANDARD_QUEUE_URL", "https://sqs.eu-central-1.amazonaws.com/123456789012/standard"),
     ("DEAD_LETTER_QUEUE_URL", "https://sqs.eu-central-1.amazonaws.com/123456789012/dead-letter"),
@@ -69,8 +76,10 @@ fn each_function_reads_what_it_needs_and_no_more() {
     let consumer = ConsumerSettings::from(with(&[("MERCHANTS_TABLE", None), ("DEAD_LETTER_QUEUE_URL", None)])).unwrap();
     assert_eq!(consumer.provider_rate_per_second, 5_000);
     assert_eq!(consumer.policy.retention_ms, 34_560_000_000);
-    let ingest = IngestSettings::from(with(&[("GATES_TABLE", None), ("PROVIDER_KEY", None)])).unwrap();
+    let ingest = IngestSettings::from(with(&[("PROVIDER_URL", None), ("PROVIDER_KEY", None)])).unwrap();
     assert_eq!(ingest.queues.dead_letter, None);
+    assert_eq!((ingest.merchant_limit, ingest.admission.queue_depth_max), (Limit::usual(1_000), 10_000_000));
+    assert_eq!(ingest.admission.gate.breaker.ramp_percent, consumer.gate_settings.breaker.ramp_percent);
     let dead_letter = DeadLetterSettings::from(with(&[("PROVIDER_URL", None)])).unwrap();
     assert!(dead_letter.queues.dead_letter.unwrap().ends_with("/dead-letter"));
     let reconcile = ReconcileSettings::from(with(&[("PROVIDER_URL", None), ("GATES_TABLE", None)])).unwrap();
@@ -83,7 +92,15 @@ fn every_setting_that_is_missing_is_named_at_once() {
     assert_eq!(problems.len(), 41, "{problems:#?}");
     for (name, _) in SETTINGS {
         let others = ["MERCHANTS_TABLE", "DEAD_LETTER_QUEUE_URL", "MAX_HEALS_PER_SWEEP", "UNRELATED"];
-        let needed = !others.contains(&name);
+        let of_ingest = [
+            "ADMISSION_TABLE",
+            "MERCHANT_RATE_PER_SECOND",
+            "MERCHANT_BURST",
+            "HIGH_CONCURRENCY",
+            "STANDARD_CONCURRENCY",
+            "QUEUE_DEPTH_MAX",
+        ];
+        let needed = !others.contains(&name) && !of_ingest.contains(&name);
         let named = problems.iter().any(|problem| problem.starts_with(&format!("{name} is missing: expected ")));
         assert_eq!(named, needed, "{name}");
     }
@@ -124,6 +141,17 @@ fn a_wrong_value_stops_the_start_and_says_what_is_expected() {
             }
             (_, Ok(_)) => panic!("{name}={value} was taken"),
         }
+    }
+}
+
+#[test]
+fn a_merchants_default_holds_a_seconds_worth_at_least() {
+    let problems = IngestSettings::from(with(&[("MERCHANT_BURST", Some("999"))])).unwrap_err().problems;
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert!(problems[0].starts_with("MERCHANT_BURST is below MERCHANT_RATE_PER_SECOND"), "{problems:?}");
+    for (name, value) in [("MERCHANT_RATE_PER_SECOND", "0"), ("QUEUE_DEPTH_MAX", "0"), ("HIGH_CONCURRENCY", "1")] {
+        let problems = IngestSettings::from(with(&[(name, Some(value))])).unwrap_err().problems;
+        assert!(problems.len() == 1 && problems[0].starts_with(&format!("{name} is \"{value}\"")), "{problems:?}");
     }
 }
 

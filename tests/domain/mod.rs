@@ -1,5 +1,6 @@
 //! The core, held to its rules by properties: what has to hold is said once, and the cases are drawn.
 
+mod admission;
 mod answers;
 mod backoff;
 mod brake;
@@ -9,6 +10,7 @@ mod evidence;
 mod gate;
 mod history;
 mod ids;
+mod limit;
 mod message;
 mod money;
 pub(crate) mod plan;

@@ -18,6 +18,7 @@ fn merchant(name: &str) -> Merchant {
         merchant: MerchantId::new(name).unwrap(),
         unlinked_refunds: true,
         high_priority: true,
+        limit: None,
     }
 }
 

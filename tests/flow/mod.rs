@@ -1,6 +1,7 @@
 //! The real handlers over the ports in memory, in virtual time: what each does with one request or batch, and what all
 //! of them together hold to while everything goes wrong.
 
+mod admission;
 mod bad_input;
 mod breaker;
 mod callback;

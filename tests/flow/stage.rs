@@ -5,24 +5,28 @@ use std::time::Duration;
 
 use ::consumer::{Consumer, Limits};
 use ::dead_letter::DeadLetter;
-use ::ingest::{Callbacks, Ingest};
+use ::ingest::{AdmissionControl, Callbacks, Ingest};
 use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
 use aws_lambda_events::encodings::Body;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method};
+use payments::admission::AdmissionSettings;
 use payments::gate::GateState;
 use payments::id::{MerchantId, PaymentId};
+use payments::limit::Limit;
 use payments::merchant::{ApiKeyHash, Merchant};
 use payments::message::Message;
 use payments::payment::Payment;
-use payments::ports::Clock;
+use payments::ports::{Admission, Clock};
 use payments::time::Timestamp;
 use providers::http::callback::CallbackKeys;
 use serde_json::{Value, json};
 use simulator::Faults;
 use simulator::memory::queue::Name;
-use simulator::memory::{Gates, Ledger, MemoryGate, MemoryProvider, MemoryQueue, MemoryStore, Queues, Table};
+use simulator::memory::{
+    Buckets, Gates, Ledger, MemoryAdmission, MemoryGate, MemoryProvider, MemoryQueue, MemoryStore, Queues, Table,
+};
 use simulator::run::{gate_settings, policy};
 use simulator::world::{Environment, World};
 
@@ -39,6 +43,9 @@ pub const CALLBACK_KEY_BEFORE: &str = "callback_key_before_9876543210zyxw";
 
 pub type TheIngest = Ingest<MemoryStore, MemoryStore, MemoryQueue, Environment, Environment>;
 
+/// The same, which holds merchants to their rates.
+pub type AdmittingIngest = Ingest<MemoryStore, MemoryStore, MemoryQueue, Environment, Environment, MemoryAdmission>;
+
 pub type TheConsumer = Consumer<MemoryStore, MemoryGate, MemoryQueue, MemoryProvider, Environment, Environment>;
 
 pub struct Stage {
@@ -46,6 +53,7 @@ pub struct Stage {
     pub table: Arc<Table>,
     pub queues: Arc<Queues>,
     pub gates: Arc<Gates>,
+    pub buckets: Arc<Buckets>,
     pub ledger: Arc<Ledger>,
     pub environment: Environment,
 }
@@ -54,18 +62,14 @@ impl Stage {
     pub fn new(faults: Faults) -> Self {
         let world = World::new(1, faults);
         let table = Table::new(policy());
-        for (name, key, permitted) in [("united-kingdom", UK, true), ("france", FRANCE, false)] {
-            table.add_merchant(Merchant {
-                key_hash: ApiKeyHash::of(key).unwrap(),
-                merchant: MerchantId::new(name).unwrap(),
-                unlinked_refunds: permitted,
-                high_priority: permitted,
-            });
+        for key in [UK, FRANCE] {
+            table.add_merchant(merchant(key));
         }
         let gates: Arc<Gates> = Arc::default();
         gates.set(gate());
         Self {
             queues: Queues::new(&world, 360_000, 12),
+            buckets: Arc::default(),
             ledger: Ledger::new(&world),
             environment: Environment::new(&world, "stage"),
             gates,
@@ -89,6 +93,14 @@ impl Stage {
         let callbacks = Callbacks { provider: PROVIDER.to_owned(), keys };
         Ingest::new(store(), store(), queue, self.environment.clone(), self.environment.clone(), policy())
             .with_callbacks(Some(callbacks))
+    }
+
+    /// One environment's ingest, with merchants who may bring this many a second and lanes that may hold this much.
+    pub fn admitting(&self, limit: Limit, queue_depth_max: u64) -> AdmittingIngest {
+        let port = MemoryAdmission::new(&self.buckets, &self.gates, &self.queues, PROVIDER, &self.environment);
+        let settings =
+            AdmissionSettings { gate: gate_settings(), high_concurrency: 2, standard_concurrency: 2, queue_depth_max };
+        self.ingest().with_admission(AdmissionControl::new(port, limit, settings))
     }
 
     /// The consumer on a batch, in an invocation of a minute.
@@ -128,6 +140,13 @@ impl Stage {
             self.queues.put(name, body.clone(), None, 0);
         }
         self.receive(name, bodies)
+    }
+
+    /// Receives and deletes everything that is visible.
+    pub fn empty(&self, name: Name) {
+        for stored in self.queues.receive(name, 1_000) {
+            self.queues.delete(name, &stored.receipt_handle);
+        }
     }
 
     pub fn receive(&self, name: Name, bodies: &[String]) -> SqsEvent {
@@ -172,6 +191,18 @@ impl Stage {
 
     pub fn calls(&self) -> usize {
         self.ledger.calls_us().len()
+    }
+}
+
+/// The merchant's record.
+pub fn merchant(key: &str) -> Merchant {
+    let (name, permitted) = if key == UK { ("united-kingdom", true) } else { ("france", false) };
+    Merchant {
+        key_hash: ApiKeyHash::of(key).unwrap(),
+        merchant: MerchantId::new(name).unwrap(),
+        unlinked_refunds: permitted,
+        high_priority: permitted,
+        limit: None,
     }
 }
 
@@ -263,7 +294,10 @@ impl Answer {
     }
 }
 
-pub async fn ask(ingest: &TheIngest, request: ApiGatewayV2httpRequest) -> Answer {
+pub async fn ask<A: Admission>(
+    ingest: &Ingest<MemoryStore, MemoryStore, MemoryQueue, Environment, Environment, A>,
+    request: ApiGatewayV2httpRequest,
+) -> Answer {
     let ApiGatewayV2httpResponse { status_code, headers, body, .. } = ingest.handle(request).await;
     let document = match body {
         Some(Body::Text(text)) => serde_json::from_str(&text).expect("an answer is JSON"),

@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aws::open::OPEN_INDEX;
 use aws::settings::{ConsumerSettings, DeadLetterSettings, IngestSettings, ReconcileSettings};
-use payments::gate::{GateState, PARTITION_WRITES_PER_SECOND, writes_per_second};
+use payments::breaker::BreakerSettings;
+use payments::gate::{GateSettings, GateState, PARTITION_WRITES_PER_SECOND, writes_per_second};
 use payments::payment::State;
 use serde_json::Value;
 
@@ -241,6 +242,13 @@ fn each_function_starts_with_the_templates_numbers() {
     assert_eq!((ingest.payments_table.as_str(), ingest.merchants_table.as_str()), ("PaymentsTable", "MerchantsTable"));
     assert_eq!((consumer.payments_table.as_str(), consumer.gates_table.as_str()), ("PaymentsTable", "GatesTable"));
     assert_eq!(consumer.provider_key.reveal(), "key_0123456789");
+    assert_eq!((&ingest.gates_table, ingest.admission_table.as_str()), (&consumer.gates_table, "AdmissionTable"));
+    assert_eq!(ingest.provider_name, consumer.provider_name);
+    // What a merchant is told about its wait goes by the numbers that the consumers go by.
+    let (told, used) = (ingest.admission.gate, consumer.gate_settings);
+    assert_eq!(GateSettings { breaker: BreakerSettings { probe_lease_ms: 0, ..used.breaker }, ..used }, told);
+    let consumers = ingest.admission.high_concurrency + ingest.admission.standard_concurrency;
+    assert!(consumers <= consumer.consumer_concurrency);
     let callbacks = ingest.callbacks.expect("the template names both keys");
     assert_eq!((callbacks.provider_name, callbacks.previous_key), (consumer.provider_name, Some(callbacks.key)));
 
@@ -347,6 +355,8 @@ fn tables_have_the_keys_that_the_code_uses() {
 
     assert_eq!(key_schema(&template, &["Resources", "GatesTable", "Properties"]), [is("provider", "HASH")]);
     assert_written(&template, "GatesTable", &serde_json::to_value(GateState::new("acme", 5_000, 10)).unwrap());
+    assert_eq!(key_schema(&template, &["Resources", "AdmissionTable", "Properties"]), [is("name", "HASH")]);
+    assert!(read(&root().join("functions/aws/src/admission.rs")).contains(".key(\"name\", AttributeValue::S("));
     // The adapter's own name for the key; no merchant is ever written by deployed code.
     assert_eq!(key_schema(&template, &["Resources", "MerchantsTable", "Properties"]), [is("key_hash", "HASH")]);
     assert!(read(&root().join("functions/aws/src/merchants.rs")).contains(".key(\"key_hash\", AttributeValue::S("));

@@ -3,4 +3,5 @@
 
 mod bad_days;
 mod place;
+mod rates;
 mod replay;

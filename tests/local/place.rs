@@ -54,6 +54,8 @@ impl Place {
             provider_url: &provider.base_url(),
             provider_key: PROVIDER_KEY,
             rate_per_second: RATE,
+            merchant_rate: settings::MERCHANT_RATE,
+            queue_depth_max: settings::QUEUE_DEPTH_MAX,
             duplicate_share: 0.0,
             seed: 1,
         })

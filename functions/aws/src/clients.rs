@@ -13,6 +13,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(3);
 /// All attempts together; less than any lease, so that nobody writes under a lease that is over.
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(8);
+/// The time-out of an answer that is welcome and not needed: ten times what either service usually takes.
+const HASTY_TIMEOUT: Duration = Duration::from_millis(300);
 /// First wait between attempts, before jitter.
 const INITIAL_BACKOFF: Duration = Duration::from_millis(50);
 /// Longest wait between attempts.
@@ -42,6 +44,21 @@ impl Clients {
             .timeout_config(timeouts())
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .build();
+        Self { dynamodb: aws_sdk_dynamodb::Client::from_conf(dynamodb), sqs: aws_sdk_sqs::Client::from_conf(sqs) }
+    }
+
+    /// The same clients for what is welcome and not needed: one attempt each, and soon given up.
+    #[must_use]
+    pub fn hasty(&self) -> Self {
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(HASTY_TIMEOUT)
+            .operation_attempt_timeout(HASTY_TIMEOUT)
+            .operation_timeout(HASTY_TIMEOUT)
+            .build();
+        let dynamodb = self.dynamodb.config().to_builder();
+        let dynamodb = dynamodb.retry_config(RetryConfig::disabled()).timeout_config(timeouts.clone()).build();
+        let sqs = self.sqs.config().to_builder();
+        let sqs = sqs.retry_config(RetryConfig::disabled()).timeout_config(timeouts).build();
         Self { dynamodb: aws_sdk_dynamodb::Client::from_conf(dynamodb), sqs: aws_sdk_sqs::Client::from_conf(sqs) }
     }
 

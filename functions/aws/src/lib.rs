@@ -3,6 +3,7 @@
 //! No decision about a payment is made here. An adapter writes what the core has decided, says truthfully whether it
 //! was written, and never bends for an emulator.
 
+pub mod admission;
 pub mod clients;
 pub mod gates;
 mod item;

@@ -1,12 +1,15 @@
 //! What each function is told by its environment. A setting that is missing or wrong stops the start and is named;
 //! nothing falls back silently, because a wrong number here is a payment made twice.
 
+mod admission;
 mod gate;
 mod reader;
 
 use std::fmt;
 
+use payments::admission::AdmissionSettings;
 use payments::gate::{GateSettings, GateState};
+use payments::limit::Limit;
 use payments::policy::Policy;
 
 use crate::queue::QueueUrls;
@@ -54,8 +57,18 @@ pub struct IngestSettings {
     pub payments_table: String,
     /// `MERCHANTS_TABLE`.
     pub merchants_table: String,
+    /// `GATES_TABLE`: only read.
+    pub gates_table: String,
+    /// `ADMISSION_TABLE`: the merchants' buckets and the lanes' figure.
+    pub admission_table: String,
     /// `HIGH_QUEUE_URL` and `STANDARD_QUEUE_URL`.
     pub queues: QueueUrls,
+    /// `PROVIDER_NAME`: the key of its gate, and part of the path that it calls back.
+    pub provider_name: String,
+    /// `MERCHANT_RATE_PER_SECOND` and `MERCHANT_BURST`: for merchants whose record says nothing.
+    pub merchant_limit: Limit,
+    /// What the wait is estimated by.
+    pub admission: AdmissionSettings,
     /// How the provider's callbacks are known, if it makes any.
     pub callbacks: Option<CallbackSettings>,
     /// The provider's numbers.
@@ -164,11 +177,17 @@ impl IngestSettings {
         let settings = Self {
             payments_table: reader.name("PAYMENTS_TABLE"),
             merchants_table: reader.name("MERCHANTS_TABLE"),
+            gates_table: reader.name("GATES_TABLE"),
+            admission_table: reader.name("ADMISSION_TABLE"),
             queues: queues(&mut reader, false),
-            callbacks: callbacks(&mut reader),
+            provider_name: reader.name("PROVIDER_NAME"),
+            merchant_limit: admission::default_limit(&mut reader),
+            admission: admission::admission(&mut reader),
+            callbacks: None,
             policy: policy(&mut reader),
         };
-        reader.finish(settings)
+        let callbacks = callbacks(&mut reader, &settings.provider_name);
+        reader.finish(Self { callbacks, ..settings })
     }
 
     /// Reads the settings from this process's environment.
@@ -259,15 +278,14 @@ fn queues(reader: &mut Reader<'_>, with_dead_letter: bool) -> QueueUrls {
     urls
 }
 
-fn callbacks(reader: &mut Reader<'_>) -> Option<CallbackSettings> {
-    let provider_name = reader.name("PROVIDER_NAME");
+fn callbacks(reader: &mut Reader<'_>, provider_name: &str) -> Option<CallbackSettings> {
     let mut key = |name| reader.optional_secret(name, CALLBACK_KEY_CHARS_MIN).map(Secret::new);
     let (key, previous_key) = (key("CALLBACK_KEY"), key("CALLBACK_KEY_PREVIOUS"));
     reader.require(
         key.is_some() || previous_key.is_none(),
         "CALLBACK_KEY_PREVIOUS is given without CALLBACK_KEY: give the key in use, or neither",
     );
-    key.map(|key| CallbackSettings { provider_name, key, previous_key })
+    key.map(|key| CallbackSettings { provider_name: provider_name.to_owned(), key, previous_key })
 }
 
 /// Each field's setting has the field's name in upper case.

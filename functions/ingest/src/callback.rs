@@ -6,7 +6,7 @@
 use aws::settings::{CallbackSettings, Secret};
 use aws_lambda_events::apigw::ApiGatewayV2httpResponse;
 use payments::payment::Payment;
-use payments::ports::{Clock, Entropy, Merchants, Queue, Store};
+use payments::ports::{Admission, Clock, Entropy, Merchants, Queue, Store};
 use payments::store::Outcome;
 use payments::transition::Event;
 use providers::http::callback::{Callback, CallbackKeys};
@@ -32,7 +32,7 @@ impl From<CallbackSettings> for Callbacks {
     }
 }
 
-impl<S: Store, M: Merchants, Q: Queue, C: Clock, E: Entropy> Ingest<S, M, Q, C, E> {
+impl<S: Store, M: Merchants, Q: Queue, C: Clock, E: Entropy, A: Admission> Ingest<S, M, Q, C, E, A> {
     /// Takes a callback. Whatever is answered with 200 need not be sent again; nothing is believed unsigned.
     pub(crate) async fn called_back(
         &self,

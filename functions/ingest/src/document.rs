@@ -15,6 +15,17 @@ use serde::Serialize;
 
 pub(crate) use history::history;
 
+use crate::admission::Quota;
+
+/// What a payment has ahead of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Ahead {
+    /// How long until it is sent, if that is known.
+    pub(crate) wait_seconds: Option<u32>,
+    /// Why nothing is sent now.
+    pub(crate) reason: Option<&'static str>,
+}
+
 /// Marks an answer to a repeated request.
 const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
@@ -35,6 +46,8 @@ struct PaymentDocument<'a> {
     state: &'static str,
     reason: &'static str,
     priority: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    estimated_wait_seconds: Option<u32>,
     created_at: String,
     changed_at: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -57,7 +70,12 @@ struct PaymentDocument<'a> {
 }
 
 /// A payment as its merchant sees it.
-pub(crate) fn payment(status: StatusCode, payment: &Payment, replayed: Replayed) -> ApiGatewayV2httpResponse {
+pub(crate) fn payment(
+    status: StatusCode,
+    payment: &Payment,
+    replayed: Replayed,
+    ahead: Ahead,
+) -> ApiGatewayV2httpResponse {
     let text = |at: Timestamp| at.to_string();
     let provider_text = payment.provider_text.as_ref().map(payments::answer::ProviderText::as_str);
     let declined = payment.state == State::Declined;
@@ -68,8 +86,9 @@ pub(crate) fn payment(status: StatusCode, payment: &Payment, replayed: Replayed)
         amount: payment.order.money.amount(),
         currency: payment.order.money.currency().code(),
         state: payment.state.as_str(),
-        reason: payment.reason.as_str(),
+        reason: ahead.reason.unwrap_or(payment.reason.as_str()),
         priority: payment.order.lane.as_str(),
+        estimated_wait_seconds: ahead.wait_seconds,
         created_at: text(payment.created_at),
         changed_at: text(payment.changed_at),
         expires_at: payment.order.expires_at.map(text),
@@ -127,6 +146,17 @@ pub(crate) enum Problem {
     Contradicts(PaymentId),
     /// Nobody knows whether a callback was written down.
     CallbackNotTaken(PaymentId),
+    /// The merchant brings payments faster than it may.
+    RateLimited(Quota),
+    /// The payment's lane holds as much as it may.
+    LaneFull {
+        retry_after_seconds: u32,
+    },
+    /// The payment would still wait when it expires.
+    TooLate {
+        wait_seconds: u32,
+        retry_after_seconds: u32,
+    },
     /// Surely nothing was written.
     Unavailable,
     /// Nobody knows whether it was written.
@@ -167,6 +197,9 @@ impl Problem {
             Self::UnknownPayment(_) => "unknown-payment",
             Self::Contradicts(_) => "contradicting-callback",
             Self::CallbackNotTaken(_) => "callback-not-taken",
+            Self::RateLimited(_) => "rate-limited",
+            Self::LaneFull { .. } => "lane-full",
+            Self::TooLate { .. } => "too-late",
             Self::Unavailable => "unavailable",
             Self::MayBeAccepted(_) => "may-be-accepted",
         }
@@ -183,7 +216,12 @@ impl Problem {
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::DifferentRequest(_) | Self::Contradicts(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::Unavailable | Self::MayBeAccepted(_) | Self::CallbackNotTaken(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::RateLimited(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::Unavailable
+            | Self::MayBeAccepted(_)
+            | Self::CallbackNotTaken(_)
+            | Self::LaneFull { .. }
+            | Self::TooLate { .. } => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -205,6 +243,9 @@ impl Problem {
             Self::UnknownPayment(_) => "There is no such payment here",
             Self::Contradicts(_) => "The callback contradicts the payment",
             Self::CallbackNotTaken(_) => "The callback may not have been taken",
+            Self::RateLimited(_) => "This merchant sends payments faster than it may",
+            Self::LaneFull { .. } => "Too much is waiting; nothing was accepted",
+            Self::TooLate { .. } => "The payment would expire before its turn; nothing was accepted",
             Self::Unavailable => "Nothing was accepted; try again",
             Self::MayBeAccepted(_) => "The payment may have been accepted",
         }
@@ -254,6 +295,17 @@ impl Problem {
                     .to_owned()
             }
             Self::CallbackNotTaken(_) => "Send it again; a second one changes nothing.".to_owned(),
+            Self::RateLimited(quota) => format!(
+                "At most {} payments in {} s. Nothing was written; repeat the same request after the time in Retry-After.",
+                quota.burst, quota.window_seconds
+            ),
+            Self::LaneFull { .. } => {
+                "Nothing was written. Repeat the same request after the time in Retry-After.".to_owned()
+            }
+            Self::TooLate { wait_seconds, .. } => format!(
+                "A payment that comes now waits about {wait_seconds} s, longer than until its expires_at. Nothing was \
+                 written; send it with a later expires_at, or with a new one after the time in Retry-After."
+            ),
             Self::Unavailable => "Nothing was written. Repeat the same request.".to_owned(),
             Self::MayBeAccepted(_) => "Repeat the same request to learn which, or cancel it: send the same body to \
                  /v1/payments/{id}/cancel. Neither can charge twice."
@@ -293,6 +345,13 @@ impl Problem {
             }
             Self::Unavailable | Self::MayBeAccepted(_) | Self::CallbackNotTaken(_) => {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+            }
+            Self::RateLimited(quota) => {
+                headers.insert(RETRY_AFTER, HeaderValue::from(quota.seconds));
+                quota.say(&mut headers);
+            }
+            Self::LaneFull { retry_after_seconds } | Self::TooLate { retry_after_seconds, .. } => {
+                headers.insert(RETRY_AFTER, HeaderValue::from(*retry_after_seconds));
             }
             _ => {}
         }

@@ -3,6 +3,7 @@
 //! The first conditional put makes a payment; the message that follows only says where to look. A caller sees only
 //! its own payments. Nothing here talks to a provider; the provider may talk to us, by a signed callback.
 
+mod admission;
 mod api;
 mod callback;
 mod callers;
@@ -15,20 +16,21 @@ use payments::merchant::Merchant;
 use payments::message::Message;
 use payments::payment::{Kind, Payment, State};
 use payments::policy::Policy;
-use payments::ports::{Clock, Entropy, Merchants, Queue, Store, StoreError};
+use payments::ports::{Admission, Clock, Entropy, Merchants, NoAdmission, Queue, Store, StoreError};
 use payments::request::{self, Fault, FieldError, Request};
 use payments::store::{self, Outcome, Written};
 use payments::transition::{Event, Kept, may_lack_its_message};
 use tracing::{error, info, warn};
 
+pub use crate::admission::AdmissionControl;
 use crate::api::{Call, Operation};
 pub use crate::callback::Callbacks;
 use crate::callers::{Caller, Callers};
-use crate::document::{Problem, Replayed};
+use crate::document::{Ahead, Problem, Replayed};
 
 /// The ingest function over its ports.
 #[derive(Debug)]
-pub struct Ingest<S, M, Q, C, E> {
+pub struct Ingest<S, M, Q, C, E, A = NoAdmission> {
     store: S,
     merchants: M,
     queue: Q,
@@ -37,14 +39,25 @@ pub struct Ingest<S, M, Q, C, E> {
     policy: Policy,
     callers: Callers,
     callbacks: Option<Callbacks>,
+    admission: Option<AdmissionControl<A>>,
 }
 
 impl<S: Store, M: Merchants, Q: Queue, C: Clock, E: Entropy> Ingest<S, M, Q, C, E> {
     /// An ingest over these ports, whose new payments follow this policy.
     pub fn new(store: S, merchants: M, queue: Q, clock: C, entropy: E, policy: Policy) -> Self {
-        Self { store, merchants, queue, clock, entropy, policy, callers: Callers::default(), callbacks: None }
+        let callers = Callers::default();
+        Self { store, merchants, queue, clock, entropy, policy, callers, callbacks: None, admission: None }
     }
 
+    /// The same, holding merchants to their rates and telling them their wait.
+    #[must_use]
+    pub fn with_admission<A: Admission>(self, admission: AdmissionControl<A>) -> Ingest<S, M, Q, C, E, A> {
+        let Self { store, merchants, queue, clock, entropy, policy, callers, callbacks, admission: _ } = self;
+        Ingest { store, merchants, queue, clock, entropy, policy, callers, callbacks, admission: Some(admission) }
+    }
+}
+
+impl<S: Store, M: Merchants, Q: Queue, C: Clock, E: Entropy, A: Admission> Ingest<S, M, Q, C, E, A> {
     /// The same, and the provider may call back. Without it that path does not exist.
     #[must_use]
     pub fn with_callbacks(self, callbacks: Option<Callbacks>) -> Self {
@@ -69,17 +82,20 @@ impl<S: Store, M: Merchants, Q: Queue, C: Clock, E: Entropy> Ingest<S, M, Q, C, 
             return self.called_back(&call, provider).await;
         }
         let merchant = self.caller(&call).await?;
+        if let Some(admission) = &self.admission {
+            admission.look(self.clock.now()).await;
+        }
         match call.operation {
             Operation::Create => self.create(&call, &merchant).await,
             Operation::Get(ref id) => {
                 let payment = self.find(&merchant, id).await?;
-                Ok(document::payment(StatusCode::OK, &payment, Replayed::No))
+                Ok(self.told(StatusCode::OK, &payment, Replayed::No))
             }
             Operation::History(ref id) => Ok(document::history(&self.find(&merchant, id).await?)),
             Operation::Find { kind, ref order_id } => {
                 let id = PaymentId::derive(&merchant.merchant, kind, order_id);
                 let payment = self.find(&merchant, &id).await?;
-                Ok(document::payment(StatusCode::OK, &payment, Replayed::No))
+                Ok(self.told(StatusCode::OK, &payment, Replayed::No))
             }
             Operation::Cancel(ref id) => self.cancel(&call, &merchant, id).await,
             Operation::CalledBack { .. } => Err(Problem::NoSuchPath),
@@ -102,8 +118,23 @@ impl<S: Store, M: Merchants, Q: Queue, C: Clock, E: Entropy> Ingest<S, M, Q, C, 
         found.ok_or(Problem::Unauthorized)
     }
 
+    /// A payment as its merchant sees it, with what it has ahead of it.
+    fn told(&self, status: StatusCode, payment: &Payment, replayed: Replayed) -> ApiGatewayV2httpResponse {
+        let now = self.clock.now();
+        let ahead = self.admission.as_ref().map_or_else(Ahead::default, |admission| admission.ahead(payment, now));
+        document::payment(status, payment, replayed, ahead)
+    }
+
     async fn create(&self, call: &Call<'_>, merchant: &Merchant) -> Result<ApiGatewayV2httpResponse, Problem> {
         let request = read(call, merchant)?;
+        let Some(admission) = &self.admission else { return self.accept(request).await };
+        let quota = admission.admit(merchant, self.clock.now()).await?;
+        let mut response = self.accept(request).await?;
+        quota.say(&mut response.headers);
+        Ok(response)
+    }
+
+    async fn accept(&self, request: Request) -> Result<ApiGatewayV2httpResponse, Problem> {
         let now = self.clock.now();
         let id = PaymentId::derive(&request.order.merchant, request.order.kind, &request.order.order_id);
         if request.order.expires_at.is_some_and(|at| at <= now) {
@@ -116,6 +147,13 @@ impl<S: Store, M: Merchants, Q: Queue, C: Clock, E: Entropy> Ingest<S, M, Q, C, 
                 }])),
             };
         }
+        if let Some(problem) = self.admission.as_ref().and_then(|admission| admission.refuses(&request.order, now)) {
+            // What was accepted before is still told what became of it.
+            return match self.read(&id).await? {
+                Some(stands) => self.replay(&request, stands).await,
+                None => Err(problem),
+            };
+        }
         let payment = self.accepted(request.clone());
         match store::put(&self.store, &payment).await {
             Ok(Written::Applied(payment)) => {
@@ -126,8 +164,11 @@ impl<S: Store, M: Merchants, Q: Queue, C: Clock, E: Entropy> Ingest<S, M, Q, C, 
                     kind = payment.order.kind.as_str(),
                     lane = payment.order.lane.as_str(),
                 );
+                if let Some(admission) = &self.admission {
+                    admission.count(&payment);
+                }
                 self.send(&payment).await?;
-                Ok(document::payment(StatusCode::ACCEPTED, &payment, Replayed::No))
+                Ok(self.told(StatusCode::ACCEPTED, &payment, Replayed::No))
             }
             Ok(Written::Refused(Some(stands))) => self.replay(&request, *stands).await,
             Ok(Written::Refused(None)) => Err(Problem::Unavailable),
@@ -157,9 +198,9 @@ impl<S: Store, M: Merchants, Q: Queue, C: Clock, E: Entropy> Ingest<S, M, Q, C, 
         info!(event = "payment_replayed", payment_id = stands.id.as_str(), state = stands.state.as_str(),);
         if may_lack_its_message(&stands, self.clock.now()) {
             let payment = self.heal(stands).await?;
-            return Ok(document::payment(status_of(&payment), &payment, Replayed::Yes));
+            return Ok(self.told(status_of(&payment), &payment, Replayed::Yes));
         }
-        Ok(document::payment(status_of(&stands), &stands, Replayed::Yes))
+        Ok(self.told(status_of(&stands), &stands, Replayed::Yes))
     }
 
     /// Puts a message back for a payment whose first may never have been sent.
@@ -207,7 +248,7 @@ impl<S: Store, M: Merchants, Q: Queue, C: Clock, E: Entropy> Ingest<S, M, Q, C, 
                     payment_id = payment.id.as_str(),
                     state = payment.state.as_str(),
                 );
-                Ok(document::payment(status_of(&payment), &payment, Replayed::No))
+                Ok(self.told(status_of(&payment), &payment, Replayed::No))
             }
             Ok(Outcome::Kept(payment, kept)) => canceled_before(&payment, kept),
             Ok(Outcome::Missing) => Err(Problem::NotFound),
@@ -239,11 +280,11 @@ impl<S: Store, M: Merchants, Q: Queue, C: Clock, E: Entropy> Ingest<S, M, Q, C, 
         match store::put(&self.store, &canceled).await {
             Ok(Written::Applied(payment)) => {
                 info!(event = "payment_canceled_unseen", payment_id = payment.id.as_str());
-                Ok(document::payment(StatusCode::OK, &payment, Replayed::No))
+                Ok(self.told(StatusCode::OK, &payment, Replayed::No))
             }
             // It came in the meantime: cancel that one.
             Ok(Written::Refused(Some(stands))) => match self.decide(*stands, &Event::Cancel).await {
-                Ok(Outcome::Changed(payment)) => Ok(document::payment(status_of(&payment), &payment, Replayed::No)),
+                Ok(Outcome::Changed(payment)) => Ok(self.told(status_of(&payment), &payment, Replayed::No)),
                 Ok(Outcome::Kept(payment, kept)) => canceled_before(&payment, kept),
                 Ok(Outcome::Missing) => Err(Problem::NotFound),
                 Err(_) => Err(Problem::Unavailable),
@@ -289,8 +330,8 @@ const fn status_of(payment: &Payment) -> StatusCode {
 /// A cancelation that had nothing to write: it was canceled before, is being seen to, or cannot be.
 fn canceled_before(payment: &Payment, kept: Kept) -> Result<ApiGatewayV2httpResponse, Problem> {
     match (payment.state, kept) {
-        (State::Canceled, _) => Ok(document::payment(StatusCode::OK, payment, Replayed::Yes)),
-        (_, Kept::NotDue) => Ok(document::payment(StatusCode::ACCEPTED, payment, Replayed::Yes)),
+        (State::Canceled, _) => Ok(document::payment(StatusCode::OK, payment, Replayed::Yes, Ahead::default())),
+        (_, Kept::NotDue) => Ok(document::payment(StatusCode::ACCEPTED, payment, Replayed::Yes, Ahead::default())),
         (_, _) => Err(Problem::NotCancelable(payment.id.clone(), payment.state)),
     }
 }

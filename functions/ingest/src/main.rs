@@ -1,7 +1,6 @@
 //! The ingest function: wiring, and nothing else.
 
-use std::convert::Infallible;
-use std::process::ExitCode;
+use std::{convert::Infallible, process::ExitCode};
 
 use aws::settings::IngestSettings;
 use aws::system::{SystemClock, SystemEntropy};
@@ -16,12 +15,15 @@ async fn main() -> ExitCode {
 
 async fn run() -> Result<(), Error> {
     let settings = IngestSettings::from_environment()?;
-    let Clients { dynamodb, sqs } = Clients::from_environment().await;
+    let clients = Clients::from_environment().await;
+    let admission = ingest::AdmissionControl::from_settings(&clients, &settings);
+    let Clients { dynamodb, sqs } = clients;
     let store = DynamoStore::new(dynamodb.clone(), settings.payments_table);
     let merchants = DynamoMerchants::new(dynamodb, settings.merchants_table);
     let queue = SqsQueue::new(sqs, settings.queues);
     let ingest = ingest::Ingest::new(store, merchants, queue, SystemClock, SystemEntropy::new(), settings.policy)
-        .with_callbacks(settings.callbacks.map(Into::into));
+        .with_callbacks(settings.callbacks.map(Into::into))
+        .with_admission(admission);
     let answer = async |event: LambdaEvent<Request>| Ok::<_, Infallible>(Box::pin(ingest.handle(event.payload)).await);
     lambda_runtime::run(service_fn(answer)).await
 }

@@ -3,6 +3,7 @@
 //! This room decides and does nothing: no AWS, no tokio, no clock and no randomness of its own may enter.
 //! Time and dice are arguments; the world is reached through the traits in [`ports`].
 
+pub mod admission;
 pub mod answer;
 pub mod backoff;
 pub mod brake;
@@ -14,6 +15,7 @@ pub mod fingerprint;
 pub mod gate;
 pub mod history;
 pub mod id;
+pub mod limit;
 pub mod merchant;
 pub mod message;
 pub mod money;

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::id::{MerchantId, lower};
+use crate::limit::Limit;
 
 /// Fewest characters of an API key; what is shorter is not looked up.
 pub const API_KEY_MIN: usize = 24;
@@ -43,4 +44,7 @@ pub struct Merchant {
     /// May use the `high` lane.
     #[serde(default)]
     pub high_priority: bool,
+    /// How fast it may bring payments; without it the deployment's own default holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<Limit>,
 }

@@ -3,9 +3,11 @@
 
 use std::future::Future;
 
+use crate::admission::Backlog;
 use crate::answer::{QueryAnswer, SendAnswer};
 use crate::gate::{GateAnswer, GateState, GateUpdate};
 use crate::id::PaymentId;
+use crate::limit::{Take, Taken};
 use crate::merchant::{ApiKeyHash, Merchant};
 use crate::message::Message;
 use crate::payment::{CASE_SHARD, Lane, Order, PARKED_SHARD, Payment};
@@ -150,6 +152,44 @@ pub trait GateStore: Sync {
 
     /// Writes the gate if there is none yet.
     fn create(&self, gate: &GateState) -> impl Future<Output = Result<(), GateError>> + Send;
+}
+
+/// Why nothing is known of a bucket or of the lanes. It stops no payment.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("admission is decided without it: {0}")]
+pub struct AdmissionError(pub String);
+
+/// What decides whether a payment may come in, and what its merchant is told about the wait: the merchants' buckets,
+/// the figure of the lanes, and the gate. An implementation answers quickly or not at all.
+pub trait Admission: Sync {
+    /// One conditional update of a merchant's bucket.
+    fn take(&self, take: &Take) -> impl Future<Output = Result<Taken, AdmissionError>> + Send;
+
+    /// The gate as it stands, and the lanes as somebody last measured them.
+    fn look(&self) -> impl Future<Output = Result<(Option<GateState>, Option<Backlog>), AdmissionError>> + Send;
+
+    /// Measures the lanes and writes the figure down for everybody, unless somebody else began to within
+    /// [`crate::admission::MEASURE_MS`].
+    fn measure(&self, now: Timestamp) -> impl Future<Output = Result<Option<Backlog>, AdmissionError>> + Send;
+}
+
+/// No admission: every payment comes in, and nothing is said about the wait. It has no value, so that whoever has one
+/// has an admission.
+#[derive(Clone, Copy, Debug)]
+pub enum NoAdmission {}
+
+impl Admission for NoAdmission {
+    async fn take(&self, _: &Take) -> Result<Taken, AdmissionError> {
+        match *self {}
+    }
+
+    async fn look(&self) -> Result<(Option<GateState>, Option<Backlog>), AdmissionError> {
+        match *self {}
+    }
+
+    async fn measure(&self, _: Timestamp) -> Result<Option<Backlog>, AdmissionError> {
+        match *self {}
+    }
 }
 
 /// Why no connection was made; no request was written.

@@ -69,6 +69,8 @@ async fn run_to_end(options: Options) -> Result<(), String> {
         provider_url: provider.base_url(),
         provider_key: key.as_str(),
         rate_per_second,
+        merchant_rate: settings::MERCHANT_RATE,
+        queue_depth_max: settings::QUEUE_DEPTH_MAX,
         duplicate_share: if calm { 0.0 } else { settings::DUPLICATE_SHARE },
         seed,
     };
@@ -109,6 +111,7 @@ async fn run_to_end(options: Options) -> Result<(), String> {
         bad_rows: file.bad.len(),
         answer_ms: &answer_ms,
         replayed: answers.replayed,
+        rate_limited: answers.rate_limited,
         refused: &answers.refused,
         inside: Some(Inside { aws_calls: &aws_calls, duplicated, failed_batches }),
         took_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),

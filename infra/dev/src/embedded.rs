@@ -35,6 +35,8 @@ pub const PAYMENTS_TABLE: &str = "payments";
 pub const MERCHANTS_TABLE: &str = "merchants";
 /// The table of gates.
 pub const GATES_TABLE: &str = "gates";
+/// The table of the merchants' buckets and the lanes' figure.
+pub const ADMISSION_TABLE: &str = "admission";
 pub use aws::open::OPEN_INDEX;
 
 /// The Region that it stands in for; the account is `winterbaume`'s default.
@@ -136,9 +138,12 @@ impl Embedded {
             .projection(Projection::builder().projection_type(ProjectionType::KeysOnly).build())
             .build()
             .map_err(|error| error.to_string())?;
-        for (table, table_key, index) in
-            [(PAYMENTS_TABLE, "id", Some(open)), (MERCHANTS_TABLE, "key_hash", None), (GATES_TABLE, "provider", None)]
-        {
+        for (table, table_key, index) in [
+            (PAYMENTS_TABLE, "id", Some(open)),
+            (MERCHANTS_TABLE, "key_hash", None),
+            (GATES_TABLE, "provider", None),
+            (ADMISSION_TABLE, "name", None),
+        ] {
             let mut request = client
                 .create_table()
                 .table_name(table)

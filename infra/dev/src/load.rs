@@ -148,6 +148,7 @@ async fn run_to_end(arguments: Arguments) -> Result<(), String> {
         bad_rows: file.bad.len(),
         answer_ms: &answer_ms,
         replayed: answers.replayed,
+        rate_limited: answers.rate_limited,
         refused: &answers.refused,
         inside: None,
         took_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),

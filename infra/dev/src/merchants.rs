@@ -1,12 +1,13 @@
 //! Merchants and their API keys, drawn here and now or read from a file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use payments::id::{MerchantId, Nonce};
+use payments::limit::Limit;
 use payments::merchant::{ApiKeyHash, Merchant};
 use payments::payment::Kind;
 use payments::ports::Entropy;
@@ -25,6 +26,8 @@ pub struct Permissions {
     pub unlinked_refunds: bool,
     /// Use the `high` lane.
     pub high_priority: bool,
+    /// Send so fast; without it the deployment's default holds.
+    pub limit: Option<Limit>,
 }
 
 /// The merchants of a file. A file's refunds name no charge, so whoever refunds needs the permission.
@@ -64,10 +67,10 @@ pub async fn create<E: Entropy>(
     entropy: &E,
 ) -> Result<ApiKeys, String> {
     let mut keys = ApiKeys::new();
-    for (merchant, &Permissions { unlinked_refunds, high_priority }) in merchants {
+    for (merchant, &Permissions { unlinked_refunds, high_priority, limit }) in merchants {
         let key = format!("sk_{}", Nonce::from_bits(entropy.bits()).as_str());
         let key_hash = ApiKeyHash::of(&key).ok_or("the drawn API key does not have a key's form")?;
-        let record = Merchant { key_hash, merchant: merchant.clone(), unlinked_refunds, high_priority };
+        let record = Merchant { key_hash, merchant: merchant.clone(), unlinked_refunds, high_priority, limit };
         client
             .put_item()
             .table_name(table)
@@ -80,7 +83,8 @@ pub async fn create<E: Entropy>(
     Ok(keys)
 }
 
-fn item(record: &Merchant) -> std::collections::HashMap<String, AttributeValue> {
+fn item(record: &Merchant) -> HashMap<String, AttributeValue> {
+    let limit = record.limit.map(|limit| ("limit", limit_attribute(limit)));
     [
         ("key_hash", AttributeValue::S(record.key_hash.as_str().to_owned())),
         ("merchant", AttributeValue::S(record.merchant.as_str().to_owned())),
@@ -88,8 +92,18 @@ fn item(record: &Merchant) -> std::collections::HashMap<String, AttributeValue> 
         ("high_priority", AttributeValue::Bool(record.high_priority)),
     ]
     .into_iter()
+    .chain(limit)
     .map(|(name, value)| (name.to_owned(), value))
     .collect()
+}
+
+/// A limit as a merchant's record has it.
+pub fn limit_attribute(limit: Limit) -> AttributeValue {
+    let number = |value: u32| AttributeValue::N(value.to_string());
+    AttributeValue::M(HashMap::from([
+        ("rate_per_second".to_owned(), number(limit.rate_per_second())),
+        ("burst".to_owned(), number(limit.burst())),
+    ]))
 }
 
 #[cfg(test)]

@@ -44,6 +44,8 @@ pub struct Answers {
     pub refused: BTreeMap<(u16, Problem), usize>,
     /// Answers marked as replays.
     pub replayed: usize,
+    /// Answers with 429, after each of which the request was made again.
+    pub rate_limited: u32,
     /// Transactions that were neither taken nor refused for a reason, with what was said last.
     pub unanswered: Vec<String>,
 }
@@ -51,7 +53,9 @@ pub struct Answers {
 impl Answers {
     /// Sorts the answers to these transactions.
     pub fn of(transactions: &[Transaction], hits: &[Hit]) -> Self {
-        let mut answers = Self { replayed: hits.iter().filter(|hit| hit.is_replay).count(), ..Self::default() };
+        let replayed = hits.iter().filter(|hit| hit.is_replay).count();
+        let rate_limited = hits.iter().map(|hit| hit.rate_limited).sum();
+        let mut answers = Self { replayed, rate_limited, ..Self::default() };
         let mut by_index: BTreeMap<usize, Vec<&Hit>> = BTreeMap::new();
         for hit in hits {
             by_index.entry(hit.index).or_default().push(hit);
@@ -121,6 +125,7 @@ mod tests {
             is_replay,
             problem: (!is_success).then_some(problem),
             tries: 1,
+            rate_limited: 0,
             latency_ms: 1,
         }
     }

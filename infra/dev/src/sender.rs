@@ -17,8 +17,10 @@ use crate::client::{Answer, Base, Client};
 const TRIES_MAX: u32 = 6;
 /// How long one answer is waited for.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(35);
-/// Longest pause between two tries.
-const PAUSE_MAX: Duration = Duration::from_secs(2);
+/// Longest pause between two tries, whatever Retry-After says.
+const PAUSE_MAX: Duration = Duration::from_mins(1);
+/// How often one request is made that comes faster than its merchant may send, all in all.
+const RATE_LIMITED_MAX: u32 = 1_000;
 
 /// One request to be made.
 #[derive(Clone, Debug)]
@@ -59,6 +61,8 @@ pub struct Hit {
     pub problem: Option<Problem>,
     /// How often it was tried.
     pub tries: u32,
+    /// How often it was answered with 429: the merchant sends faster than it may.
+    pub rate_limited: u32,
     /// From the last try's first byte to its whole answer.
     pub latency_ms: u64,
 }
@@ -144,22 +148,27 @@ where
 }
 
 async fn shoot(client: &mut Client, shot: &Shot) -> Hit {
-    let mut tries = 0;
+    let (mut tries, mut rate_limited) = (0, 0);
     loop {
         tries += 1;
         let begun = Instant::now();
         let answer = match request(shot) {
             Ok(request) => client.send(request).await,
-            Err(error) => return hit(shot.index, Err(error), tries, begun),
+            Err(error) => return hit(shot.index, Err(error), tries, rate_limited, begun),
         };
         let pause = match &answer {
             Err(_) => Some(Duration::from_millis(100 * u64::from(tries))),
             Ok(answer) if matches!(answer.status.as_u16(), 429 | 500..) => Some(retry_after(answer)),
             Ok(_) => None,
         };
+        rate_limited += u32::from(answer.as_ref().is_ok_and(|answer| answer.status.as_u16() == 429));
+        // To be told to come later is no failed try.
+        let may_try = tries - rate_limited < TRIES_MAX && rate_limited < RATE_LIMITED_MAX;
         match pause {
-            Some(pause) if tries < TRIES_MAX => tokio::time::sleep(pause.min(PAUSE_MAX)).await,
-            Some(_) | None => return hit(shot.index, answer.map_err(|error| error.to_string()), tries, begun),
+            Some(pause) if may_try => tokio::time::sleep(pause.min(PAUSE_MAX)).await,
+            Some(_) | None => {
+                return hit(shot.index, answer.map_err(|error| error.to_string()), tries, rate_limited, begun);
+            }
         }
     }
 }
@@ -178,7 +187,7 @@ fn retry_after(answer: &Answer) -> Duration {
     Duration::from_secs(seconds.unwrap_or(1))
 }
 
-fn hit(index: usize, answer: Result<Answer, String>, tries: u32, begun: Instant) -> Hit {
+fn hit(index: usize, answer: Result<Answer, String>, tries: u32, rate_limited: u32, begun: Instant) -> Hit {
     let latency_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
     let unanswered = Hit {
         index,
@@ -188,6 +197,7 @@ fn hit(index: usize, answer: Result<Answer, String>, tries: u32, begun: Instant)
         is_replay: false,
         problem: None,
         tries,
+        rate_limited,
         latency_ms,
     };
     match answer {

@@ -36,6 +36,12 @@ pub struct Arguments {
     /// Calls a second that the provider allows.
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub provider_rate: u32,
+    /// Payments a second that a merchant may send whose record says nothing, in bursts of four times as many.
+    #[arg(long, value_name = "N", default_value_t = settings::MERCHANT_RATE, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub merchant_rate: u32,
+    /// Messages that a lane may hold before it takes no more.
+    #[arg(long, value_name = "N", default_value_t = settings::QUEUE_DEPTH_MAX)]
+    pub queue_depth_max: u64,
     /// Another provider that speaks the contract of infra/provider-openapi.yaml, instead of the sandbox; its key is taken
     /// from SANDBOX_KEY.
     #[arg(long, value_name = "URL")]
@@ -109,6 +115,8 @@ pub async fn run(arguments: Arguments) -> Result<(), String> {
         provider_url: &provider_url,
         provider_key: &provider_key,
         rate_per_second: arguments.provider_rate,
+        merchant_rate: arguments.merchant_rate,
+        queue_depth_max: arguments.queue_depth_max,
         duplicate_share: 0.0,
         seed: 1,
     };
@@ -119,7 +127,7 @@ pub async fn run(arguments: Arguments) -> Result<(), String> {
     let keys = system
         .create_merchants(&BTreeMap::from([(
             merchant.clone(),
-            Permissions { unlinked_refunds: true, high_priority: true },
+            Permissions { unlinked_refunds: true, high_priority: true, limit: None },
         )]))
         .await?;
     let key = keys.get(&merchant).ok_or("the merchant has no key")?;

@@ -36,6 +36,7 @@ pub fn merchants() -> Vec<Merchant> {
             merchant: MerchantId::new(name).expect("the name has the form of one"),
             unlinked_refunds: true,
             high_priority: true,
+            limit: None,
         })
         .collect()
 }

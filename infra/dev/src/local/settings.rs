@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use payments::admission::AdmissionSettings;
 use payments::brake::BrakeSettings;
 use payments::breaker::BreakerSettings;
 use payments::gate::GateSettings;
@@ -50,6 +51,16 @@ pub const CONNECTIONS: usize = 6;
 pub const IDLE_TIMEOUT_MS: u64 = 10_000;
 /// Calls side by side in one invocation.
 pub const MAX_IN_FLIGHT: u32 = 20;
+
+/// Payments a second that a merchant may send whose record says nothing: more than a machine's clients bring.
+pub const MERCHANT_RATE: u32 = 5_000;
+/// Messages that a lane may hold before it takes no more: more than this memory is meant for.
+pub const QUEUE_DEPTH_MAX: u64 = 1_000_000;
+/// Batches of the standard lane at once: room in flight for the rate times the slowest answer. 8 × 20 is more than three
+/// seconds of 50.
+pub const STANDARD_CONCURRENCY: u32 = 8;
+/// Batches of the high lane at once.
+pub const HIGH_CONCURRENCY: u32 = 2;
 
 /// How the provider misbehaves, by share of calls.
 pub const FAULTS: [(Fault, f64); 10] = [
@@ -116,6 +127,16 @@ pub fn gate() -> GateSettings {
     };
     // The sandbox's 429s are drawn and say nothing about its rate: soon back, or the demo would mostly wait.
     GateSettings { breaker, brake: BrakeSettings { hold_max_ms: 5_000, recovery_ms: 2_000 } }
+}
+
+/// What admission goes by.
+pub fn admission(queue_depth_max: u64) -> AdmissionSettings {
+    AdmissionSettings {
+        gate: gate(),
+        high_concurrency: HIGH_CONCURRENCY,
+        standard_concurrency: STANDARD_CONCURRENCY,
+        queue_depth_max,
+    }
 }
 
 /// Between two sweeps of the open payments. A deployment sweeps every minute.

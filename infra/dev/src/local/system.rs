@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use aws::admission::DynamoAdmission;
 use aws::clients::Clients;
 use aws::gates::DynamoGates;
 use aws::merchants::DynamoMerchants;
@@ -16,9 +17,10 @@ use aws_lambda_events::sqs::SqsEvent;
 use aws_sdk_dynamodb::error::DisplayErrorContext;
 use consumer::{Consumer, Limits};
 use dead_letter::DeadLetter;
-use ingest::Ingest;
+use ingest::{AdmissionControl, Ingest};
 use payments::gate::GateState;
 use payments::id::{MerchantId, PaymentId};
+use payments::limit::Limit;
 use payments::payment::Payment;
 use payments::ports::{Clock, Store};
 use payments::time::Timestamp;
@@ -27,7 +29,8 @@ use reconcile::Reconcile;
 
 use super::settings;
 use crate::embedded::{
-    Embedded, Endpoint, GATES_TABLE, MERCHANTS_TABLE, PAYMENTS_TABLE, QueueNumbers, Queues, REGION, queue_arn,
+    ADMISSION_TABLE, Embedded, Endpoint, GATES_TABLE, MERCHANTS_TABLE, PAYMENTS_TABLE, QueueNumbers, Queues, REGION,
+    queue_arn,
 };
 use crate::front::Front;
 use crate::mapping::{Mapping, QueueAddress, Settings};
@@ -56,6 +59,10 @@ pub struct Wiring<'a> {
     pub provider_key: &'a str,
     /// The calls a second that it allows.
     pub rate_per_second: u32,
+    /// Payments a second that a merchant may send whose record says nothing.
+    pub merchant_rate: u32,
+    /// Messages that a lane may hold before it takes no more.
+    pub queue_depth_max: u64,
     /// Share of the messages that are delivered twice on purpose.
     pub duplicate_share: f64,
     /// Decides which.
@@ -88,7 +95,7 @@ impl System {
         let consumer = consumer(&embedded, &queues, wiring)?;
         let mappings = mappings(&embedded, &queues, consumer, wiring);
         let sweeps = tokio::spawn(sweeps(reconcile(&embedded, &queues)));
-        let front = front(&embedded, &queues, wiring.listen).await?;
+        let front = front(&embedded, &queues, wiring).await?;
         let watcher = Clients::new(&embedded.config(WATCHER));
         let store = DynamoStore::new(watcher.dynamodb.clone(), PAYMENTS_TABLE);
         Ok(Self { embedded, watcher, store, front, mappings, sweeps })
@@ -212,22 +219,26 @@ async fn sweeps(reconcile: RealReconcile) {
     }
 }
 
-async fn front(embedded: &Embedded, queues: &Queues, listen: SocketAddr) -> Result<Front, String> {
+async fn front(embedded: &Embedded, queues: &Queues, wiring: &Wiring<'_>) -> Result<Front, String> {
     let clients = Clients::new(&embedded.config(INGEST));
-    let ingest = Arc::new(Ingest::new(
+    let port = DynamoAdmission::new(&clients, ADMISSION_TABLE, GATES_TABLE, settings::PROVIDER_NAME, queues.urls());
+    let limit = Limit::usual(wiring.merchant_rate);
+    let admission = AdmissionControl::new(port, limit, settings::admission(wiring.queue_depth_max));
+    let ingest = Ingest::new(
         DynamoStore::new(clients.dynamodb.clone(), PAYMENTS_TABLE),
         DynamoMerchants::new(clients.dynamodb, MERCHANTS_TABLE),
         SqsQueue::new(clients.sqs, queues.urls()),
         SystemClock,
         SystemEntropy::new(),
         settings::policy(),
-    ));
-    Front::start(listen, move |request| {
+    );
+    let ingest = Arc::new(ingest.with_admission(admission));
+    Front::start(wiring.listen, move |request| {
         let ingest = Arc::clone(&ingest);
         async move { ingest.handle(request).await }
     })
     .await
-    .map_err(|error| format!("cannot listen on {listen}: {error}"))
+    .map_err(|error| format!("cannot listen on {}: {error}", wiring.listen))
 }
 
 /// Both lanes on the one consumer, and the DLQ on its triage.
@@ -253,15 +264,20 @@ fn mappings(embedded: &Embedded, queues: &Queues, consumer: RealConsumer, wiring
     };
     let standard = Settings {
         name: "standard",
-        // Room in flight for the rate times the slowest answer: 8 × 20 is more than three seconds of 50.
         batch_size: 20,
         window_ms: 1_000,
-        maximum_concurrency: 8,
+        maximum_concurrency: settings::STANDARD_CONCURRENCY,
         function_timeout_ms: settings::FUNCTION_TIMEOUT_MS,
         duplicate_share: wiring.duplicate_share,
         seed: wiring.seed,
     };
-    let high = Settings { name: "high", batch_size: 10, window_ms: 0, maximum_concurrency: 2, ..standard.clone() };
+    let high = Settings {
+        name: "high",
+        batch_size: 10,
+        window_ms: 0,
+        maximum_concurrency: settings::HIGH_CONCURRENCY,
+        ..standard.clone()
+    };
     let dead_letter = Settings { name: "dead-letter", ..high.clone() };
     vec![
         Mapping::start(client.clone(), address(&queues.standard), standard, to_consumer.clone()),

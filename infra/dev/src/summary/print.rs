@@ -21,6 +21,8 @@ pub struct Report<'a> {
     pub answer_ms: &'a [u64],
     /// Answers marked as replays.
     pub replayed: usize,
+    /// Answers that told a merchant to come later, because it sends faster than it may.
+    pub rate_limited: u32,
     /// Refusals of transactions, counted by status and problem.
     pub refused: &'a BTreeMap<(u16, Problem), usize>,
     /// What only the process that runs the system knows.
@@ -74,6 +76,10 @@ impl Report<'_> {
         line(f, "requests", format_args!("{requests}, repeats included; answered in {answered}"))?;
         line(f, "accepted", format_args!("{}", self.evidence.accepted.len()))?;
         line(f, "replayed", format_args!("{} answered with what was there already", self.replayed))?;
+        if self.rate_limited > 0 {
+            let times = self.rate_limited;
+            line(f, "rate limited", format_args!("{times} answers of 429, each asked again after its Retry-After"))?;
+        }
         line(f, "refused", format_args!("{refused}"))?;
         for ((status, Problem { title, field, reason }), times) in self.refused {
             let field = if field.is_empty() { String::new() } else { format!("{field} ") };
@@ -252,11 +258,13 @@ mod tests {
             bad_rows: 0,
             answer_ms: &[1; 45],
             replayed: 0,
+            rate_limited: 3,
             refused: &refused,
             inside: None,
             took_ms: 1_000,
         };
         let text = report.to_string();
+        assert!(text.contains("rate limited     3 answers of 429"), "{text}");
         assert!(text.contains("45 × 400 The request has faults: amount must be at least 1"), "{text}");
         assert!(text.lines().last().unwrap().contains("good"), "{text}");
     }

@@ -1,0 +1,182 @@
+//! What `ingest` asks before it takes a payment, behind the core's `Admission`: a table keyed by `name` with each
+//! merchant's bucket and the lanes' figure, the gate, and the lanes' depths.
+//!
+//! A table of its own, because `ingest` writes here and must be able to write neither gates nor API keys.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
+use futures_util::future::{try_join, try_join_all};
+use payments::admission::{Backlog, MEASURE_MS};
+use payments::gate::{Form, GateState};
+use payments::limit::{Bucket, Take, Taken};
+use payments::payment::Lane;
+use payments::ports::{Admission, AdmissionError, Depths, GateStore, StoreError};
+use payments::time::Timestamp;
+
+use crate::clients::Clients;
+use crate::gates::DynamoGates;
+use crate::item::{Item, Update, from_item, number, to_item};
+use crate::queue::{QueueUrls, SqsQueue};
+use crate::verdict::describe;
+
+/// The figure's name. A merchant's bucket begins with another word.
+const BACKLOG: &str = "backlog";
+/// Begins the name of each merchant's bucket.
+const BUCKET: &str = "bucket:";
+
+/// Admission over DynamoDB and SQS.
+#[derive(Clone, Debug)]
+pub struct DynamoAdmission {
+    client: Client,
+    table: String,
+    gates: DynamoGates,
+    provider: String,
+    queue: SqsQueue,
+}
+
+impl DynamoAdmission {
+    /// Admission by this table, this provider's gate and these lanes. Its calls are given up soon and not repeated:
+    /// each of them stands between a merchant and an answer, and none is worth waiting for.
+    pub fn new(
+        clients: &Clients,
+        table: impl Into<String>,
+        gates_table: &str,
+        provider: &str,
+        urls: QueueUrls,
+    ) -> Self {
+        let Clients { dynamodb, sqs } = clients.hasty();
+        Self {
+            gates: DynamoGates::new(dynamodb.clone(), gates_table),
+            client: dynamodb,
+            table: table.into(),
+            provider: provider.to_owned(),
+            queue: SqsQueue::new(sqs, urls),
+        }
+    }
+
+    async fn backlog(&self) -> Result<Option<Backlog>, AdmissionError> {
+        // Eventually consistent: it is some seconds old in any case.
+        let answer =
+            self.client.get_item().table_name(&self.table).key("name", AttributeValue::S(BACKLOG.to_owned())).send();
+        let output = answer.await.map_err(|error| AdmissionError(describe("GetItem", &error)))?;
+        match output.item {
+            // Somebody measures for the first time.
+            Some(item) if item.contains_key("at") => from_item(item).map(Some).map_err(|error| unreadable(&error)),
+            Some(_) | None => Ok(None),
+        }
+    }
+
+    /// One update of the figure's item; whether its condition held.
+    async fn update_backlog(&self, update: Update, condition: String) -> Result<bool, AdmissionError> {
+        let (expression, names, values) = update.finish();
+        let answer = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("name", AttributeValue::S(BACKLOG.to_owned()))
+            .update_expression(expression)
+            .condition_expression(condition)
+            .set_expression_attribute_names(Some(names))
+            .set_expression_attribute_values(Some(values))
+            .send()
+            .await;
+        match answer {
+            Ok(_) => Ok(true),
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(false),
+                _ => Err(AdmissionError(describe("UpdateItem", &error))),
+            },
+        }
+    }
+}
+
+impl Admission for DynamoAdmission {
+    async fn take(&self, take: &Take) -> Result<Taken, AdmissionError> {
+        let (update, condition) = expressions(take);
+        let (expression, names, values) = update.finish();
+        let answer = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("name", AttributeValue::S(format!("{BUCKET}{}", take.merchant)))
+            .update_expression(expression)
+            .condition_expression(condition)
+            .set_expression_attribute_names(Some(names))
+            .set_expression_attribute_values(Some(values))
+            .return_values(ReturnValue::AllNew)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .send()
+            .await;
+        match answer {
+            Ok(output) => bucket(output.attributes).map(Taken::Done),
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
+                    bucket(failed.item().cloned()).map(Taken::Refused)
+                }
+                _ => Err(AdmissionError(describe("UpdateItem", &error))),
+            },
+        }
+    }
+
+    async fn look(&self) -> Result<(Option<GateState>, Option<Backlog>), AdmissionError> {
+        let gate = async { self.gates.read(&self.provider).await.map_err(|error| AdmissionError(error.to_string())) };
+        try_join(gate, self.backlog()).await
+    }
+
+    async fn measure(&self, now: Timestamp) -> Result<Option<Backlog>, AdmissionError> {
+        let mut turn = Update::default();
+        let (from, asked) = (turn.name("measure_from"), turn.value("now", number(now.ms())));
+        turn.set("measure_from", number(now.plus_ms(MEASURE_MS).ms()));
+        if !self.update_backlog(turn, format!("attribute_not_exists({from}) OR {from} <= {asked}")).await? {
+            return Ok(None);
+        }
+        let depths = try_join_all([Lane::High, Lane::Standard].map(|lane| self.queue.depth(lane)));
+        let depths = depths.await.map_err(|error| AdmissionError(error.to_string()))?;
+        let [high, standard] = depths[..] else { return Ok(None) };
+        let backlog = Backlog { at: now, high, standard };
+        let mut update = Update::default();
+        let at = update.name("at");
+        for (attribute, value) in to_item(&backlog).map_err(|error| unreadable(&error))? {
+            update.set(&attribute, value);
+        }
+        // `:at` is the attribute's own new value.
+        self.update_backlog(update, format!("attribute_not_exists({at}) OR {at} < :at")).await?;
+        Ok(Some(backlog))
+    }
+}
+
+/// `Take::apply` as an update and its condition. A merchant without an item has a full bucket.
+fn expressions(take: &Take) -> (Update, String) {
+    let mut update = Update::default();
+    let full = update.name("full_us");
+    let now = update.value("now", number(take.now_us));
+    let condition = match take.form {
+        Form::Idle => {
+            update.set("full_us", number(take.now_us.saturating_add(take.span_us)));
+            format!("attribute_not_exists({full}) OR {full} <= {now}")
+        }
+        Form::Busy => {
+            let span = update.value("span", number(take.span_us));
+            let at_most = update.value("at_most", number(take.full_at_most_us));
+            update.set_to("full_us", &format!("{full} + {span}"));
+            format!("{full} > {now} AND {full} <= {at_most}")
+        }
+    };
+    (update, condition)
+}
+
+fn bucket(item: Option<Item>) -> Result<Bucket, AdmissionError> {
+    // An item that is not there is refused by the busy form, and is a full bucket.
+    from_item(item.unwrap_or_else(full)).map_err(|error| unreadable(&error))
+}
+
+fn full() -> Item {
+    HashMap::from([("full_us".to_owned(), number(0))])
+}
+
+fn unreadable(error: &StoreError) -> AdmissionError {
+    AdmissionError(error.to_string())
+}

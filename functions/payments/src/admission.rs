@@ -1,0 +1,264 @@
+//! What is known of the way ahead when a payment comes in: how much waits, how fast the provider takes it, and whether
+//! it takes anything at all. From that follow the wait that a merchant is told, and what is refused at once because it
+//! could only be accepted to die.
+//!
+//! It is an estimate and says so. The depths are SQS's approximate ones, some seconds old; each payment counts as one
+//! call; a lane's share is its share of the consumers. A figure that is too old says nothing and refuses nobody.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use serde::{Deserialize, Serialize};
+
+use crate::breaker::{Breaker, Mode, WHOLE_PERMILLE};
+use crate::gate::{GateSettings, GateState, Sending};
+use crate::payment::Lane;
+use crate::ports::{Admission, AdmissionError};
+use crate::time::Timestamp;
+
+/// How old the figure of the lanes may be before somebody measures again, in ms.
+pub const MEASURE_MS: u64 = 5_000;
+/// How long one environment believes what it read of gate and lanes, in ms.
+pub const LOOK_MS: u64 = 5_000;
+/// How old the figure of the lanes may be before nothing is concluded from it, in ms: six measurements missed.
+pub const STALE_MS: u64 = 30_000;
+/// The longest Retry-After, in seconds.
+const RETRY_AFTER_MAX_SECONDS: u32 = 3_600;
+/// Retry-After while nobody knows when anything is sent again, in seconds.
+const STOPPED_RETRY_SECONDS: u32 = 60;
+/// For how long the pace is followed second by second; after that it counts as the whole rate.
+const PACE_SECONDS_MAX: u64 = 3_600;
+
+/// How many messages the lanes held when somebody measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Backlog {
+    /// When.
+    pub at: Timestamp,
+    /// In the `high` lane: visible, in flight and delayed.
+    pub high: u64,
+    /// In the `standard` lane.
+    pub standard: u64,
+}
+
+impl Backlog {
+    /// A lane's.
+    pub const fn depth(&self, lane: Lane) -> u64 {
+        match lane {
+            Lane::High => self.high,
+            Lane::Standard => self.standard,
+        }
+    }
+}
+
+/// The numbers that admission goes by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AdmissionSettings {
+    /// What gate and breaker go by.
+    pub gate: GateSettings,
+    /// `HIGH_CONCURRENCY`: consumers for the high lane.
+    pub high_concurrency: u32,
+    /// `STANDARD_CONCURRENCY`: consumers for the standard lane.
+    pub standard_concurrency: u32,
+    /// `QUEUE_DEPTH_MAX`: messages that a lane may hold before it takes no more.
+    pub queue_depth_max: u64,
+}
+
+/// Whether the provider is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Provider {
+    /// It is, or nobody knows better.
+    Runs,
+    /// An operator has paused it.
+    Paused,
+    /// It fails, and the breaker is open.
+    Down,
+}
+
+/// Why a payment is refused before anything is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// Its lane holds as much as it may.
+    LaneFull {
+        /// When there may be room again.
+        retry_after_seconds: u32,
+    },
+    /// It would still wait when it expires.
+    TooLate {
+        /// The wait.
+        wait_seconds: u32,
+        /// When a payment with as much time would make it.
+        retry_after_seconds: u32,
+    },
+}
+
+/// The way ahead, as one environment knows it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outlook {
+    gate: Option<(GateState, Timestamp)>,
+    backlog: Option<Backlog>,
+    /// What this environment has accepted since the lanes were measured, by lane.
+    accepted_high: u64,
+    accepted_standard: u64,
+    looked_at: Option<Timestamp>,
+}
+
+impl Outlook {
+    /// Whether it is time to look again.
+    pub fn is_due(&self, now: Timestamp) -> bool {
+        self.looked_at.is_none_or(|at| now.since_ms(at) >= LOOK_MS)
+    }
+
+    /// Somebody looks now; others need not.
+    pub const fn looks(&mut self, now: Timestamp) {
+        self.looked_at = Some(now);
+    }
+
+    /// Takes in what was seen.
+    pub fn saw(&mut self, gate: Option<GateState>, backlog: Option<Backlog>, now: Timestamp) {
+        self.gate = gate.map(|gate| (gate, now));
+        if backlog.map(|backlog| backlog.at) > self.backlog.map(|known| known.at) {
+            self.backlog = backlog;
+            (self.accepted_high, self.accepted_standard) = (0, 0);
+        }
+    }
+
+    /// Counts a payment that this environment has accepted.
+    pub const fn count(&mut self, lane: Lane) {
+        let accepted = match lane {
+            Lane::High => &mut self.accepted_high,
+            Lane::Standard => &mut self.accepted_standard,
+        };
+        *accepted = accepted.saturating_add(1);
+    }
+
+    /// Whether the provider is called.
+    pub fn provider(&self, settings: &AdmissionSettings, now: Timestamp) -> Provider {
+        match self.gate(now).map(|gate| gate.sending(&settings.gate, now.us())) {
+            Some(Sending::Paused) => Provider::Paused,
+            Some(Sending::Open { .. } | Sending::Probe) => Provider::Down,
+            Some(Sending::Pace(_)) | None => Provider::Runs,
+        }
+    }
+
+    /// How long a payment that comes into this lane now waits until it is sent, in seconds. `None` when nobody knows:
+    /// nothing was measured lately, the provider is paused, or its breaker waits for an operator. While the breaker is
+    /// open it is the shortest that it can be: the next probe is answered.
+    pub fn wait_seconds(&self, lane: Lane, settings: &AdmissionSettings, now: Timestamp) -> Option<u32> {
+        let gate = self.gate(now)?;
+        let (own, other) = self.depths(lane, now)?;
+        let consumers = match lane {
+            Lane::High => settings.high_concurrency,
+            Lane::Standard => settings.standard_concurrency,
+        };
+        let all = u64::from(settings.high_concurrency).saturating_add(u64::from(settings.standard_concurrency));
+        // While both lanes are full each has its share of the calls; once the other is empty this one has them all.
+        let by_share = own.saturating_mul(all).div_ceil(u64::from(consumers).max(1));
+        let ahead = by_share.min(own.saturating_add(other));
+        seconds_to_send(gate, &settings.gate, ahead.saturating_add(1), now.us())
+    }
+
+    /// Why a payment into this lane is not to be accepted, if that is known.
+    pub fn refuses(
+        &self,
+        lane: Lane,
+        expires_at: Option<Timestamp>,
+        settings: &AdmissionSettings,
+        now: Timestamp,
+    ) -> Option<Refusal> {
+        let (own, _) = self.depths(lane, now)?;
+        if own >= settings.queue_depth_max {
+            let too_many = own.saturating_sub(settings.queue_depth_max).saturating_add(1);
+            let gate = self.gate(now);
+            let seconds = gate.and_then(|gate| seconds_to_send(gate, &settings.gate, too_many, now.us()));
+            let retry_after_seconds = seconds.unwrap_or(STOPPED_RETRY_SECONDS).clamp(1, RETRY_AFTER_MAX_SECONDS);
+            return Some(Refusal::LaneFull { retry_after_seconds });
+        }
+        let left_ms = expires_at?.since_ms(now);
+        let wait_seconds = self.wait_seconds(lane, settings, now)?;
+        let late_ms = u64::from(wait_seconds).saturating_mul(1_000).saturating_sub(left_ms);
+        // A wait is told in whole seconds, rounded up: less than one too many may be none.
+        (late_ms >= 1_000).then(|| {
+            let late_seconds = u32::try_from(late_ms.div_ceil(1_000)).unwrap_or(u32::MAX);
+            let retry_after_seconds = late_seconds.clamp(1, RETRY_AFTER_MAX_SECONDS);
+            Refusal::TooLate { wait_seconds, retry_after_seconds }
+        })
+    }
+
+    fn gate(&self, now: Timestamp) -> Option<&GateState> {
+        self.gate.as_ref().filter(|(_, at)| now.since_ms(*at) <= STALE_MS).map(|(gate, _)| gate)
+    }
+
+    /// This lane's messages and the other's, with what came since.
+    fn depths(&self, lane: Lane, now: Timestamp) -> Option<(u64, u64)> {
+        let backlog = self.backlog.filter(|backlog| now.since_ms(backlog.at) <= STALE_MS)?;
+        let high = backlog.high.saturating_add(self.accepted_high);
+        let standard = backlog.standard.saturating_add(self.accepted_standard);
+        Some(match lane {
+            Lane::High => (high, standard),
+            Lane::Standard => (standard, high),
+        })
+    }
+}
+
+/// When so many calls have been made, in seconds from now, begun ones counted whole; `None` when nobody knows when the
+/// first may be.
+fn seconds_to_send(gate: &GateState, settings: &GateSettings, calls: u64, now_us: u64) -> Option<u32> {
+    let (begins_us, gate) = match gate.sending(settings, now_us) {
+        Sending::Paused | Sending::Open { probe_at_us: None } => return None,
+        Sending::Open { probe_at_us: Some(at_us) } => (at_us, ramping(gate, at_us)),
+        Sending::Probe => (now_us, ramping(gate, now_us)),
+        Sending::Pace(_) => (now_us, gate.clone()),
+    };
+    let begins_us = begins_us.max(gate.brake.hold_until_us);
+    let whole = per_second(&gate, WHOLE_PERMILLE);
+    let mut left = calls;
+    let mut seconds = begins_us.saturating_sub(now_us).div_ceil(1_000_000);
+    for second in 0..PACE_SECONDS_MAX {
+        let permille = match gate.sending(settings, begins_us.saturating_add(second.saturating_mul(1_000_000))) {
+            Sending::Pace(permille) if permille < WHOLE_PERMILLE => permille,
+            _ => break,
+        };
+        left = left.saturating_sub(per_second(&gate, permille));
+        seconds = seconds.saturating_add(1);
+        if left == 0 {
+            break;
+        }
+    }
+    u32::try_from(seconds.saturating_add(left.div_ceil(whole))).ok()
+}
+
+/// The gate if a probe is answered then.
+fn ramping(gate: &GateState, at_us: u64) -> GateState {
+    let breaker = Breaker { mode: Mode::Ramp, since_us: at_us, ..gate.breaker };
+    GateState { breaker, ..gate.clone() }
+}
+
+/// Calls in a second at a share of the rate, less the margin; one at least.
+fn per_second(gate: &GateState, permille: u32) -> u64 {
+    let used_ms = 1_000_u64.saturating_sub(u64::from(gate.margin_ms));
+    let calls = u64::from(gate.rate_per_second).saturating_mul(used_ms).saturating_mul(u64::from(permille));
+    (calls / 1_000_000).max(1)
+}
+
+/// Looks at gate and lanes if it is time to, and measures the lanes if nobody has lately. What cannot be read is not
+/// known; the error is returned to be logged, and refuses nobody.
+pub async fn look<A: Admission>(port: &A, outlook: &Mutex<Outlook>, now: Timestamp) -> Result<(), AdmissionError> {
+    {
+        let mut outlook = lock(outlook);
+        if !outlook.is_due(now) {
+            return Ok(());
+        }
+        outlook.looks(now);
+    }
+    let (gate, backlog) = port.look().await?;
+    lock(outlook).saw(gate.clone(), backlog, now);
+    if backlog.is_none_or(|backlog| now.since_ms(backlog.at) >= MEASURE_MS)
+        && let Some(measured) = port.measure(now).await?
+    {
+        lock(outlook).saw(gate, Some(measured), now);
+    }
+    Ok(())
+}
+
+fn lock(outlook: &Mutex<Outlook>) -> MutexGuard<'_, Outlook> {
+    outlook.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,106 @@
+//! The table of admission: the merchants' buckets and the lanes' figure.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use payments::admission::{Backlog, MEASURE_MS};
+use payments::gate::GateState;
+use payments::id::MerchantId;
+use payments::limit::{Bucket, Take, Taken};
+use payments::ports::{Admission, AdmissionError};
+use payments::time::Timestamp;
+
+use super::Gates;
+use super::queue::{Name, Queues};
+use crate::world::{Environment, lock};
+
+/// What the table holds.
+#[derive(Debug, Default)]
+pub struct Buckets {
+    buckets: Mutex<BTreeMap<MerchantId, Bucket>>,
+    figure: Mutex<Figure>,
+}
+
+#[derive(Debug, Default)]
+struct Figure {
+    measure_from: Option<Timestamp>,
+    backlog: Option<Backlog>,
+}
+
+impl Buckets {
+    /// Sets the lanes' figure: for tests.
+    pub fn set_backlog(&self, backlog: Backlog) {
+        *lock(&self.figure) = Figure { measure_from: Some(backlog.at.plus_ms(MEASURE_MS)), backlog: Some(backlog) };
+    }
+}
+
+/// The table, one provider's gate and the lanes as one environment reaches them.
+#[derive(Clone, Debug)]
+pub struct MemoryAdmission {
+    buckets: Arc<Buckets>,
+    gates: Arc<Gates>,
+    queues: Arc<Queues>,
+    provider: String,
+    environment: Environment,
+}
+
+impl MemoryAdmission {
+    /// Reached from an environment.
+    pub fn new(
+        buckets: &Arc<Buckets>,
+        gates: &Arc<Gates>,
+        queues: &Arc<Queues>,
+        provider: &str,
+        environment: &Environment,
+    ) -> Self {
+        Self {
+            buckets: Arc::clone(buckets),
+            gates: Arc::clone(gates),
+            queues: Arc::clone(queues),
+            provider: provider.to_owned(),
+            environment: environment.clone(),
+        }
+    }
+
+    async fn io<T>(&self, what: &str, effect: impl FnOnce() -> T) -> Result<T, AdmissionError> {
+        let world = self.environment.world();
+        let throttled = world.fails(world.faults.throttle);
+        let effect = || if throttled { Err(AdmissionError("throttled".to_owned())) } else { Ok(effect()) };
+        self.environment.io(what, effect).await
+    }
+}
+
+impl Admission for MemoryAdmission {
+    async fn take(&self, take: &Take) -> Result<Taken, AdmissionError> {
+        let effect = || {
+            let mut buckets = lock(&self.buckets.buckets);
+            let stands = buckets.get(&take.merchant).copied();
+            match take.apply(stands) {
+                Some(after) => {
+                    buckets.insert(take.merchant.clone(), after);
+                    Taken::Done(after)
+                }
+                None => Taken::Refused(stands.unwrap_or_default()),
+            }
+        };
+        self.io("take tokens", effect).await
+    }
+
+    async fn look(&self) -> Result<(Option<GateState>, Option<Backlog>), AdmissionError> {
+        self.io("look ahead", || (self.gates.state(&self.provider), lock(&self.buckets.figure).backlog)).await
+    }
+
+    async fn measure(&self, now: Timestamp) -> Result<Option<Backlog>, AdmissionError> {
+        let effect = || {
+            let mut figure = lock(&self.buckets.figure);
+            if figure.measure_from.is_some_and(|from| from > now) {
+                return None;
+            }
+            let depth = |name| u64::try_from(self.queues.depth(name)).unwrap_or(u64::MAX);
+            let backlog = Backlog { at: now, high: depth(Name::High), standard: depth(Name::Standard) };
+            *figure = Figure { measure_from: Some(now.plus_ms(MEASURE_MS)), backlog: Some(backlog) };
+            Some(backlog)
+        };
+        self.io("measure lanes", effect).await
+    }
+}

@@ -1,0 +1,118 @@
+//! The contract of `Admission`: tokens are handed out once each, and of many who would measure the lanes one does.
+
+use std::sync::{Arc, Mutex};
+
+use payments::admission::{Backlog, MEASURE_MS};
+use payments::gate::{Form, GateState};
+use payments::id::MerchantId;
+use payments::limit::{Bucket, Limit, Limiter, Take, Taken, admit};
+use payments::payment::Lane;
+use payments::ports::{Admission, GateStore, Queue};
+
+use super::samples::{NOW, drawn, message};
+
+/// Every promise of an admission that goes by this gate and these lanes.
+pub async fn admission_contract<A, G, Q>(admission: Arc<A>, gates: &G, queue: &Q, provider: &str)
+where
+    A: Admission + Send + Sync + 'static,
+    G: GateStore,
+    Q: Queue,
+{
+    each_take_does_what_apply_does(&*admission).await;
+    many_at_once_are_handed_each_token_once(Arc::clone(&admission)).await;
+    what_is_known_is_what_was_written(&*admission, gates, queue, provider).await;
+    of_many_who_would_measure_one_does(admission).await;
+}
+
+fn merchant() -> MerchantId {
+    MerchantId::new(format!("shop-{}", drawn())).unwrap()
+}
+
+async fn each_take_does_what_apply_does<A: Admission>(admission: &A) {
+    let limit = Limit::new(100, 400);
+    let now_us = NOW.us();
+    for stands_us in
+        [None, Some(now_us - 1), Some(now_us), Some(now_us + 1), Some(now_us + 3_900_000), Some(now_us + 3_900_001)]
+    {
+        for form in [Form::Idle, Form::Busy] {
+            let merchant = merchant();
+            let stands = stands_us.map(|full_us| Bucket { full_us });
+            if let Some(full_us) = stands_us {
+                let set = Take {
+                    merchant: merchant.clone(),
+                    form: Form::Idle,
+                    now_us: full_us - 1,
+                    span_us: 1,
+                    full_at_most_us: 0,
+                };
+                assert_eq!(admission.take(&set).await, Ok(Taken::Done(Bucket { full_us })));
+            }
+            let take = Take { form, ..Take::new(&merchant, limit, 10, Bucket::default(), now_us) };
+            let expected = match take.apply(stands) {
+                Some(after) => Taken::Done(after),
+                None => Taken::Refused(stands.unwrap_or_default()),
+            };
+            assert_eq!(admission.take(&take).await, Ok(expected), "{form:?} on {stands:?}");
+            // What stands is what was answered.
+            let refused = Take { form: Form::Busy, full_at_most_us: 0, ..take };
+            let (Taken::Done(bucket) | Taken::Refused(bucket)) = expected;
+            assert_eq!(admission.take(&refused).await, Ok(Taken::Refused(bucket)), "{form:?} on {stands:?}");
+        }
+    }
+}
+
+/// Twenty environments, of which each would have all of the burst for itself.
+async fn many_at_once_are_handed_each_token_once<A: Admission + Send + Sync + 'static>(admission: Arc<A>) {
+    let (limit, merchant) = (Limit::new(50, 150), merchant());
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..20 {
+        let (admission, merchant) = (Arc::clone(&admission), merchant.clone());
+        tasks.spawn(async move {
+            let limiter = Mutex::new(Limiter::default());
+            let mut admitted = 0;
+            for _ in 0..20 {
+                let verdict = admit(&*admission, &limiter, &merchant, limit, NOW.us()).await;
+                assert_eq!(verdict.error, None);
+                admitted += u32::from(verdict.is_admitted);
+            }
+            admitted
+        });
+    }
+    let admitted: u32 = tasks.join_all().await.into_iter().sum();
+    // What was leased last may not be handed out to the end.
+    assert!((100..=150).contains(&admitted), "{admitted} of 150");
+}
+
+async fn what_is_known_is_what_was_written<A: Admission, G: GateStore, Q: Queue>(
+    admission: &A,
+    gates: &G,
+    queue: &Q,
+    provider: &str,
+) {
+    assert_eq!(admission.look().await, Ok((None, None)));
+    let gate = GateState::new(provider, 77, 10);
+    gates.create(&gate).await.unwrap();
+    for (lane, count) in [(Lane::High, 2), (Lane::Standard, 3)] {
+        for _ in 0..count {
+            queue.send(lane, &message(), 0).await.unwrap();
+        }
+    }
+    assert_eq!(admission.look().await, Ok((Some(gate.clone()), None)));
+    let measured = Backlog { at: NOW, high: 2, standard: 3 };
+    assert_eq!(admission.measure(NOW).await, Ok(Some(measured)));
+    assert_eq!(admission.look().await, Ok((Some(gate), Some(measured))));
+}
+
+async fn of_many_who_would_measure_one_does<A: Admission + Send + Sync + 'static>(admission: Arc<A>) {
+    let early = NOW.plus_ms(MEASURE_MS - 1);
+    assert_eq!(admission.measure(early).await, Ok(None), "somebody just has");
+    let at = NOW.plus_ms(MEASURE_MS);
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..20 {
+        let admission = Arc::clone(&admission);
+        tasks.spawn(async move { admission.measure(at).await.unwrap() });
+    }
+    let measured: Vec<_> = tasks.join_all().await.into_iter().flatten().collect();
+    assert_eq!(measured, [Backlog { at, high: 2, standard: 3 }]);
+    assert_eq!(admission.look().await.unwrap().1, Some(measured[0]));
+}

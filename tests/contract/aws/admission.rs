@@ -1,0 +1,55 @@
+//! Admission over DynamoDB and SQS.
+
+use std::sync::Arc;
+
+use aws::admission::DynamoAdmission;
+use aws::clients::Clients;
+use aws::gates::DynamoGates;
+use aws::queue::SqsQueue;
+use dev::embedded::{ADMISSION_TABLE, Embedded, Fault, GATES_TABLE, QueueNumbers, When};
+use payments::id::MerchantId;
+use payments::limit::{Bucket, Limit, Take};
+use payments::ports::Admission;
+
+use super::super::admission::admission_contract;
+use super::super::queue::{RECEIVES_MAX, VISIBILITY_SECONDS};
+use super::super::samples::NOW;
+
+async fn admission() -> (Embedded, DynamoAdmission, DynamoGates, SqsQueue) {
+    let embedded = Embedded::start();
+    embedded.create_tables().await.unwrap();
+    let numbers = QueueNumbers {
+        visibility_seconds: VISIBILITY_SECONDS,
+        max_receive_count: RECEIVES_MAX,
+        dead_letter_visibility_seconds: VISIBILITY_SECONDS,
+        dead_letter_max_receive_count: RECEIVES_MAX,
+    };
+    let queues = embedded.create_queues(numbers).await.unwrap();
+    let clients = Clients::new(&embedded.config("suite"));
+    let admission = DynamoAdmission::new(&clients, ADMISSION_TABLE, GATES_TABLE, "acme", queues.urls());
+    embedded.forget_calls();
+    let gates = DynamoGates::new(clients.dynamodb, GATES_TABLE);
+    (embedded, admission, gates, SqsQueue::new(clients.sqs, queues.urls()))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn aws_keeps_the_contract_of_admission() {
+    let (_embedded, admission, gates, queue) = admission().await;
+    admission_contract(Arc::new(admission), &gates, &queue, "acme").await;
+}
+
+/// A merchant waits for the answer: what is throttled is not tried again.
+#[tokio::test]
+async fn what_does_not_answer_is_given_up_at_once() {
+    let (embedded, admission, ..) = admission().await;
+    embedded.faults().inject(&["UpdateItem", "GetItem"], Fault::Throttle, When::Share(1.0));
+    let merchant = MerchantId::new("shop").unwrap();
+    let take = Take::new(&merchant, Limit::usual(10), 1, Bucket::default(), NOW.us());
+    assert!(admission.take(&take).await.unwrap_err().0.contains("UpdateItem"));
+    assert!(admission.look().await.unwrap_err().0.contains("GetItem"));
+    assert!(admission.measure(NOW).await.is_err());
+    let calls = embedded.calls();
+    let count = |operation: &str| calls.get(&("suite".to_owned(), operation.to_owned())).copied();
+    assert_eq!(count("UpdateItem"), Some(2), "{calls:?}");
+    assert!(count("GetItem") <= Some(2), "{calls:?}");
+}

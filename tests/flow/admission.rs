@@ -1,0 +1,213 @@
+//! Who may come in, and what is told about the wait: I11's half that is ingest's.
+
+use http::Method;
+use payments::admission::Backlog;
+use payments::breaker::{Breaker, Mode};
+use payments::gate::GateState;
+use payments::limit::Limit;
+use payments::payment::{Payment, State};
+use serde_json::json;
+use simulator::Faults;
+use simulator::memory::queue::Name;
+
+use super::stage::{FRANCE, PROVIDER, Stage, UK, ask, charge, get, merchant, post, request, seconds};
+use crate::contract::samples::in_state;
+
+const DEEP: u64 = 1_000_000;
+
+fn plenty() -> Limit {
+    Limit::usual(1_000)
+}
+
+/// A header field's parameter, as a structured field has it.
+fn parameter(field: &str, name: &str) -> u32 {
+    let found = field.split(';').find_map(|part| part.strip_prefix(&format!("{name}=")));
+    found.unwrap_or_else(|| panic!("no {name} in {field}")).parse().unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_ordinary_payment_adds_no_call() {
+    let stage = Stage::calm();
+    let ingest = stage.admitting(plenty(), DEEP);
+    // The merchant's record, a lease, and the first look at gate and lanes.
+    assert_eq!(ask(&ingest, post(&charge("1"))).await.status, 202);
+    for order in 2..=20 {
+        let before = stage.world.ios();
+        assert_eq!(ask(&ingest, post(&charge(&order.to_string()))).await.status, 202);
+        assert_eq!(stage.world.ios() - before, 2, "payment {order}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn beyond_its_rate_a_merchant_is_told_when_to_come_again_and_nobody_else_notices() {
+    let stage = Stage::calm();
+    let ingest = stage.admitting(Limit::new(5, 10), DEEP);
+    let mut refused = Vec::new();
+    for order in 0..40 {
+        let answer = ask(&ingest, post(&charge(&order.to_string()))).await;
+        let (policy, left) = (answer.header("ratelimit-policy").unwrap(), answer.header("ratelimit").unwrap());
+        assert_eq!(policy, "\"merchant\";q=10;w=2");
+        assert!(left.starts_with("\"merchant\";r="), "{left}");
+        match answer.status {
+            202 => assert_eq!(answer.header("retry-after"), None),
+            429 => {
+                assert_eq!(answer.problem(), "rate-limited");
+                let retry_after: u32 = answer.header("retry-after").unwrap().parse().unwrap();
+                assert!((1..=2).contains(&retry_after));
+                assert_eq!((parameter(left, "r"), parameter(left, "t")), (0, retry_after));
+                refused.push(order);
+            }
+            other => panic!("{other}"),
+        }
+    }
+    assert!((25..=31).contains(&refused.len()), "{refused:?}");
+    assert_eq!(stage.table.payments().len(), 40 - refused.len());
+    // Another merchant goes by its own rate.
+    let theirs = request(Method::POST, "/v1/payments", FRANCE, Some(charge("1").to_string()));
+    assert_eq!(ask(&ingest, theirs).await.status, 202);
+    // To look costs nothing of it.
+    for _ in 0..20 {
+        assert_ne!(ask(&ingest, get("/v1/payments/pay_vfh77az5qm4i2pu44ogavm4r2xyaibpx")).await.status, 429);
+    }
+    // Whoever waits as told comes in.
+    seconds(2).await;
+    let again = ask(&ingest, post(&charge(&refused[0].to_string()))).await;
+    assert_eq!(again.status, 202);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_merchants_own_record_comes_before_the_default() {
+    let stage = Stage::calm();
+    let mut whale = merchant(UK);
+    whale.limit = Some(Limit::new(50, 50));
+    stage.table.add_merchant(whale);
+    let ingest = stage.admitting(Limit::new(1, 1), DEEP);
+    for order in 0..30 {
+        let answer = ask(&ingest, post(&charge(&order.to_string()))).await;
+        assert_eq!((answer.status, answer.header("ratelimit-policy")), (202, Some("\"merchant\";q=50;w=1")));
+    }
+    // Faulty requests are not counted: they bring no payment.
+    let ingest = stage.admitting(Limit::new(1, 1), DEEP);
+    let of_france = |body: String| request(Method::POST, "/v1/payments", FRANCE, Some(body));
+    for _ in 0..5 {
+        assert_eq!(ask(&ingest, of_france("{}".to_owned())).await.status, 400);
+    }
+    assert_eq!(ask(&ingest, of_france(charge("1").to_string())).await.status, 202);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bucket_that_cannot_be_read_refuses_nobody() {
+    let stage = Stage::new(Faults { throttle: 1.0, ..Faults::none() });
+    let ingest = stage.admitting(plenty(), DEEP);
+    // The table of payments is throttled too: what is told is that, and not 429.
+    let answer = ask(&ingest, post(&charge("1"))).await;
+    assert_eq!((answer.status, answer.problem()), (503, "unavailable"));
+    stage.world.calm();
+    let answer = ask(&ingest, post(&charge("1"))).await;
+    assert_eq!(
+        (answer.status, &answer.document["estimated_wait_seconds"]),
+        (202, &json!(null)),
+        "nothing was seen yet"
+    );
+    seconds(6).await;
+    assert_eq!(ask(&ingest, post(&charge("1"))).await.document["estimated_wait_seconds"], 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_wait_is_told_with_each_answer_while_a_payment_waits() {
+    let stage = Stage::calm();
+    let ingest = stage.admitting(plenty(), DEEP);
+    // The gate sends 99 a second.
+    stage.buckets.set_backlog(Backlog { at: stage.now(), high: 0, standard: 9_900 });
+    let paid = ask(&ingest, post(&charge("1"))).await;
+    assert_eq!((paid.status, &paid.document["estimated_wait_seconds"]), (202, &json!(101)));
+    assert_eq!(paid.text("reason"), "accepted");
+    let path = format!("/v1/payments/{}", paid.text("id"));
+    assert_eq!(ask(&ingest, get(&path)).await.document["estimated_wait_seconds"], 101);
+    assert_eq!(ask(&ingest, post(&charge("1"))).await.document["estimated_wait_seconds"], 101, "a repeat too");
+    // What is not queued does not wait for its turn.
+    let stands = stage.table.payments().remove(0);
+    for &state in State::ALL {
+        let Payment { id, fingerprint, order, .. } = stands.clone();
+        stage.table.set(Payment { id, fingerprint, order, due_at: None, ..in_state(state) });
+        let told = ask(&ingest, get(&path)).await;
+        assert_eq!(told.document["estimated_wait_seconds"].is_u64(), state == State::Queued, "{state:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_provider_that_is_paused_or_down_is_the_reason() {
+    let stage = Stage::calm();
+    let mut gate = stage.gates.state(PROVIDER).unwrap();
+    gate.paused = true;
+    stage.gates.set(gate.clone());
+    let ingest = stage.admitting(plenty(), DEEP);
+    let paid = ask(&ingest, post(&charge("1"))).await;
+    assert_eq!((paid.status, paid.text("reason")), (202, "provider_paused"));
+    assert_eq!(paid.document["estimated_wait_seconds"], json!(null), "nobody knows when it goes on");
+    assert_eq!(stage.table.payments()[0].reason.as_str(), "accepted", "the item says what became of the payment");
+
+    let probe_at_us = Some(stage.now().us() + 30_000_000);
+    let breaker = Breaker { mode: Mode::Open { probe_at_us }, ..Breaker::default() };
+    stage.gates.set(GateState { paused: false, breaker, ..gate });
+    seconds(6).await;
+    let told = ask(&ingest, get(&format!("/v1/payments/{}", paid.text("id")))).await;
+    assert_eq!(told.text("reason"), "provider_down");
+    assert_eq!(told.document["estimated_wait_seconds"], 25, "24 s to the probe, and the payments of a second");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_would_expire_in_the_lane_is_refused_at_once_and_a_repeat_is_not() {
+    let stage = Stage::calm();
+    let ingest = stage.admitting(plenty(), DEEP);
+    let mut body = charge("1");
+    body["expires_at"] = json!(stage.now().plus_ms(60_000).to_string());
+    assert_eq!(ask(&ingest, post(&body)).await.status, 202);
+    seconds(10).await;
+    stage.buckets.set_backlog(Backlog { at: stage.now(), high: 0, standard: 9_900 });
+    let mut late = body.clone();
+    late["order_id"] = json!("2");
+    let answer = ask(&ingest, post(&late)).await;
+    assert_eq!((answer.status, answer.problem()), (503, "too-late"));
+    // A wait of 101 s, of which some ms less than 50 s are left.
+    assert_eq!(answer.header("retry-after"), Some("52"));
+    assert_eq!((stage.table.payments().len(), stage.queues.depth(Name::Standard)), (1, 1));
+    let again = ask(&ingest, post(&body)).await;
+    assert_eq!((again.status, again.header("idempotent-replayed")), (202, Some("true")));
+    // What may wait is taken.
+    late["expires_at"] = json!(stage.now().plus_ms(120_000).to_string());
+    assert_eq!(ask(&ingest, post(&late)).await.status, 202);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lane_that_is_full_takes_no_more_and_the_other_does() {
+    let stage = Stage::calm();
+    let ingest = stage.admitting(plenty(), 10);
+    for order in 0..10 {
+        assert_eq!(ask(&ingest, post(&charge(&order.to_string()))).await.status, 202, "{order}");
+    }
+    let full = ask(&ingest, post(&charge("10"))).await;
+    assert_eq!((full.status, full.problem(), full.header("retry-after")), (503, "lane-full", Some("1")));
+    assert_eq!(ask(&ingest, post(&charge("3"))).await.status, 202, "a repeat");
+    let mut high = charge("11");
+    high["priority"] = json!("high");
+    assert_eq!(ask(&ingest, post(&high)).await.status, 202);
+    // They leave, and it is measured again.
+    stage.empty(Name::Standard);
+    seconds(6).await;
+    assert_eq!(ask(&ingest, post(&charge("10"))).await.status, 202);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_high_lane_is_for_merchants_with_the_permission() {
+    let stage = Stage::calm();
+    let ingest = stage.admitting(plenty(), DEEP);
+    let mut body = charge("1");
+    body["priority"] = json!("high");
+    let answer = ask(&ingest, request(Method::POST, "/v1/payments", FRANCE, Some(body.to_string()))).await;
+    assert_eq!((answer.status, answer.problem(), answer.fields()), (403, "not-permitted", vec!["priority"]));
+    assert_eq!(stage.table.payments(), []);
+    assert_eq!(ask(&ingest, post(&body)).await.text("priority"), "high");
+    body["priority"] = json!("urgent");
+    assert_eq!(ask(&ingest, post(&body)).await.status, 400);
+}
