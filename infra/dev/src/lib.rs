@@ -10,6 +10,7 @@ pub mod load;
 pub mod local;
 pub mod mapping;
 pub mod merchants;
+pub mod runtime_api;
 pub mod sandbox;
 pub mod simulate;
 pub mod summary;
