@@ -1,5 +1,6 @@
 //! The contract over AWS's adapters and the embedded AWS, and what those adapters alone promise.
 
+mod anchors;
 mod failures;
 
 use std::collections::BTreeMap;

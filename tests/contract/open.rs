@@ -1,8 +1,10 @@
 //! The contract of `OpenPayments` and `Depths`: what the sweep asks.
 
+use payments::case::CaseResolution;
+use payments::evidence::{Evidence, Operator};
 use payments::id::PaymentId;
 use payments::payment::{Lane, OPEN_SHARDS, State};
-use payments::ports::{Depths, OpenPayments, Queue, Store};
+use payments::ports::{Depths, OpenPayments, Queue, Shard, Store};
 use payments::time::Timestamp;
 use payments::transition::Event;
 
@@ -15,10 +17,11 @@ pub async fn open_contract<S: Store + OpenPayments>(store: &S) {
     each_state_is_listed_or_not(store).await;
     the_oldest_come_first_and_no_more_than_asked_for(store).await;
     what_ends_leaves_the_index(store).await;
+    what_waits_for_people_stands_apart_until_they_are_done(store).await;
 }
 
 async fn listed<S: OpenPayments>(store: &S, id: &PaymentId, before: Timestamp, most: u32) -> Vec<PaymentId> {
-    let page = store.open(id.shard(OPEN_SHARDS), None, before, most).await.expect("the index answers");
+    let page = store.open(Shard::Open(id.shard(OPEN_SHARDS)), None, before, most).await.expect("the index answers");
     page.into_iter().map(|key| key.payment_id).collect()
 }
 
@@ -56,7 +59,7 @@ async fn the_oldest_come_first_and_no_more_than_asked_for<S: Store + OpenPayment
     assert_eq!(listed(store, &three[0].id, before, 2).await, found[..2]);
 
     // Page by page, each beginning where the last one ended.
-    let (shard, mut after, mut paged) = (three[0].id.shard(OPEN_SHARDS), None, Vec::new());
+    let (shard, mut after, mut paged) = (Shard::Open(three[0].id.shard(OPEN_SHARDS)), None, Vec::new());
     loop {
         let page = store.open(shard, after.as_ref(), before, 1).await.expect("the index answers");
         let Some(last) = page.last() else { break };
@@ -80,6 +83,33 @@ async fn what_ends_leaves_the_index<S: Store + OpenPayments>(store: &S) {
     applied(store.replace(&claimed, &ended).await);
     let found = listed(store, &payment.id, NOW.plus_ms(1), 1_000).await;
     assert!(!found.contains(&payment.id));
+}
+
+async fn what_waits_for_people_stands_apart_until_they_are_done<S: Store + OpenPayments>(store: &S) {
+    let stands = async |shard: Shard, id: &PaymentId| {
+        let page = store.open(shard, None, NOW.plus_ms(1), 1_000).await.expect("the index answers");
+        page.iter().any(|key| key.payment_id == *id)
+    };
+    let parked = in_state(State::Parked);
+    applied(store.put(&parked).await);
+    assert!(stands(Shard::Parked, &parked.id).await && !stands(Shard::Case, &parked.id).await);
+    let declined = in_state(State::Declined);
+    applied(store.put(&declined).await);
+    let found = payments::answer::Found::Approved { reference: super::samples::reference() };
+    let case = step(&declined, &Event::CalledBack(&found), NOW);
+    applied(store.replace(&declined, &case).await);
+    assert!(stands(Shard::Case, &case.id).await && !stands(Shard::Parked, &case.id).await);
+    let owner = Operator::new("anna").unwrap();
+    let taken = step(&case, &Event::TakeCase { owner: &owner }, NOW);
+    applied(store.replace(&case, &taken).await);
+    assert!(stands(Shard::Case, &case.id).await, "taken is not closed");
+    let evidence = Evidence::new("rf-1", "anna", "given back in the console").unwrap();
+    let close = Event::CloseCase { resolution: CaseResolution::Refund, evidence: &evidence };
+    let closed = step(&taken, &close, NOW);
+    applied(store.replace(&taken, &closed).await);
+    assert!(!stands(Shard::Case, &case.id).await);
+    // What a person wrote is read again as it was written.
+    assert_eq!(store.get(&closed.id).await, Ok(Some(closed)));
 }
 
 /// Every promise of the depths: a message counts until it is deleted, wherever it is on its way.

@@ -1,6 +1,8 @@
 //! The contract of `Store` for refunds: what is given back was there to give.
 
 use payments::answer::{Found, ProviderText, SendAnswer};
+use payments::case::CaseResolution;
+use payments::evidence::Evidence;
 use payments::id::MerchantId;
 use payments::money::{Currency, Money};
 use payments::payment::{Order, Payment, State};
@@ -8,7 +10,9 @@ use payments::ports::Store;
 use payments::store::Written;
 use payments::transition::Event;
 
-use super::samples::{NOW, accepted, charged, claim_of, held, nonce, order, policy, pounds, refund, step};
+use super::samples::{
+    NOW, accepted, charged, claim_of, held, in_state, nonce, order, policy, pounds, reference, refund, step,
+};
 use super::store::{applied, nobody, stands};
 
 /// Every promise of a store about refunds.
@@ -18,6 +22,7 @@ pub async fn refund_contract<S: Store>(store: &S) {
     a_success_keeps_what_it_took(store).await;
     a_repeated_refund_reserves_once(store).await;
     only_a_charge_that_fits_can_be_refunded(store).await;
+    a_late_success_can_be_reserved_against(store).await;
     a_refund_that_is_written_as_ended_reserves_nothing(store).await;
     a_write_of_the_charge_leaves_the_reservation_alone(store).await;
 }
@@ -106,6 +111,28 @@ async fn only_a_charge_that_fits_can_be_refunded<S: Store>(store: &S) {
     assert_eq!(store.get(&nobody()).await, Ok(None), "reserving creates no charge");
 }
 
+/// The provider has the money of a late success, whatever its state says: it can be given back, and not twice.
+async fn a_late_success_can_be_reserved_against<S: Store>(store: &S) {
+    for state in [State::Declined, State::Canceled, State::Expired] {
+        let charge = Payment { open_shard: None, ..in_state(state) };
+        applied(store.put(&charge).await);
+        let pence = charge.order.money.amount();
+        let early = refund(&charge, pence);
+        assert_eq!(store.put(&early).await, Ok(Written::ChargeRefused(Some(Box::new(charge.clone())))), "{state:?}");
+        let case = step(&charge, &Event::CalledBack(&Found::Approved { reference: reference() }), NOW);
+        applied(store.replace(&charge, &case).await);
+        applied(store.put(&early).await);
+        let refused = store.put(&refund(&charge, 1)).await;
+        assert!(matches!(refused, Ok(Written::ChargeRefused(Some(_)))), "{refused:?}");
+        let evidence = Evidence::new("rf-1", "anna", "given back").unwrap();
+        let close = Event::CloseCase { resolution: CaseResolution::Refund, evidence: &evidence };
+        let (read, closed) = (stands(store, &charge.id).await, step(&case, &close, NOW));
+        assert_eq!((&read.case, read.refundable), (&case.case, Some(0)), "{state:?}");
+        applied(store.replace(&case, &closed).await);
+        assert_eq!(stands(store, &charge.id).await, Payment { refundable: Some(0), ..closed });
+    }
+}
+
 async fn a_refund_that_is_written_as_ended_reserves_nothing<S: Store>(store: &S) {
     let charge = charged(100);
     applied(store.put(&charge).await);
@@ -119,10 +146,11 @@ async fn a_write_of_the_charge_leaves_the_reservation_alone<S: Store>(store: &S)
     let charge = charged(100);
     applied(store.put(&charge).await);
     applied(store.put(&refund(&charge, 60)).await);
-    let noted = Payment { version: charge.version + 1, nonce: nonce(), late_success_at: Some(NOW), ..charge.clone() };
+    let noted =
+        Payment { version: charge.version + 1, nonce: nonce(), cancel_requested_at: Some(NOW), ..charge.clone() };
     applied(store.replace(&charge, &noted).await);
     let stands = stands(store, &charge.id).await;
-    assert_eq!((stands.refundable, stands.late_success_at), (Some(40), Some(NOW)));
+    assert_eq!((stands.refundable, stands.cancel_requested_at), (Some(40), Some(NOW)));
 }
 
 fn declined() -> SendAnswer {

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use payments::answer::ProviderText;
 use payments::backoff::Dice;
 use payments::fingerprint::Fingerprint;
+use payments::history::{HistoryKey, HistoryKeys};
 use payments::id::{ClaimId, MerchantId, Nonce, OrderId, PaymentId};
 use payments::message::Message;
 use payments::money::{Currency, Money};
@@ -35,7 +36,20 @@ pub fn policy() -> Policy {
         missing_item_grace_ms: 600_000,
         newer_version_grace_ms: 3_600_000,
         retention_ms: 34_560_000_000,
+        overdue_after_ms: 3_600_000,
+        park_overdue_after_ms: 86_400_000,
+        history_keys: history_keys(),
     }
+}
+
+/// What the cases' histories are linked under.
+pub fn history_keys() -> HistoryKeys {
+    HistoryKeys::one(HistoryKey::of(b"0123456789abcdef0123456789abcdef"))
+}
+
+/// What a decision at a time depends on.
+pub fn moment(policy: &Policy, now: Timestamp) -> Moment<'_> {
+    Moment { now, nonce: nonce(), dice: Dice(drawn()), policy, history_keys: Some(&policy.history_keys) }
 }
 
 /// A clock that stands at [`NOW`].
@@ -114,14 +128,13 @@ pub fn full_order() -> Order {
 pub fn accepted(order: Order) -> Payment {
     let amount = order.money.to_string();
     let fingerprint = Fingerprint::of([("order_id", order.order_id.as_str()), ("money", &amount)]);
-    Payment::accepted(order, fingerprint, NOW, nonce(), policy().max_attempts)
+    Payment::accepted(order, fingerprint, &moment(&policy(), NOW))
 }
 
 /// What the transition function makes of a payment.
 pub fn step(payment: &Payment, event: &Event<'_>, now: Timestamp) -> Payment {
     let policy = policy();
-    let moment = Moment { now, nonce: nonce(), dice: Dice(drawn()), policy: &policy };
-    match transition(payment, event, &moment) {
+    match transition(payment, event, &moment(&policy, now)) {
         Step::Change(after) => *after,
         Step::Keep(kept) => panic!("{event:?} changes nothing: {kept:?}"),
     }

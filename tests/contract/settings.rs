@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use aws::settings::{ConsumerSettings, DeadLetterSettings, IngestSettings, ReconcileSettings, Secret};
 
-const SETTINGS: [(&str, &str); 30] = [
+const SETTINGS: [(&str, &str); 33] = [
     ("PAYMENTS_TABLE", "payments"),
     ("MERCHANTS_TABLE", "merchants"),
     ("GATES_TABLE", "gates"),
@@ -34,6 +34,9 @@ const SETTINGS: [(&str, &str); 30] = [
     ("MISSING_ITEM_GRACE_MS", "600000"),
     ("NEWER_VERSION_GRACE_MS", "3600000"),
     ("RETENTION_MS", "34560000000"),
+    ("OVERDUE_AFTER_MS", "3600000"),
+    ("PARK_OVERDUE_AFTER_MS", "259200000"),
+    ("HISTORY_KEYS", "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="),
     ("UNRELATED", "whatever"),
 ];
 
@@ -65,7 +68,7 @@ fn each_function_reads_what_it_needs_and_no_more() {
 #[test]
 fn every_setting_that_is_missing_is_named_at_once() {
     let problems = ConsumerSettings::from(|_| None).unwrap_err().problems;
-    assert_eq!(problems.len(), 26, "{problems:#?}");
+    assert_eq!(problems.len(), 29, "{problems:#?}");
     for (name, _) in SETTINGS {
         let others = ["MERCHANTS_TABLE", "DEAD_LETTER_QUEUE_URL", "MAX_HEALS_PER_SWEEP", "UNRELATED"];
         let needed = !others.contains(&name);
@@ -109,7 +112,36 @@ fn a_wrong_value_stops_the_start_and_says_what_is_expected() {
 fn a_secret_is_never_shown() {
     let error = ConsumerSettings::from(with(&[("PROVIDER_KEY", Some("sec ret"))])).unwrap_err();
     assert!(!error.to_string().contains("sec ret") && error.to_string().contains("PROVIDER_KEY"));
+    for (keys, says) in [("sec ret", "key 1 is neither base64 nor hex"), ("c2VjcmV0", "key 1 has fewer than 32 bytes")]
+    {
+        let error = IngestSettings::from(with(&[("HISTORY_KEYS", Some(keys))])).unwrap_err().to_string();
+        assert!(error.contains(&format!("HISTORY_KEYS cannot be used: {says}; expected keys")), "{error}");
+        assert!(!error.contains(keys), "{error}");
+    }
     let settings = ConsumerSettings::from(with(&[])).unwrap();
     assert!(!format!("{settings:?}").contains("key_0123456789"));
+    assert!(!format!("{settings:?}").contains("MDEyMzQ1"));
     assert_eq!(settings.provider_key, Secret::new("key_0123456789"));
+}
+
+#[test]
+fn callbacks_need_a_key_that_nobody_can_guess_and_are_off_without_one() {
+    const KEY: &str = "callback_key_0123456789abcdefghij";
+    let none = IngestSettings::from(with(&[])).unwrap();
+    assert_eq!(none.callbacks, None);
+    let callbacks = IngestSettings::from(with(&[("CALLBACK_KEY", Some(KEY))])).unwrap().callbacks.unwrap();
+    assert_eq!((callbacks.provider_name.as_str(), callbacks.key.reveal()), ("acme", KEY));
+    assert_eq!(callbacks.previous_key, None);
+    let refused = |changes: &[(&str, Option<&str>)]| {
+        let problems = IngestSettings::from(with(changes)).unwrap_err().problems;
+        assert!(!format!("{problems:?}").contains("0123456789"), "{problems:?}");
+        problems.len()
+    };
+    assert_eq!(refused(&[("CALLBACK_KEY_PREVIOUS", Some(KEY))]), 1, "the previous one alone");
+    assert_eq!(refused(&[("CALLBACK_KEY", Some("0123456789"))]), 1, "too short");
+    assert_eq!(
+        refused(&[("CALLBACK_KEY", Some(KEY)), ("CALLBACK_KEY_PREVIOUS", Some("0123456789 0123456789 0123456789"))]),
+        1
+    );
+    assert!(refused(&[("CALLBACK_KEY", Some(""))]) > 0, "empty is a mistake, not a choice");
 }

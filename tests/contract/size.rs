@@ -1,12 +1,15 @@
 //! What an ordinary payment's item weighs, by `DynamoDB`'s own rules: a write of up to 1 KB is one write unit.
 
-use payments::answer::{Found, SendAnswer};
+use payments::answer::{Found, SendAnswer, Unclear};
+use payments::case::CaseResolution;
+use payments::evidence::{Evidence, OPERATOR_MAX, Operator, WHY_MAX};
+use payments::history::verify;
 use payments::id::OrderId;
 use payments::payment::{Order, Payment};
-use payments::transition::Event;
+use payments::transition::{Event, Resolution};
 use serde_json::Value;
 
-use super::samples::{NOW, accepted, claim_of, held, order, policy, reference, step};
+use super::samples::{NOW, accepted, claim_of, held, history_keys, order, policy, reference, step};
 
 /// Bytes in one write unit ("`DynamoDB` item sizes and formats").
 const WRITE_UNIT_BYTES: usize = 1_024;
@@ -45,7 +48,25 @@ pub fn ordinary_way() -> [Payment; 3] {
     let event = Event::SendAnswered { claim: &held(&sending), answer: &answer };
     let succeeded = step(&sending, &event, NOW.plus_ms(734));
     assert_eq!(succeeded.history.len(), 3);
+    assert!(succeeded.history.iter().all(|entry| entry.tag.is_some()), "each line is linked");
     [queued, sending, succeeded]
+}
+
+/// What the chain of a history weighs, and how many hashes it takes, on the ordinary way.
+#[test]
+fn the_chain_of_a_history_costs_little() {
+    for payment in ordinary_way() {
+        let mut without = payment.clone();
+        without.chain = None;
+        without.history.iter_mut().for_each(|entry| entry.tag = None);
+        let bytes = item_bytes(&payment) - item_bytes(&without);
+        println!("the chain, {}: {bytes} bytes", payment.state.as_str());
+        assert!(bytes < 100, "{} more in {}", bytes, payment.state.as_str());
+    }
+    // One for the order, and one for each time that a line came.
+    let [_, _, succeeded] = ordinary_way();
+    let hashes = 1 + verify(&succeeded, &history_keys()).passed.len();
+    assert_eq!(hashes, 4);
 }
 
 #[test]
@@ -54,5 +75,29 @@ fn an_ordinary_payment_is_one_write_unit_at_each_step() {
         let bytes = item_bytes(&payment);
         println!("an ordinary item, {}: {bytes} bytes", payment.state.as_str());
         assert!(bytes < WRITE_UNIT_BYTES, "{} has {bytes} bytes", payment.state.as_str());
+    }
+}
+
+#[test]
+fn what_a_person_says_fits_into_an_ordinary_items_write_unit() {
+    let evidence = Evidence::new(&"r".repeat(48), &"b".repeat(OPERATOR_MAX), &"w".repeat(WHY_MAX)).unwrap();
+    let [queued, sending, _] = ordinary_way();
+    let unknown = SendAnswer::Unclear(Unclear::TimedOut);
+    let unknown = step(&sending, &Event::SendAnswered { claim: &held(&sending), answer: &unknown }, NOW);
+    let parked = step(&unknown, &Event::Overdue, NOW.plus_ms(policy().park_overdue_ms()));
+    let resolved = Event::Resolve { end: Resolution::Succeeded, evidence: &evidence };
+    let resolved = step(&parked, &resolved, NOW.plus_ms(259_200_000));
+    let canceled = step(&queued, &Event::Cancel, NOW);
+    let case = step(&canceled, &Event::CalledBack(&Found::Approved { reference: reference() }), NOW);
+    let owner = Operator::new(&"b".repeat(OPERATOR_MAX)).unwrap();
+    let taken = step(&case, &Event::TakeCase { owner: &owner }, NOW);
+    let close = Event::CloseCase { resolution: CaseResolution::Refund, evidence: &evidence };
+    let closed = step(&taken, &close, NOW.plus_ms(259_200_000));
+    // A case that is closed with the longest words there may be is the one write that may cost two units.
+    for (name, payment, units) in [("resolved", resolved, 1), ("an open case", taken, 1), ("a closed case", closed, 2)]
+    {
+        let bytes = item_bytes(&payment);
+        println!("an ordinary item, {name}: {bytes} bytes");
+        assert!(bytes < WRITE_UNIT_BYTES * units, "{name} has {bytes} bytes");
     }
 }

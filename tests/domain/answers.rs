@@ -181,10 +181,24 @@ fn an_absence_is_proved_to_the_millisecond_and_not_before() {
     let unknown = sent_and_answered(&sending(order()), &SendAnswer::Unclear(Unclear::TimedOut));
     let proved_at = unknown.written_until.unwrap().plus_ms(policy().absence_proof_ms());
     for (at, state) in [(proved_at.minus_ms(1), State::Unknown), (proved_at, State::Queued)] {
-        let payment = claimed_at(&unknown, at.since_ms(NOW) - 400);
+        let payment = claimed_at(&unknown, at.since_ms(NOW));
         let event = Event::QueryAnswered { claim: &held(&payment), answer: &QueryAnswer::NotFound };
-        assert_eq!(step(&payment, &event, at).state, state);
+        assert_eq!(step(&payment, &event, at.plus_ms(400)).state, state);
         // The query's own lease does not move it.
         assert_eq!(payment.written_until, unknown.written_until);
+    }
+}
+
+/// What was not there when the provider was asked may have come since: an answer proves no more for being read late.
+#[test]
+fn an_answer_that_is_read_late_proves_nothing_that_it_did_not_prove_when_it_was_asked_for() {
+    let unknown = sent_and_answered(&sending(order()), &SendAnswer::Unclear(Unclear::TimedOut));
+    let proved_at = unknown.written_until.unwrap().plus_ms(policy().absence_proof_ms());
+    let payment = claimed_at(&unknown, proved_at.since_ms(NOW) - 1);
+    let event = Event::QueryAnswered { claim: &held(&payment), answer: &QueryAnswer::NotFound };
+    for read_ms in [0, 1, 10_000, 86_400_000] {
+        let after = step(&payment, &event, proved_at.plus_ms(read_ms));
+        assert_eq!((after.state, after.reason), (State::Unknown, Reason::NotFoundYet), "read {read_ms} ms late");
+        assert_eq!(after.due_at, Some(proved_at), "it is asked again at once, and then believed");
     }
 }

@@ -1,7 +1,7 @@
 //! A payment's history: one short line each, read back as it was, bounded, and never without its beginning or its end.
 
 use payments::answer::ProviderText;
-use payments::history::{ENTRIES_MAX, Entry, append};
+use payments::history::{ENTRIES_MAX, Entry, Tag, append};
 use payments::payment::{Reason, State};
 use payments::time::Timestamp;
 use proptest::prelude::*;
@@ -12,14 +12,16 @@ fn entry() -> impl Strategy<Value = Entry> {
     let state = proptest::sample::select(State::ALL);
     let reason = proptest::sample::select(Reason::ALL);
     let text = proptest::option::of("\\PC{0,60}".prop_map(|text| ProviderText::new(&text)));
-    (any::<u64>(), state, reason, any::<u32>(), any::<u32>(), text).prop_map(
-        |(ms, state, reason, attempt, times, provider_text)| Entry {
+    let tag = proptest::option::of("[a-z2-7]{8}".prop_map(|text| Tag::parse(&text).unwrap()));
+    (any::<u64>(), state, reason, any::<u32>(), any::<u32>(), text, tag).prop_map(
+        |(ms, state, reason, attempt, times, provider_text, tag)| Entry {
             at: Timestamp::from_ms(ms),
             state,
             reason,
             attempt,
             times,
             provider_text,
+            tag,
         },
     )
 }
@@ -33,6 +35,7 @@ fn plain() -> impl Strategy<Value = Entry> {
         attempt,
         times: 1,
         provider_text: None,
+        tag: None,
     })
 }
 

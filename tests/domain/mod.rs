@@ -3,19 +3,22 @@
 mod answers;
 mod backoff;
 mod cards;
+mod evidence;
 mod gate;
 mod history;
 mod ids;
 mod message;
 mod money;
+pub(crate) mod plan;
 mod request;
 mod rules;
+mod story;
 mod transitions;
 mod walk;
 
 use proptest::test_runner::Config;
 
 /// So many cases, and no files left behind: a failing case prints itself.
-fn cases(cases: u32) -> Config {
+pub(crate) fn cases(cases: u32) -> Config {
     Config { cases, failure_persistence: None, ..Config::default() }
 }

@@ -19,10 +19,11 @@ fn any_open_state_takes_the_providers_word() {
             (Found::Declined { code: reference() }, State::Declined),
         ] {
             let payment = in_state(state);
-            let moment = Moment { now: payment.changed_at, nonce: nonce(), dice: Dice(0), policy: &policy };
+            let moment =
+                Moment { now: payment.changed_at, nonce: nonce(), dice: Dice(0), policy: &policy, history_keys: None };
             match transition(&payment, &Event::CalledBack(&found), &moment) {
                 Step::Change(after) if !state.is_terminal() => assert_eq!(after.state, end, "{state:?}"),
-                Step::Change(after) => assert!(after.state == state && after.late_success_at.is_some(), "{state:?}"),
+                Step::Change(after) => assert!(after.state == state && after.has_open_case(), "{state:?}"),
                 Step::Keep(kept) => assert!(state.is_terminal() && kept == Kept::Ended, "{state:?}"),
             }
         }
@@ -34,7 +35,8 @@ fn any_open_state_takes_the_providers_word() {
 fn a_parked_payment_that_the_provider_has_is_not_taken_back_by_the_merchant() {
     let policy = policy();
     let decide = |payment: &Payment, event: &Event<'_>| {
-        let moment = Moment { now: payment.changed_at, nonce: nonce(), dice: Dice(0), policy: &policy };
+        let moment =
+            Moment { now: payment.changed_at, nonce: nonce(), dice: Dice(0), policy: &policy, history_keys: None };
         transition(payment, event, &moment)
     };
     let parked = in_state(State::Parked);

@@ -3,9 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use payments::answer::{QueryAnswer, SendAnswer};
+use payments::answer::{Found, QueryAnswer, SendAnswer};
 use payments::history::ENTRIES_MAX;
-use payments::payment::{PARKED_SHARD, Payment, Reason, State, open_shard};
+use payments::payment::{CASE_SHARD, PARKED_SHARD, Payment, Reason, State, open_shard};
 use payments::transition::Kept;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -46,16 +46,30 @@ proptest! {
                 let case = Payment {
                     version: after.version,
                     nonce: after.nonce.clone(),
-                    late_success_at: after.late_success_at,
+                    case: after.case.clone(),
+                    open_shard: after.open_shard.clone(),
                     delete_after: after.delete_after,
                     history: after.history.clone(),
+                    chain: after.chain.clone(),
                     ..before.clone()
                 };
                 prop_assert_eq!(after, &case);
                 if after != before {
-                    prop_assert!(before.state != State::Succeeded && before.late_success_at.is_none());
-                    prop_assert!(after.late_success_at.is_some() && after.delete_after.is_none());
-                    prop_assert_eq!(after.history.last().map(|entry| entry.reason), Some(Reason::LateSuccess));
+                    prop_assert!(before.state != State::Succeeded);
+                    let (case, was_closed) = (after.case.as_ref().unwrap(), before.case.as_ref().is_some_and(|case| !case.is_open()));
+                    prop_assert!(!was_closed, "a case is closed once");
+                    let last = after.history.last().map(|entry| entry.reason);
+                    match &before.case {
+                        None => prop_assert!(case.is_open() && case.owner.is_none() && last == Some(Reason::LateSuccess)),
+                        Some(was) => {
+                            prop_assert_eq!((case.opened_at, &case.reference), (was.opened_at, &was.reference));
+                            prop_assert!(case.owner.is_some(), "whoever takes or closes it is its owner");
+                            let by_person = [Reason::CaseTaken, Reason::CaseRefunded, Reason::CaseAccepted];
+                            prop_assert!(last.is_some_and(|reason| by_person.contains(&reason)));
+                            prop_assert_eq!(case.is_open(), last == Some(Reason::CaseTaken));
+                            prop_assert_eq!(case.is_open(), case.closed_at.is_none());
+                        }
+                    }
                 }
             }
             Ok(())
@@ -150,6 +164,55 @@ proptest! {
     }
 
     #[test]
+    fn only_what_nothing_but_a_person_can_help_is_parked_for_being_long(order in any_order(), turns in turns()) {
+        holds(order, &turns, |walk, Done { before, after, what, .. }| {
+            if after.reason == Reason::Overdue && before.reason != Reason::Overdue {
+                prop_assert!(matches!(what, What::Overdue));
+                prop_assert!(matches!(before.state, State::Sending | State::Pending | State::Unknown), "{:?}", before.state);
+                prop_assert!(before.claim.as_ref().is_none_or(|held| held.lease_until <= after.changed_at), "a live lease");
+                prop_assert_eq!((after.attempts, after.attempts_left), (before.attempts, before.attempts_left));
+                let begun = before.first_sent_at.unwrap_or(before.created_at);
+                let open_ms = after.changed_at.since_ms(begun);
+                prop_assert!(open_ms >= walk.policy.key_window_ms && open_ms >= walk.policy.park_overdue_after_ms);
+            }
+            Ok(())
+        })?;
+    }
+
+    #[test]
+    fn a_callback_in_any_order_ends_a_payment_once_and_the_first_success_wins(order in any_order(), turns in turns()) {
+        let mut ends: Option<State> = None;
+        let mut walk = Walk::new(order);
+        for turn in &turns {
+            let Done { before, after, what, kept, .. } = walk.take(turn);
+            let What::CalledBack(found) = what else {
+                ends = ends.or(after.state.is_terminal().then_some(after.state));
+                continue;
+            };
+            match (&found, ends) {
+                (Found::Approved { .. }, None) => prop_assert_eq!(after.state, State::Succeeded),
+                (Found::Declined { .. }, None) => prop_assert_eq!(after.state, State::Declined),
+                (Found::Accepted { .. }, None) => {
+                    prop_assert!(after.acknowledged && !after.state.is_terminal());
+                    prop_assert!(!matches!(after.state, State::Queued | State::Unknown), "{:?}", after.state);
+                }
+                (Found::Approved { .. }, Some(end)) if end != State::Succeeded && before.case.is_none() => {
+                    prop_assert!(after.state == end && after.has_open_case());
+                }
+                (_, Some(end)) => {
+                    prop_assert_eq!((after.state, kept), (end, Some(Kept::Ended)));
+                    prop_assert_eq!(&after, &before);
+                }
+            }
+            ends = ends.or(after.state.is_terminal().then_some(after.state));
+            // The same again, at any later time, changes nothing.
+            let again = Turn { what: What::CalledBack(found), ..turn.clone() };
+            let Done { before, after, .. } = walk.take(&again);
+            prop_assert_eq!(before, after);
+        }
+    }
+
+    #[test]
     fn attempts_are_used_by_sending_and_given_back_by_a_refusal_and_by_a_person_only(order in any_order(), turns in turns()) {
         holds(order, &turns, |_, done| {
             let Done { before, after, .. } = done;
@@ -177,13 +240,15 @@ proptest! {
             let shard = match after.state {
                 State::Queued | State::Sending | State::Pending | State::Unknown => Some(open_shard(&after.id)),
                 State::Parked => Some(PARKED_SHARD.to_owned()),
-                State::Succeeded | State::Declined | State::Canceled | State::Expired => None,
+                State::Succeeded | State::Declined | State::Canceled | State::Expired => {
+                    after.has_open_case().then(|| CASE_SHARD.to_owned())
+                }
             };
             prop_assert_eq!(&after.open_shard, &shard);
             prop_assert_eq!(after.claim.is_some(), after.state == State::Sending);
             prop_assert_eq!(after.parked_at.is_some(), after.state == State::Parked);
-            prop_assert_eq!(after.delete_after.is_some(), after.state.is_terminal() && after.late_success_at.is_none());
-            prop_assert!(after.late_success_at.is_none() || after.state.is_terminal());
+            prop_assert_eq!(after.delete_after.is_some(), after.state.is_terminal() && !after.has_open_case());
+            prop_assert!(after.case.is_none() || after.state.is_terminal());
             prop_assert_eq!(after.attempts > 0, after.first_sent_at.is_some());
             prop_assert_eq!(after.attempts > 0, after.written_until.is_some());
             prop_assert_eq!(after.ever_sent(), after.attempts > 0 || after.acknowledged);
@@ -280,13 +345,21 @@ proptest! {
 fn the_walks_reach_every_state_and_every_reason_to_stop() {
     let mut runner = TestRunner::deterministic();
     let (mut states, mut reasons) = (BTreeSet::new(), BTreeSet::new());
-    let (mut sent_again, mut lost_claims, mut late_successes) = (0, 0, 0);
-    // A heal and a lapsed lease are noted beside the state, a late success in the history.
-    let beside = [Reason::Healed, Reason::LateSuccess, Reason::LeaseEnded];
-    for _ in 0..5_000 {
+    let (mut sent_again, mut lost_claims, mut late_successes, mut closed) = (0, 0, 0, 0);
+    // A heal and a lapsed lease are noted beside the state, a case in the history.
+    let beside = [
+        Reason::Healed,
+        Reason::LateSuccess,
+        Reason::LeaseEnded,
+        Reason::CaseTaken,
+        Reason::CaseRefunded,
+        Reason::CaseAccepted,
+    ];
+    for _ in 0..20_000 {
         if sent_again > 50
             && lost_claims > 50
             && late_successes > 5
+            && closed > 2
             && reasons.len() + beside.len() == Reason::ALL.len()
         {
             break;
@@ -299,12 +372,14 @@ fn the_walks_reach_every_state_and_every_reason_to_stop() {
             reasons.insert(done.after.reason);
             sent_again += u32::from(begins_to_send(&done) && done.after.attempts > 1);
             lost_claims += u32::from(done.answered.is_some() && !done.mine);
-            late_successes += u32::from(done.after.late_success_at != done.before.late_success_at);
+            late_successes += u32::from(done.after.case.is_some() && done.before.case.is_none());
+            closed += u32::from(done.before.has_open_case() && !done.after.has_open_case());
         }
     }
     assert_eq!(states.len(), State::ALL.len(), "{states:?}");
     let missed: Vec<_> =
         Reason::ALL.iter().filter(|reason| !reasons.contains(reason) && !beside.contains(reason)).collect();
     assert!(missed.is_empty(), "no walk comes to {missed:?}");
-    assert!(sent_again > 50 && lost_claims > 50 && late_successes > 5, "{sent_again} {lost_claims} {late_successes}");
+    assert!(sent_again > 50 && lost_claims > 50, "{sent_again} {lost_claims}");
+    assert!(late_successes > 5 && closed > 2, "{late_successes} {closed}");
 }

@@ -3,6 +3,8 @@
 
 use payments::answer::{Found, NotTaken, ProviderText, QueryAnswer, SendAnswer, Unclear};
 use payments::backoff::Dice;
+use payments::case::CaseResolution;
+use payments::evidence::{Evidence, Operator};
 use payments::id::ClaimId;
 use payments::payment::{Kind, Lane, Order, Payment, RefundOf, State};
 use payments::policy::Policy;
@@ -34,7 +36,10 @@ pub enum What {
     /// For this dead-lettered message, written so long ago; none when a repeated request or the sweep does it.
     Heal(Option<(u8, u64)>),
     Replay,
+    Overdue,
     Resolve(Resolution),
+    TakeCase(u8),
+    CloseCase(CaseResolution),
 }
 
 /// One step of a walk.
@@ -110,7 +115,8 @@ impl Walk {
         let clock = Timestamp::from_ms(self.now.saturating_add_signed(turn.skew_ms));
         let before = self.payment.clone();
         let policy = self.policy.clone();
-        let moment = Moment { now: clock, nonce: nonce(), dice: Dice(turn.dice), policy: &policy };
+        let history_keys = Some(&policy.history_keys);
+        let moment = Moment { now: clock, nonce: nonce(), dice: Dice(turn.dice), policy: &policy, history_keys };
         let (step, answered, mine) = self.decide(turn, &moment);
         let (after, kept) = match step {
             Step::Change(after) => (*after, None),
@@ -122,7 +128,8 @@ impl Walk {
     }
 
     fn decide(&mut self, turn: &Turn, moment: &Moment<'_>) -> (Step, Option<Held>, bool) {
-        let evidence = ProviderText::new("ticket-17");
+        let evidence = Evidence::new("ref-17", "anna", "the console shows it").unwrap();
+        let owner;
         let name;
         let event = match &turn.what {
             What::Claim { lease_ms } => {
@@ -141,7 +148,13 @@ impl Walk {
                 Event::Heal { replaces }
             }
             What::Replay => Event::Replay,
+            What::Overdue => Event::Overdue,
             What::Resolve(end) => Event::Resolve { end: *end, evidence: &evidence },
+            What::TakeCase(who) => {
+                owner = Operator::new(&format!("operator-{who}")).unwrap();
+                Event::TakeCase { owner: &owner }
+            }
+            What::CloseCase(resolution) => Event::CloseCase { resolution: *resolution, evidence: &evidence },
         };
         (transition(&self.payment, &event, moment), None, false)
     }
@@ -177,8 +190,10 @@ impl Walk {
             self.claims[index].refused = true;
         }
         if !held.to_send && query == QueryAnswer::NotFound {
+            // What was not there when it was asked for may have come since, however late the answer is read.
+            let asked_at = self.claims[index].taken_at;
             for earlier in self.claims.iter_mut().filter(|held| held.to_send) {
-                earlier.absent |= self.now >= earlier.lease_until + self.policy.absence_bound_ms;
+                earlier.absent |= asked_at >= earlier.lease_until + self.policy.absence_bound_ms;
             }
         }
         (step, Some(held), mine)
@@ -251,15 +266,18 @@ fn answer() -> impl Strategy<Value = What> {
 fn what() -> impl Strategy<Value = What> {
     let resolution = prop_oneof![Just(Resolution::Succeeded), Just(Resolution::Declined), Just(Resolution::Canceled)];
     prop_oneof![
-        20 => (1_u64..20_000).prop_map(|lease_ms| What::Claim { lease_ms }),
-        20 => answer(),
+        24 => (1_u64..20_000).prop_map(|lease_ms| What::Claim { lease_ms }),
+        24 => answer(),
         2 => found().prop_map(What::CalledBack),
         2 => Just(What::Cancel),
         1 => Just(What::Expire),
         2 => Just(What::DeadLettered),
         1 => proptest::option::of((0_u8..3, 0_u64..300_000)).prop_map(What::Heal),
         3 => Just(What::Replay),
+        1 => Just(What::Overdue),
         1 => resolution.prop_map(What::Resolve),
+        1 => (0_u8..2).prop_map(What::TakeCase),
+        1 => prop_oneof![Just(CaseResolution::Refund), Just(CaseResolution::Accept)].prop_map(What::CloseCase),
     ]
 }
 

@@ -2,7 +2,7 @@
 //! token or a body.
 
 use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use payments::card::contains_card_number;
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ use super::stage::{Stage, UK, post};
 
 /// Keeps what is written.
 #[derive(Clone, Default)]
-struct Kept(Arc<Mutex<Vec<u8>>>);
+pub struct Kept(Arc<Mutex<Vec<u8>>>);
 
 impl io::Write for Kept {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -35,13 +35,22 @@ impl<'a> MakeWriter<'a> for Kept {
 }
 
 impl Kept {
-    fn lines(&self) -> Vec<String> {
+    /// What was written, line by line.
+    pub fn lines(&self) -> Vec<String> {
         String::from_utf8(self.0.lock().unwrap().clone()).unwrap().lines().map(ToOwned::to_owned).collect()
     }
 }
 
+/// A second subscriber, which takes nothing. Beside a single one, whoever comes first to a log line decides for all
+/// threads whether anybody listens to it, and a test beside this one does not.
+static NOBODY: OnceLock<tracing::Dispatch> = OnceLock::new();
+
 /// Logs as the functions do, at the lowest level that any setting can turn on for them.
-fn logging(kept: &Kept) -> tracing::subscriber::DefaultGuard {
+pub fn logging(kept: &Kept) -> tracing::subscriber::DefaultGuard {
+    NOBODY.get_or_init(|| {
+        let off = tracing::level_filters::LevelFilter::OFF;
+        tracing::Dispatch::new(tracing_subscriber::fmt().with_max_level(off).finish())
+    });
     let subscriber = tracing_subscriber::fmt()
         .json()
         .flatten_event(true)

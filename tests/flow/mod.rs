@@ -2,10 +2,13 @@
 //! of them together hold to while everything goes wrong.
 
 mod bad_input;
+mod callback;
 mod consumer;
 mod dead_letter;
+mod history;
 mod ingest;
-mod logs;
+pub mod logs;
+mod model;
 mod reconcile;
 mod refunds;
 mod simulation;

@@ -3,15 +3,19 @@
 use std::time::Duration;
 
 use ::reconcile::{Reconcile, Sweep};
+use payments::answer::Found;
+use payments::case::CaseResolution;
+use payments::evidence::Evidence;
 use payments::id::Nonce;
-use payments::payment::{Lane, OPEN_SHARDS, Payment, State};
+use payments::payment::{Claim, Lane, OPEN_SHARDS, Order, Payment, Reason, State};
 use payments::time::Timestamp;
+use payments::transition::Event;
 use simulator::memory::queue::Name;
 use simulator::memory::{MemoryQueue, MemoryStore};
 use simulator::run::policy;
 
 use super::stage::Stage;
-use crate::contract::samples::{accepted, in_state, order};
+use crate::contract::samples::{NOW, accepted, charged, in_state, order, reference, refund, step};
 
 type TheReconcile = Reconcile<MemoryStore, MemoryQueue, simulator::world::Environment, simulator::world::Environment>;
 
@@ -100,4 +104,110 @@ async fn what_merely_waits_does_not_hide_what_is_lost() {
     assert_eq!((found.looked_at, found.healed), (251, 1));
     assert!(stage.table.payment(&lost.id).unwrap().heal.is_some());
     assert_eq!(lost.order.lane, Lane::Standard);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_has_expired_unsent_ends_and_gives_a_refund_back() {
+    let stage = Stage::calm();
+    let charge = charged(100);
+    stage.table.set(Payment { refundable: Some(40), ..charge.clone() });
+    let old = stage.now().minus_ms(3_600_000);
+    let mut expired = refund(&charge, 60);
+    expired.order.expires_at = Some(stage.now().minus_ms(1));
+    let expired = put(&stage, expired, old);
+    let mut waits = accepted(order());
+    waits.order.expires_at = Some(stage.now().plus_ms(3_600_000));
+    let waits = put(&stage, waits, old);
+    let sent = sent_ago(&stage, State::Unknown, 3_600_000);
+    let expires_at = Some(stage.now().minus_ms(1));
+    stage.table.set(Payment { order: Order { expires_at, ..sent.order.clone() }, ..sent.clone() });
+    let found = sweep(&stage, 10).await;
+    assert_eq!((found.expired, found.failed), (1, 0));
+    assert_eq!(stage.table.payment(&expired.id).unwrap().state, State::Expired);
+    assert_eq!(stage.table.payment(&charge.id).unwrap().refundable, Some(100));
+    assert_eq!(stage.table.payment(&waits.id).unwrap().state, State::Queued);
+    assert_eq!(stage.table.payment(&sent.id).unwrap().state, State::Unknown, "it may have been done");
+}
+
+/// A payment in a state whose first request was written so long ago.
+fn sent_ago(stage: &Stage, stands: State, ago_ms: u64) -> Payment {
+    let at = stage.now().minus_ms(ago_ms);
+    let payment = put(stage, in_state(stands), at);
+    let claim = payment.claim.clone().map(|claim| Claim { lease_until: at.plus_ms(9_000), ..claim });
+    let payment = Payment { first_sent_at: Some(at), written_until: Some(at.plus_ms(9_000)), claim, ..payment };
+    stage.table.set(payment.clone());
+    payment
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_pending_or_unknown_for_too_long_is_told_and_in_the_end_parked_but_never_ended() {
+    let (told_ms, parked_ms) = (policy().overdue_after_ms, policy().park_overdue_ms());
+    for (state, ago_ms, overdue, parked) in [
+        (State::Unknown, told_ms - 10_000, 0, 0),
+        (State::Unknown, told_ms, 1, 0),
+        (State::Pending, told_ms, 1, 0),
+        (State::Sending, told_ms, 1, 0),
+        (State::Unknown, parked_ms - 10_000, 1, 0),
+        (State::Unknown, parked_ms, 1, 1),
+        (State::Pending, parked_ms, 1, 1),
+        (State::Sending, parked_ms, 1, 1),
+    ] {
+        let stage = Stage::calm();
+        let payment = sent_ago(&stage, state, ago_ms);
+        let found = sweep(&stage, 10).await;
+        assert_eq!((found.overdue, found.parked, found.failed), (overdue, parked, 0), "{state:?} {ago_ms}");
+        let after = stage.table.payment(&payment.id).unwrap();
+        assert_eq!(after.state == State::Parked, parked == 1, "{state:?} {ago_ms}");
+        assert_eq!(found.stuck, u32::from(state == State::Sending && parked == 0));
+        if parked == 1 {
+            assert_eq!(after.reason, Reason::Overdue);
+            // Its message goes where people look, and what they put back is queried.
+            assert_eq!(stage.queues.depth(Name::High), 1);
+            assert_eq!(sweep(&stage, 10).await, Sweep { cases: 0, ..Sweep::default() }, "once");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_live_lease_is_left_to_its_holder_however_old_the_payment_is() {
+    let stage = Stage::calm();
+    let payment = sent_ago(&stage, State::Sending, policy().park_overdue_ms());
+    let claim = payment.claim.clone().map(|claim| Claim { lease_until: stage.now().plus_ms(60_000), ..claim });
+    stage.table.set(Payment { claim, ..payment.clone() });
+    let found = sweep(&stage, 10).await;
+    assert_eq!((found.overdue, found.parked, found.healed), (1, 0, 0));
+    assert_eq!(stage.table.payment(&payment.id).unwrap().state, State::Sending);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_open_refund_whose_charge_is_gone_is_told_and_goes_on() {
+    let stage = Stage::calm();
+    let (here, gone) = (charged(100), charged(100));
+    stage.table.set(here.clone());
+    for charge in [&here, &gone] {
+        put(&stage, refund(charge, 60), stage.now().minus_ms(policy().overdue_after_ms));
+        put(&stage, refund(charge, 10), stage.now().minus_ms(200_000));
+    }
+    let found = sweep(&stage, 10).await;
+    assert_eq!((found.without_charge, found.looked_at, found.failed), (1, 4, 0));
+    assert!(stage.table.payments().iter().all(|payment| !payment.state.is_terminal() || payment.id == here.id));
+}
+
+#[tokio::test(start_paused = true)]
+async fn open_cases_are_counted_until_they_are_closed() {
+    let stage = Stage::calm();
+    let approved = Found::Approved { reference: reference() };
+    let cases: Vec<Payment> = (0..120)
+        .map(|_| {
+            put(&stage, step(&in_state(State::Declined), &Event::CalledBack(&approved), NOW), stage.now().minus_ms(1))
+        })
+        .collect();
+    assert_eq!(sweep(&stage, 10).await.cases, 120, "more than a page");
+    let evidence = Evidence::new("rf_1", "anna", "given back").unwrap();
+    for case in &cases[20..] {
+        let close = Event::CloseCase { resolution: CaseResolution::Refund, evidence: &evidence };
+        stage.table.set(step(case, &close, stage.now()));
+    }
+    let found = sweep(&stage, 10).await;
+    assert_eq!((found.cases, found.looked_at, found.healed), (20, 0, 0));
 }

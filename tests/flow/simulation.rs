@@ -50,6 +50,7 @@ fn a_bad_provider_charges_nobody_twice() {
         total(&reports, |report| report.calls) > total(&reports, |report| report.effects),
         "nothing was ever queried"
     );
+    assert!(total(&reports, |report| report.callbacks) > 500, "hardly anything was called back");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ::consumer::{Consumer, Limits};
 use ::dead_letter::DeadLetter;
-use ::ingest::Ingest;
+use ::ingest::{Callbacks, Ingest};
 use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
 use aws_lambda_events::encodings::Body;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
@@ -18,6 +18,7 @@ use payments::message::Message;
 use payments::payment::Payment;
 use payments::ports::Clock;
 use payments::time::Timestamp;
+use providers::http::callback::CallbackKeys;
 use serde_json::{Value, json};
 use simulator::Faults;
 use simulator::memory::queue::Name;
@@ -29,6 +30,12 @@ use simulator::world::{Environment, World};
 pub const UK: &str = "sandbox_key_united_kingdom_0001";
 /// Another one, with no permission.
 pub const FRANCE: &str = "sandbox_key_france_00000000001";
+
+/// The provider's name in the path of its callbacks.
+pub const PROVIDER: &str = "sandbox";
+/// The key that it signs with, and the one before.
+pub const CALLBACK_KEY: &str = "callback_key_0123456789abcdefghij";
+pub const CALLBACK_KEY_BEFORE: &str = "callback_key_before_9876543210zyxw";
 
 pub type TheIngest = Ingest<MemoryStore, MemoryStore, MemoryQueue, Environment, Environment>;
 
@@ -76,7 +83,10 @@ impl Stage {
     pub fn ingest(&self) -> TheIngest {
         let store = || MemoryStore::new(&self.table, &self.environment);
         let queue = MemoryQueue::new(&self.queues, &self.environment);
+        let keys = CallbackKeys::new(CALLBACK_KEY, Some(CALLBACK_KEY_BEFORE));
+        let callbacks = Callbacks { provider: PROVIDER.to_owned(), keys };
         Ingest::new(store(), store(), queue, self.environment.clone(), self.environment.clone(), policy())
+            .with_callbacks(Some(callbacks))
     }
 
     /// The consumer on a batch, in an invocation of a minute.

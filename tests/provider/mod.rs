@@ -2,6 +2,7 @@
 //! sockets.
 
 mod answers;
+mod callback;
 mod connections;
 mod sandbox;
 mod support;

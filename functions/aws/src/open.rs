@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_sqs::types::QueueAttributeName;
 use payments::id::PaymentId;
 use payments::payment::Lane;
-use payments::ports::{Depths, OpenKey, OpenPayments, QueueError, StoreError};
+use payments::ports::{Depths, OpenKey, OpenPayments, QueueError, Shard, StoreError};
 use payments::time::Timestamp;
 
 use crate::item::{Item, number};
@@ -18,7 +18,7 @@ pub const OPEN_INDEX: &str = "open";
 impl OpenPayments for DynamoStore {
     async fn open(
         &self,
-        shard: u32,
+        shard: Shard,
         after: Option<&OpenKey>,
         created_before: Timestamp,
         most: u32,
@@ -31,7 +31,7 @@ impl OpenPayments for DynamoStore {
             .table_name(&self.table)
             .index_name(OPEN_INDEX)
             .key_condition_expression("open_shard = :shard AND created_at < :before")
-            .expression_attribute_values(":shard", AttributeValue::S(shard.to_string()))
+            .expression_attribute_values(":shard", AttributeValue::S(shard.key()))
             .expression_attribute_values(":before", number(created_before.ms()))
             .set_exclusive_start_key(after.map(|after| place(shard, after)))
             .limit(i32::try_from(most).unwrap_or(i32::MAX))
@@ -45,9 +45,9 @@ impl OpenPayments for DynamoStore {
 }
 
 /// A place as a query begins after it: the index's key and the table's ("Paginating table query results").
-fn place(shard: u32, after: &OpenKey) -> Item {
+fn place(shard: Shard, after: &OpenKey) -> Item {
     Item::from([
-        ("open_shard".to_owned(), AttributeValue::S(shard.to_string())),
+        ("open_shard".to_owned(), AttributeValue::S(shard.key())),
         ("created_at".to_owned(), number(after.created_at.ms())),
         ("id".to_owned(), AttributeValue::S(after.payment_id.as_str().to_owned())),
     ])

@@ -55,9 +55,25 @@ pub struct IngestSettings {
     pub merchants_table: String,
     /// `HIGH_QUEUE_URL` and `STANDARD_QUEUE_URL`.
     pub queues: QueueUrls,
+    /// How the provider's callbacks are known, if it makes any.
+    pub callbacks: Option<CallbackSettings>,
     /// The provider's numbers.
     pub policy: Policy,
 }
+
+/// How a provider's callbacks are known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallbackSettings {
+    /// `PROVIDER_NAME`: part of the path that it calls.
+    pub provider_name: String,
+    /// `CALLBACK_KEY`: what it signs with. Without it no callback is taken.
+    pub key: Secret,
+    /// `CALLBACK_KEY_PREVIOUS`: what it signed with before, while the key is being changed.
+    pub previous_key: Option<Secret>,
+}
+
+/// Fewest characters of a callback's key: as many as HMAC-SHA256's output has bytes (RFC 2104, section 3).
+const CALLBACK_KEY_CHARS_MIN: usize = 32;
 
 /// What `consumer` needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -139,6 +155,7 @@ impl IngestSettings {
             payments_table: reader.name("PAYMENTS_TABLE"),
             merchants_table: reader.name("MERCHANTS_TABLE"),
             queues: queues(&mut reader, false),
+            callbacks: callbacks(&mut reader),
             policy: policy(&mut reader),
         };
         reader.finish(settings)
@@ -227,8 +244,20 @@ fn queues(reader: &mut Reader<'_>, with_dead_letter: bool) -> QueueUrls {
     urls
 }
 
+fn callbacks(reader: &mut Reader<'_>) -> Option<CallbackSettings> {
+    let provider_name = reader.name("PROVIDER_NAME");
+    let mut key = |name| reader.optional_secret(name, CALLBACK_KEY_CHARS_MIN).map(Secret::new);
+    let (key, previous_key) = (key("CALLBACK_KEY"), key("CALLBACK_KEY_PREVIOUS"));
+    reader.require(
+        key.is_some() || previous_key.is_none(),
+        "CALLBACK_KEY_PREVIOUS is given without CALLBACK_KEY: give the key in use, or neither",
+    );
+    key.map(|key| CallbackSettings { provider_name, key, previous_key })
+}
+
 /// Each field's setting has the field's name in upper case.
 fn policy(reader: &mut Reader<'_>) -> Policy {
+    let history_keys = reader.history_keys("HISTORY_KEYS");
     let mut ms = |name: &str, min: u64, max: u64| -> u64 { reader.number(name, min..=max, "ms") };
     let mut policy = Policy {
         connect_timeout_ms: ms("CONNECT_TIMEOUT_MS", 1, FUNCTION_TIMEOUT_MS),
@@ -245,6 +274,9 @@ fn policy(reader: &mut Reader<'_>) -> Policy {
         missing_item_grace_ms: ms("MISSING_ITEM_GRACE_MS", 0, MESSAGE_RETENTION_MS),
         newer_version_grace_ms: ms("NEWER_VERSION_GRACE_MS", 0, MESSAGE_RETENTION_MS),
         retention_ms: ms("RETENTION_MS", DAY_MS, 36_500 * DAY_MS),
+        overdue_after_ms: ms("OVERDUE_AFTER_MS", MINUTE_MS, 365 * DAY_MS),
+        park_overdue_after_ms: ms("PARK_OVERDUE_AFTER_MS", MINUTE_MS, 365 * DAY_MS),
+        history_keys,
     };
     policy.max_attempts = reader.number("MAX_ATTEMPTS", 1..=100, "attempts");
     policy.max_heals = reader.number("MAX_HEALS", 1..=10_000, "heals");
@@ -268,6 +300,13 @@ fn consistent(reader: &mut Reader<'_>, policy: &Policy) {
         reader.require(
             policy.backoff_base_ms <= policy.backoff_cap_ms,
             "BACKOFF_BASE_MS is above BACKOFF_CAP_MS: the first wait would be the longest; raise the cap",
+        );
+    }
+    if given(&[policy.overdue_after_ms, policy.park_overdue_after_ms]) {
+        reader.require(
+            policy.overdue_after_ms <= policy.park_overdue_after_ms,
+            "OVERDUE_AFTER_MS is above PARK_OVERDUE_AFTER_MS: people would be told of a payment after it was parked; \
+             tell them sooner",
         );
     }
     if given(&[policy.retention_ms, policy.key_window_ms]) {

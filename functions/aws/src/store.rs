@@ -3,6 +3,7 @@
 //! Each write is one request with its own condition and nonce, and asks for the item that made a condition fail, so
 //! that a retry whose first answer was lost is known by its nonce and nothing has to be read again.
 
+mod anchor;
 mod claim;
 
 use std::collections::HashMap;
@@ -19,8 +20,11 @@ use payments::payment::{Payment, State};
 use payments::ports::{Store, StoreError};
 use payments::store::{SendClaim, Written, released, reserved};
 
+use self::anchor::anchored;
 use crate::item::{Item, Update, difference, from_item, number, payment, to_attribute, to_item};
 use crate::verdict::{Attempts, store_error};
+
+pub use anchor::PAYMENT_CHANGED;
 
 /// The name of the table's key.
 const KEY: &str = "id";
@@ -86,6 +90,8 @@ impl DynamoStore {
         update.set_to("refundable", &format!("{refundable} - {amount}"));
         let state = update.name("state");
         let succeeded = update.value("succeeded", to_attribute(&State::Succeeded)?);
+        // A late success has moved the money as well.
+        let case = update.name("case");
         let order = update.name("order");
         let merchant = update.name("merchant");
         let same_merchant = update.value("merchant", to_attribute(&payment.order.merchant)?);
@@ -93,7 +99,7 @@ impl DynamoStore {
         let currency = update.name("currency");
         let same_currency = update.value("currency", to_attribute(&payment.order.money.currency())?);
         let condition = format!(
-            "{state} = {succeeded} AND {order}.{merchant} = {same_merchant} \
+            "({state} = {succeeded} OR attribute_exists({case})) AND {order}.{merchant} = {same_merchant} \
              AND {order}.{money}.{currency} = {same_currency} AND {refundable} >= {amount}"
         );
         let charge = self.update_of(charge, update, condition)?;
@@ -162,6 +168,24 @@ impl DynamoStore {
         }
     }
 
+    async fn replaced(&self, before: &Payment, after: &Payment) -> Result<Written, StoreError> {
+        let mut update = difference(&to_item(before)?, to_item(after)?);
+        let version = update.name("version");
+        let seen = update.value("version_seen", number(before.version));
+        let condition = format!("{version} = {seen}");
+        if let Some(release) = released(before, after) {
+            let written = self.replace_releasing(after, update.clone(), condition.clone(), release).await?;
+            // A charge that its retention has removed cannot take its amount back, and the refund ends all the same.
+            if written != Written::ChargeRefused(None) {
+                return Ok(written);
+            }
+        }
+        match self.update(&before.id, update, condition, ReturnValue::None).await? {
+            Ok(_) => Ok(Written::Applied(Box::new(after.clone()))),
+            Err(item) => Ok(Written::Refused(payment(item)?)),
+        }
+    }
+
     async fn update(
         &self,
         id: &PaymentId,
@@ -201,38 +225,26 @@ impl DynamoStore {
 impl Store for DynamoStore {
     async fn put(&self, payment: &Payment) -> Result<Written, StoreError> {
         let item = to_item(payment)?;
-        match reserved(payment) {
+        let written = match reserved(payment) {
             Some(reserve) => self.put_reserving(payment, item, reserve).await,
             None => self.put_alone(payment, item).await,
-        }
+        };
+        anchored(written, &payment.nonce)
     }
 
     async fn claim(&self, claim: &SendClaim) -> Result<Written, StoreError> {
         let (update, condition) = claim::expressions(claim)?;
-        match self.update(&claim.payment_id, update, condition, ReturnValue::AllNew).await? {
+        let written = match self.update(&claim.payment_id, update, condition, ReturnValue::AllNew).await? {
             Ok(Some(item)) => Ok(Written::Applied(Box::new(from_item(item)?))),
             // It was written; what stands there is asked for by the next write.
             Ok(None) => Err(StoreError::Unresolved("UpdateItem answered without the item".to_owned())),
             Err(item) => Ok(Written::Refused(payment(item)?)),
-        }
+        };
+        anchored(written, &claim.nonce)
     }
 
     async fn replace(&self, before: &Payment, after: &Payment) -> Result<Written, StoreError> {
-        let mut update = difference(&to_item(before)?, to_item(after)?);
-        let version = update.name("version");
-        let seen = update.value("version_seen", number(before.version));
-        let condition = format!("{version} = {seen}");
-        if let Some(release) = released(before, after) {
-            let written = self.replace_releasing(after, update.clone(), condition.clone(), release).await?;
-            // A charge that its retention has removed cannot take its amount back, and the refund ends all the same.
-            if written != Written::ChargeRefused(None) {
-                return Ok(written);
-            }
-        }
-        match self.update(&before.id, update, condition, ReturnValue::None).await? {
-            Ok(_) => Ok(Written::Applied(Box::new(after.clone()))),
-            Err(item) => Ok(Written::Refused(payment(item)?)),
-        }
+        anchored(self.replaced(before, after).await, &after.nonce)
     }
 
     async fn get(&self, id: &PaymentId) -> Result<Option<Payment>, StoreError> {

@@ -245,7 +245,7 @@ where
             attempt = payment.attempts,
             waited_ms = self.clock.now().since_ms(payment.created_at),
         );
-        if payment.late_success_at.is_some() {
+        if payment.has_open_case() {
             error!(event = "late_success", payment_id = payment.id.as_str(), state = payment.state.as_str(),);
         }
     }

@@ -15,7 +15,7 @@ use batch::{Record, Verdict};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use payments::gate::{self, GateState, Reservation, Slots};
 use payments::message::{Message, NotOurs};
-use payments::policy::Policy;
+use payments::policy::{ANSWER_ALLOWANCE_MS, NEWER_VERSION_LOOK_SECONDS, Policy};
 use payments::ports::{Clock, Entropy, GateStore, Provider, Queue, Store};
 use payments::time::Timestamp;
 use providers::http::HttpSettings;
@@ -32,10 +32,6 @@ pub struct Limits {
 const GATE_PAUSE: Duration = Duration::from_secs(1);
 /// How long a message waits when the gate cannot be read, in seconds.
 const GATE_DOWN_SECONDS: u32 = 5;
-/// How long a message of a newer version waits before it is looked at again, in seconds.
-const NEWER_VERSION_SECONDS: u32 = 60;
-/// Kept at the end of an invocation for what is left to hide and to answer.
-const ANSWER_ALLOWANCE_MS: u64 = 500;
 
 /// The consumer function over its ports.
 #[derive(Debug)]
@@ -234,7 +230,7 @@ fn read(record: &Record) -> Result<Message, Verdict> {
         Err(NotOurs::NewerVersion(version)) => {
             // Its code is on its way; it comes again until the redrive policy takes it to `dead_letter`.
             info!(event = "message_newer", message_id = record.message_id, version);
-            Err(Verdict::Again { seconds: NEWER_VERSION_SECONDS })
+            Err(Verdict::Again { seconds: NEWER_VERSION_LOOK_SECONDS })
         }
         Err(NotOurs::Foreign) => {
             warn!(event = "message_foreign", message_id = record.message_id);

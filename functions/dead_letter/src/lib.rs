@@ -8,7 +8,7 @@ use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use batch::{Record, Verdict};
 use payments::message::{Message, NotOurs};
 use payments::payment::Payment;
-use payments::policy::Policy;
+use payments::policy::{MISSING_ITEM_LOOK_SECONDS, Policy};
 use payments::ports::{Clock, Entropy, Queue, Store, StoreError};
 use payments::store::{self, Outcome};
 use payments::time::Timestamp;
@@ -18,8 +18,6 @@ use tracing::{error, info, warn};
 
 /// How long a message waits when the table or a queue does not answer, in seconds.
 const PORT_DOWN_SECONDS: u32 = 60;
-/// How long a message waits for an item that is not there yet, in seconds.
-const MISSING_ITEM_SECONDS: u32 = 30;
 /// How long a message of a newer version waits between looks, in seconds.
 const NEWER_VERSION_SECONDS: u64 = 900;
 /// Time needed for one message; with less left, the rest of the batch comes again.
@@ -92,7 +90,7 @@ impl<S: Store, Q: Queue, C: Clock, E: Entropy> DeadLetter<S, Q, C, E> {
             payment_id = payment.id.as_str(),
             state = payment.state.as_str(),
             reason = payment.reason.as_str(),
-            triage = ?decided,
+            triage = decided.as_str(),
         );
         match decided {
             Triage::Heal { .. } => self.heal(record, message, payment).await,
@@ -154,7 +152,8 @@ impl<S: Store, Q: Queue, C: Clock, E: Entropy> DeadLetter<S, Q, C, E> {
                 | Kept::NotParked
                 | Kept::ClaimLost
                 | Kept::NotDue
-                | Kept::NotCancelable => Verdict::Done,
+                | Kept::NotCancelable
+                | Kept::NoOpenCase => Verdict::Done,
             },
             Ok(Outcome::Missing) => Verdict::PassOn,
             Err(error) => port_down(record, &error),
@@ -179,7 +178,7 @@ impl<S: Store, Q: Queue, C: Clock, E: Entropy> DeadLetter<S, Q, C, E> {
     fn missing(&self, record: &Record, message: &Message) -> Verdict {
         let age_ms = self.clock.now().since_ms(record.sent_timestamp);
         if age_ms < self.policy.missing_item_grace_ms {
-            return Verdict::Again { seconds: MISSING_ITEM_SECONDS };
+            return Verdict::Again { seconds: MISSING_ITEM_LOOK_SECONDS };
         }
         warn!(
             event = "message_parked",

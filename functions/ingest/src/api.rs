@@ -9,6 +9,7 @@ use payments::id::{OrderId, PaymentId};
 use payments::merchant::ApiKeyHash;
 use payments::payment::Kind;
 use payments::request::{BODY_BYTES_MAX, FieldError};
+use providers::http::callback::SIGNATURE;
 
 use crate::document::Problem;
 
@@ -17,8 +18,10 @@ use crate::document::Problem;
 pub(crate) enum Operation {
     Create,
     Get(PaymentId),
+    History(PaymentId),
     Find { kind: Kind, order_id: OrderId },
     Cancel(PaymentId),
+    CalledBack { provider: String },
 }
 
 /// A request that has a route.
@@ -27,6 +30,7 @@ pub(crate) struct Call<'a> {
     pub(crate) operation: Operation,
     pub(crate) api_key: Option<ApiKeyHash>,
     pub(crate) idempotency_key: Option<&'a str>,
+    pub(crate) signature: Option<&'a str>,
     pub(crate) body: Cow<'a, [u8]>,
     content_type: Option<&'a str>,
 }
@@ -39,6 +43,7 @@ impl<'a> Call<'a> {
             operation: operation(request)?,
             api_key: header("authorization").and_then(bearer).and_then(ApiKeyHash::of),
             idempotency_key: header("idempotency-key"),
+            signature: header(SIGNATURE.as_str()),
             body,
             content_type: header("content-type"),
         })
@@ -98,8 +103,16 @@ fn operation(request: &ApiGatewayV2httpRequest) -> Result<Operation, Problem> {
             Method::GET => payment_id(id).map(Operation::Get),
             _ => Err(Problem::MethodNotAllowed("GET")),
         },
+        ["v1", "payments", id, "history"] => match *method {
+            Method::GET => payment_id(id).map(Operation::History),
+            _ => Err(Problem::MethodNotAllowed("GET")),
+        },
         ["v1", "payments", id, "cancel"] => match *method {
             Method::POST => payment_id(id).map(Operation::Cancel),
+            _ => Err(Problem::MethodNotAllowed("POST")),
+        },
+        ["v1", "providers", name, "events"] => match *method {
+            Method::POST => Ok(Operation::CalledBack { provider: (*name).to_owned() }),
             _ => Err(Problem::MethodNotAllowed("POST")),
         },
         _ => Err(Problem::NoSuchPath),

@@ -1,5 +1,7 @@
 //! What is answered: a payment as its merchant sees it, or a problem document of RFC 9457.
 
+mod history;
+
 use aws_lambda_events::apigw::ApiGatewayV2httpResponse;
 use aws_lambda_events::encodings::Body;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -8,7 +10,10 @@ use payments::id::PaymentId;
 use payments::payment::{Payment, RefundOf, State};
 use payments::request::{BODY_BYTES_MAX, FieldError};
 use payments::time::Timestamp;
+use providers::http::callback::Distrust;
 use serde::Serialize;
+
+pub(crate) use history::history;
 
 /// Marks an answer to a repeated request.
 const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
@@ -39,11 +44,16 @@ struct PaymentDocument<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     original_order_id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    late_success_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     refundable_amount: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     provider_reference: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     provider_code: Option<&'a str>,
+    /// Whoever keeps it can have the history checked against it later.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    history_head: Option<String>,
 }
 
 /// A payment as its merchant sees it.
@@ -68,9 +78,11 @@ pub(crate) fn payment(status: StatusCode, payment: &Payment, replayed: Replayed)
             Some(RefundOf::Charge { order_id, .. }) => Some(order_id.as_str()),
             Some(RefundOf::Unlinked) | None => None,
         },
-        refundable_amount: payment.refundable.filter(|_| payment.state == State::Succeeded),
+        late_success_at: payment.case.as_ref().map(|case| text(case.opened_at)),
+        refundable_amount: payment.refundable.filter(|_| payment.has_moved_money()),
         provider_reference: provider_text.filter(|_| !declined),
         provider_code: provider_text.filter(|_| declined),
+        history_head: payment.history_head().map(|head| head.to_string()),
     };
     let mut headers = headers("application/json");
     if let Ok(location) = HeaderValue::from_str(&format!("/v1/payments/{}", payment.id)) {
@@ -80,6 +92,15 @@ pub(crate) fn payment(status: StatusCode, payment: &Payment, replayed: Replayed)
         headers.insert(IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
     }
     respond(status, headers, &document)
+}
+
+/// The answer to a callback that was taken, also when it changed nothing.
+pub(crate) fn received(id: &PaymentId) -> ApiGatewayV2httpResponse {
+    #[derive(Serialize)]
+    struct Received<'a> {
+        payment_id: &'a str,
+    }
+    respond(StatusCode::OK, headers("application/json"), &Received { payment_id: id.as_str() })
 }
 
 /// Why a request is not answered with a payment.
@@ -96,6 +117,16 @@ pub(crate) enum Problem {
     DifferentRequest(PaymentId),
     ChargeRefused(FieldError),
     NotCancelable(PaymentId, State),
+    /// A callback that is not the provider's, or is too old.
+    Untrusted(Distrust),
+    /// A callback that does not follow the contract.
+    UnreadableCallback,
+    /// A callback about a payment that is not here.
+    UnknownPayment(PaymentId),
+    /// A callback that speaks of another amount or currency than the payment has.
+    Contradicts(PaymentId),
+    /// Nobody knows whether a callback was written down.
+    CallbackNotTaken(PaymentId),
     /// Surely nothing was written.
     Unavailable,
     /// Nobody knows whether it was written.
@@ -131,6 +162,11 @@ impl Problem {
             Self::DifferentRequest(_) => "different-request",
             Self::ChargeRefused(_) => "charge-refused",
             Self::NotCancelable(..) => "not-cancelable",
+            Self::Untrusted(_) => "untrusted-callback",
+            Self::UnreadableCallback => "unreadable-callback",
+            Self::UnknownPayment(_) => "unknown-payment",
+            Self::Contradicts(_) => "contradicting-callback",
+            Self::CallbackNotTaken(_) => "callback-not-taken",
             Self::Unavailable => "unavailable",
             Self::MayBeAccepted(_) => "may-be-accepted",
         }
@@ -138,16 +174,16 @@ impl Problem {
 
     pub(crate) const fn status(&self) -> StatusCode {
         match self {
-            Self::Fields(_) => StatusCode::BAD_REQUEST,
-            Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::Fields(_) | Self::UnreadableCallback => StatusCode::BAD_REQUEST,
+            Self::Unauthorized | Self::Untrusted(_) => StatusCode::UNAUTHORIZED,
             Self::NotPermitted(_) => StatusCode::FORBIDDEN,
-            Self::NoSuchPath | Self::NotFound => StatusCode::NOT_FOUND,
+            Self::NoSuchPath | Self::NotFound | Self::UnknownPayment(_) => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::ChargeRefused(_) | Self::NotCancelable(..) => StatusCode::CONFLICT,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::DifferentRequest(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::Unavailable | Self::MayBeAccepted(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::DifferentRequest(_) | Self::Contradicts(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Unavailable | Self::MayBeAccepted(_) | Self::CallbackNotTaken(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -164,6 +200,11 @@ impl Problem {
             Self::DifferentRequest(_) => "This order was requested before with another body",
             Self::ChargeRefused(_) => "The charge cannot bear this refund",
             Self::NotCancelable(..) => "The payment cannot be canceled any more",
+            Self::Untrusted(_) => "The callback's signature is not one of ours",
+            Self::UnreadableCallback => "The callback does not follow the contract",
+            Self::UnknownPayment(_) => "There is no such payment here",
+            Self::Contradicts(_) => "The callback contradicts the payment",
+            Self::CallbackNotTaken(_) => "The callback may not have been taken",
             Self::Unavailable => "Nothing was accepted; try again",
             Self::MayBeAccepted(_) => "The payment may have been accepted",
         }
@@ -172,7 +213,7 @@ impl Problem {
     fn detail(&self) -> String {
         match self {
             Self::NoSuchPath => {
-                "Payments are at /v1/payments, /v1/payments/{id} and /v1/payments/{id}/cancel.".to_owned()
+                "Payments are at /v1/payments, /v1/payments/{id}, /v1/payments/{id}/history and /v1/payments/{id}/cancel.".to_owned()
             }
             Self::MethodNotAllowed(allowed) => format!("Use {allowed}."),
             Self::Unauthorized => "Send the header Authorization: Bearer <API key>.".to_owned(),
@@ -194,6 +235,25 @@ impl Problem {
             Self::NotCancelable(_, state) => {
                 format!("It is {}. Give a succeeded charge back with a refund.", state.as_str())
             }
+            Self::Untrusted(why) => match why {
+                Distrust::Unsigned => "Send the header Sluice-Signature: t=<seconds>,v1=<hex>.",
+                Distrust::Unreadable => "Sluice-Signature must be t=<seconds>,v1=<hex>.",
+                Distrust::Forged => "No v1 is the HMAC-SHA256 of \"<seconds>.<body>\" under a key that is known here.",
+                Distrust::OutOfTime => "It was signed more than five minutes from now: sign it anew at each attempt.",
+            }
+            .to_owned(),
+            Self::UnreadableCallback => {
+                "Send what a query is answered with: status, payment_id, amount, currency, and the reference or code."
+                    .to_owned()
+            }
+            Self::UnknownPayment(_) => {
+                "Send it again later. If it stays unknown, people on both sides have to look.".to_owned()
+            }
+            Self::Contradicts(_) => {
+                "Its amount or currency is not the payment's. Nothing was changed; people on both sides have to look."
+                    .to_owned()
+            }
+            Self::CallbackNotTaken(_) => "Send it again; a second one changes nothing.".to_owned(),
             Self::Unavailable => "Nothing was written. Repeat the same request.".to_owned(),
             Self::MayBeAccepted(_) => "Repeat the same request to learn which, or cancel it: send the same body to \
                  /v1/payments/{id}/cancel. Neither can charge twice."
@@ -203,7 +263,12 @@ impl Problem {
 
     pub(crate) fn into_response(self) -> ApiGatewayV2httpResponse {
         let payment_id = match &self {
-            Self::DifferentRequest(id) | Self::NotCancelable(id, _) | Self::MayBeAccepted(id) => Some(id.as_str()),
+            Self::DifferentRequest(id)
+            | Self::NotCancelable(id, _)
+            | Self::UnknownPayment(id)
+            | Self::Contradicts(id)
+            | Self::CallbackNotTaken(id)
+            | Self::MayBeAccepted(id) => Some(id.as_str()),
             _ => None,
         };
         let state = match &self {
@@ -220,10 +285,13 @@ impl Problem {
             Self::Unauthorized => {
                 headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             }
+            Self::Untrusted(_) => {
+                headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Sluice-Signature"));
+            }
             Self::MethodNotAllowed(allowed) => {
                 headers.insert(ALLOW, HeaderValue::from_static(allowed));
             }
-            Self::Unavailable | Self::MayBeAccepted(_) => {
+            Self::Unavailable | Self::MayBeAccepted(_) | Self::CallbackNotTaken(_) => {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
             }
             _ => {}

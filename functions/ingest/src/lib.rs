@@ -1,15 +1,16 @@
 //! Takes payments from merchants, once each, and tells the truth about them.
 //!
 //! The first conditional put makes a payment; the message that follows only says where to look. A caller sees only
-//! its own payments. Nothing here talks to a provider.
+//! its own payments. Nothing here talks to a provider; the provider may talk to us, by a signed callback.
 
 mod api;
+mod callback;
 mod callers;
 mod document;
 
 use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
 use http::StatusCode;
-use payments::id::{Nonce, PaymentId};
+use payments::id::PaymentId;
 use payments::merchant::Merchant;
 use payments::message::Message;
 use payments::payment::{Kind, Payment, State};
@@ -21,6 +22,7 @@ use payments::transition::{Event, Kept, may_lack_its_message};
 use tracing::{error, info, warn};
 
 use crate::api::{Call, Operation};
+pub use crate::callback::Callbacks;
 use crate::callers::{Caller, Callers};
 use crate::document::{Problem, Replayed};
 
@@ -34,12 +36,19 @@ pub struct Ingest<S, M, Q, C, E> {
     entropy: E,
     policy: Policy,
     callers: Callers,
+    callbacks: Option<Callbacks>,
 }
 
 impl<S: Store, M: Merchants, Q: Queue, C: Clock, E: Entropy> Ingest<S, M, Q, C, E> {
     /// An ingest over these ports, whose new payments follow this policy.
     pub fn new(store: S, merchants: M, queue: Q, clock: C, entropy: E, policy: Policy) -> Self {
-        Self { store, merchants, queue, clock, entropy, policy, callers: Callers::default() }
+        Self { store, merchants, queue, clock, entropy, policy, callers: Callers::default(), callbacks: None }
+    }
+
+    /// The same, and the provider may call back. Without it that path does not exist.
+    #[must_use]
+    pub fn with_callbacks(self, callbacks: Option<Callbacks>) -> Self {
+        Self { callbacks, ..self }
     }
 
     /// Answers one request of the HTTP API (payload format 2.0). It always answers.
@@ -56,6 +65,9 @@ impl<S: Store, M: Merchants, Q: Queue, C: Clock, E: Entropy> Ingest<S, M, Q, C, 
 
     async fn answer(&self, request: &ApiGatewayV2httpRequest) -> Result<ApiGatewayV2httpResponse, Problem> {
         let call = Call::of(request)?;
+        if let Operation::CalledBack { ref provider } = call.operation {
+            return self.called_back(&call, provider).await;
+        }
         let merchant = self.caller(&call).await?;
         match call.operation {
             Operation::Create => self.create(&call, &merchant).await,
@@ -63,12 +75,14 @@ impl<S: Store, M: Merchants, Q: Queue, C: Clock, E: Entropy> Ingest<S, M, Q, C, 
                 let payment = self.find(&merchant, id).await?;
                 Ok(document::payment(StatusCode::OK, &payment, Replayed::No))
             }
+            Operation::History(ref id) => Ok(document::history(&self.find(&merchant, id).await?)),
             Operation::Find { kind, ref order_id } => {
                 let id = PaymentId::derive(&merchant.merchant, kind, order_id);
                 let payment = self.find(&merchant, &id).await?;
                 Ok(document::payment(StatusCode::OK, &payment, Replayed::No))
             }
             Operation::Cancel(ref id) => self.cancel(&call, &merchant, id).await,
+            Operation::CalledBack { .. } => Err(Problem::NoSuchPath),
         }
     }
 
@@ -123,13 +137,8 @@ impl<S: Store, M: Merchants, Q: Queue, C: Clock, E: Entropy> Ingest<S, M, Q, C, 
     }
 
     fn accepted(&self, request: Request) -> Payment {
-        Payment::accepted(
-            request.order,
-            request.fingerprint,
-            self.clock.now(),
-            Nonce::from_bits(self.entropy.bits()),
-            self.policy.max_attempts,
-        )
+        let moment = store::moment(&self.clock, &self.entropy, &self.policy);
+        Payment::accepted(request.order, request.fingerprint, &moment)
     }
 
     fn put_failed(id: &PaymentId, error: &StoreError) -> Problem {
@@ -290,7 +299,7 @@ fn charge_refused(request: &Request, charge: Option<&Payment>) -> Problem {
     let reason = match charge {
         None => "no charge with this order id is here",
         Some(charge) if charge.order.merchant != request.order.merchant => "no charge with this order id is here",
-        Some(charge) if charge.order.kind != Kind::Charge || charge.state != State::Succeeded => {
+        Some(charge) if charge.order.kind != Kind::Charge || !charge.has_moved_money() => {
             "the charge has not succeeded, so there is nothing to give back yet"
         }
         Some(charge) if charge.order.money.currency() != request.order.money.currency() => {
@@ -299,7 +308,7 @@ fn charge_refused(request: &Request, charge: Option<&Payment>) -> Problem {
         Some(_) => "more than what is left of the charge after its other refunds",
     };
     let field = match charge {
-        Some(charge) if charge.state == State::Succeeded => "amount",
+        Some(charge) if charge.has_moved_money() => "amount",
         Some(_) | None => "original_order_id",
     };
     Problem::ChargeRefused(FieldError { field: field.to_owned(), reason: reason.to_owned() })

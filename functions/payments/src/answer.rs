@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 /// Longest text of a provider's that is kept with a payment, in characters.
 pub const PROVIDER_TEXT_MAX: usize = 48;
 
+/// Longest text of a line of history, in characters: a reference with who says so and why.
+pub const HISTORY_TEXT_MAX: usize = 192;
+
 /// A provider's reference or code: short, printable, never a card number.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -14,11 +17,19 @@ impl ProviderText {
     /// Keeps what may be kept of a provider's text: what is not a graphic ASCII character becomes `_`, what is too
     /// long is cut, and what looks like a card number is replaced as a whole.
     pub fn new(text: &str) -> Self {
+        Self::of_at_most(PROVIDER_TEXT_MAX, text)
+    }
+
+    /// The same of a line of history, which may hold a person's evidence.
+    pub(crate) fn of_history(text: &str) -> Self {
+        Self::of_at_most(HISTORY_TEXT_MAX, text)
+    }
+
+    fn of_at_most(max: usize, text: &str) -> Self {
         if crate::card::contains_card_number(text) {
             return Self("redacted".to_owned());
         }
-        let kept: String =
-            text.chars().take(PROVIDER_TEXT_MAX).map(|c| if c.is_ascii_graphic() { c } else { '_' }).collect();
+        let kept: String = text.chars().take(max).map(|c| if c.is_ascii_graphic() { c } else { '_' }).collect();
         Self(if kept.is_empty() { "none".to_owned() } else { kept })
     }
 

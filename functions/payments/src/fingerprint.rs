@@ -23,4 +23,9 @@ impl Fingerprint {
         }
         Self(lower(&BASE32_NOPAD, &hash.finalize()))
     }
+
+    /// The fingerprint as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
 }

@@ -6,6 +6,8 @@
 pub mod answer;
 pub mod backoff;
 pub mod card;
+pub mod case;
+pub mod evidence;
 pub mod fingerprint;
 pub mod gate;
 pub mod history;
@@ -14,6 +16,7 @@ pub mod merchant;
 pub mod message;
 pub mod money;
 pub mod payment;
+pub mod plan;
 pub mod policy;
 pub mod ports;
 pub mod request;

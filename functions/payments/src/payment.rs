@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::answer::ProviderText;
+use crate::case::Case;
 use crate::fingerprint::Fingerprint;
-use crate::history::Entry;
+use crate::history::{self, Chain, Entry, Link};
 use crate::id::{ClaimId, MerchantId, Nonce, OrderId, PaymentId};
 use crate::money::Money;
 use crate::time::Timestamp;
+use crate::transition::Moment;
 
 /// Shards of the index of open payments. A partition of an index takes 1,000 write units a second ("DynamoDB burst and
 /// adaptive capacity"), so 100,000 new payments a second need at least 100.
@@ -17,6 +19,9 @@ pub const OPEN_SHARDS: u32 = 128;
 
 /// The index key under which parked payments stand.
 pub const PARKED_SHARD: &str = "parked";
+
+/// The index key under which payments with an open case stand.
+pub const CASE_SHARD: &str = "case";
 
 macro_rules! named {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)+ }) => {
@@ -163,6 +168,14 @@ named! {
         ResolvedByOperator = "resolved_by_operator",
         /// The provider says that it did it, after it had ended otherwise here: a case for a person.
         LateSuccess = "late_success",
+        /// Somebody sees to the case.
+        CaseTaken = "case_taken",
+        /// The case is closed: the money goes back.
+        CaseRefunded = "case_refunded",
+        /// The case is closed: the money stays.
+        CaseAccepted = "case_accepted",
+        /// Pending or unknown for so long that only a person can help.
+        Overdue = "overdue",
     }
 }
 
@@ -295,31 +308,35 @@ pub struct Payment {
     /// The provider's reference when done, its code when declined.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub provider_text: Option<ProviderText>,
-    /// When the provider said that it did what had ended otherwise here: an open case.
+    /// What is to be decided because the provider did what had ended otherwise here.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub late_success_at: Option<Timestamp>,
+    pub case: Option<Case>,
     /// Minor units of a charge that are not reserved by refunds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refundable: Option<u64>,
-    /// The open index's key, while there is something to do; `parked` for parked ones.
+    /// The open index's key, while there is something to do; `parked` and `case` for what people have to look at.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub open_shard: Option<String>,
-    /// Seconds since the epoch after which the item may go; only ended payments have it.
+    /// Seconds since the epoch after which the item may go; only ended payments without an open case have it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delete_after: Option<u64>,
     /// How it came here.
     pub history: Vec<Entry>,
+    /// What holds the history together; none in items older than chains.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub chain: Option<Chain>,
 }
 
 impl Payment {
-    /// A payment that was just accepted, with what it takes to be sent `attempts_left` times.
-    pub fn accepted(order: Order, fingerprint: Fingerprint, now: Timestamp, nonce: Nonce, attempts_left: u32) -> Self {
+    /// A payment that is accepted at this moment.
+    pub fn accepted(order: Order, fingerprint: Fingerprint, moment: &Moment<'_>) -> Self {
+        let now = moment.now;
         let id = PaymentId::derive(&order.merchant, order.kind, &order.order_id);
         let refundable = match order.kind {
             Kind::Charge => Some(order.money.amount()),
             Kind::Refund | Kind::Payout => None,
         };
-        Self {
+        let mut payment = Self {
             open_shard: Some(open_shard(&id)),
             id,
             order,
@@ -329,9 +346,9 @@ impl Payment {
             reason: Reason::Accepted,
             changed_at: now,
             version: 1,
-            nonce,
+            nonce: moment.nonce.clone(),
             attempts: 0,
-            attempts_left,
+            attempts_left: moment.policy.max_attempts,
             waits: 0,
             claim: None,
             first_sent_at: None,
@@ -342,7 +359,7 @@ impl Payment {
             parked_at: None,
             heal: None,
             provider_text: None,
-            late_success_at: None,
+            case: None,
             refundable,
             delete_after: None,
             history: vec![Entry {
@@ -352,14 +369,35 @@ impl Payment {
                 attempt: 0,
                 times: 1,
                 provider_text: None,
+                tag: None,
             }],
+            chain: None,
+        };
+        if let Some(keys) = moment.history_keys {
+            history::begin(&mut payment, keys.current());
         }
+        payment
+    }
+
+    /// The head of the history, if it has a chain.
+    pub fn history_head(&self) -> Option<Link> {
+        self.chain.as_ref().map(|chain| chain.head)
     }
 
     /// Whether a request may ever have been written and was not proved refused before its effect, or the provider said
     /// that it has it, however it came by it.
     pub const fn ever_sent(&self) -> bool {
         self.attempts > 0 || self.acknowledged
+    }
+
+    /// Whether a person has to decide about a late success.
+    pub fn has_open_case(&self) -> bool {
+        self.case.as_ref().is_some_and(Case::is_open)
+    }
+
+    /// Whether the provider has the money, so that refunds can be reserved against it: it succeeded, or it did so late.
+    pub fn has_moved_money(&self) -> bool {
+        self.state == State::Succeeded || self.case.is_some()
     }
 
     /// Whether `expires_at` is over.

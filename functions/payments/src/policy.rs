@@ -1,4 +1,14 @@
-//! The numbers that decisions depend on, one set for each provider. All of them come from settings; none is guessed.
+//! The numbers that decisions depend on, one set for each provider, and the keys that their histories are linked under.
+//! All of them come from settings; none is guessed.
+
+use crate::history::HistoryKeys;
+
+/// Kept at the end of a consumer's invocation for what is left to hide and to answer.
+pub const ANSWER_ALLOWANCE_MS: u64 = 500;
+/// How long a message of a newer version waits in its lane before it is looked at again, in seconds.
+pub const NEWER_VERSION_LOOK_SECONDS: u32 = 60;
+/// How long a dead letter waits for an item that is not there yet before it is looked at again, in seconds.
+pub const MISSING_ITEM_LOOK_SECONDS: u32 = 30;
 
 /// What a provider promises and how long we wait for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +41,12 @@ pub struct Policy {
     pub newer_version_grace_ms: u64,
     /// How long an ended payment is kept.
     pub retention_ms: u64,
+    /// How long a payment is pending or unknown before people are told.
+    pub overdue_after_ms: u64,
+    /// How long before it is put in front of one of them.
+    pub park_overdue_after_ms: u64,
+    /// What each payment's history is linked under.
+    pub history_keys: HistoryKeys,
 }
 
 impl Policy {
@@ -43,6 +59,12 @@ impl Policy {
     /// written has ended.
     pub const fn absence_proof_ms(&self) -> u64 {
         self.absence_bound_ms.saturating_add(self.clock_skew_ms)
+    }
+
+    /// Time from the first request after which what is still pending or unknown is parked: never while sending it again
+    /// may yet help.
+    pub fn park_overdue_ms(&self) -> u64 {
+        self.park_overdue_after_ms.max(self.key_window_ms.saturating_add(self.clock_skew_ms))
     }
 
     /// Time from the first request within which the idempotency key surely still holds.

@@ -8,7 +8,7 @@ use crate::gate::{GateAnswer, GateState, Reserve};
 use crate::id::PaymentId;
 use crate::merchant::{ApiKeyHash, Merchant};
 use crate::message::Message;
-use crate::payment::{Lane, Order, Payment};
+use crate::payment::{CASE_SHARD, Lane, Order, PARKED_SHARD, Payment};
 use crate::store::{SendClaim, Written};
 use crate::time::Timestamp;
 
@@ -52,13 +52,35 @@ pub struct OpenKey {
     pub payment_id: PaymentId,
 }
 
+/// A part of the index of open payments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shard {
+    /// Open payments, spread by their ids.
+    Open(u32),
+    /// Parked ones.
+    Parked,
+    /// Ended ones with an open case.
+    Case,
+}
+
+impl Shard {
+    /// Its key in the index.
+    pub fn key(self) -> String {
+        match self {
+            Self::Open(shard) => shard.to_string(),
+            Self::Parked => PARKED_SHARD.to_owned(),
+            Self::Case => CASE_SHARD.to_owned(),
+        }
+    }
+}
+
 /// The index of open payments.
 pub trait OpenPayments: Sync {
-    /// A page of a shard's open payments that were created before this, oldest first, at most `most` of them,
+    /// A page of a shard's payments that were created before this, oldest first, at most `most` of them,
     /// beginning after a place.
     fn open(
         &self,
-        shard: u32,
+        shard: Shard,
         after: Option<&OpenKey>,
         created_before: Timestamp,
         most: u32,

@@ -57,7 +57,9 @@ impl SendClaim {
         if !fits {
             return None;
         }
-        let moment = Moment { now: self.now, nonce: self.nonce.clone(), dice: Dice(0), policy };
+        // The update does not read the head, so it cannot link its line: the next write does.
+        let nonce = self.nonce.clone();
+        let moment = Moment { now: self.now, nonce, dice: Dice(0), policy, history_keys: None };
         let event = Event::Claim { id: self.claim.clone(), lease_until: self.lease_until };
         match transition(payment, &event, &moment) {
             Step::Change(after) if after.state == State::Sending => Some(*after),
@@ -155,5 +157,6 @@ pub async fn decide<S: Store, C: Clock, E: Entropy>(
 pub fn moment<'a, C: Clock, E: Entropy>(clock: &C, entropy: &E, policy: &'a Policy) -> Moment<'a> {
     let bits = entropy.bits();
     let low = u64::try_from(bits & u128::from(u64::MAX)).unwrap_or(0);
-    Moment { now: clock.now(), nonce: Nonce::from_bits(entropy.bits()), dice: Dice(low), policy }
+    let nonce = Nonce::from_bits(entropy.bits());
+    Moment { now: clock.now(), nonce, dice: Dice(low), policy, history_keys: Some(&policy.history_keys) }
 }

@@ -6,9 +6,14 @@
 mod answered;
 mod draft;
 mod lost;
+mod operator;
+mod overdue;
 
-use crate::answer::{Found, ProviderText, QueryAnswer, SendAnswer};
+use crate::answer::{Found, QueryAnswer, SendAnswer};
 use crate::backoff::Dice;
+use crate::case::CaseResolution;
+use crate::evidence::{Evidence, Operator};
+use crate::history::HistoryKeys;
 use crate::id::{ClaimId, Nonce};
 use crate::payment::{Claim, Payment, Reason, State};
 use crate::policy::Policy;
@@ -22,6 +27,9 @@ pub use lost::{
     HEAL_PAUSE_MS, LOST_IN_BUSY_LANE_MS, LOST_IN_EMPTY_LANE_MS, REPEAT_HEAL_MS, has_lost_its_message,
     may_lack_its_message,
 };
+use operator::{close_case, replay, resolve, take_case};
+pub use overdue::is_overdue;
+use overdue::overdue;
 
 /// What the decision depends on besides the payment and the event.
 #[derive(Clone, Debug)]
@@ -34,6 +42,8 @@ pub struct Moment<'a> {
     pub dice: Dice,
     /// The provider's numbers.
     pub policy: &'a Policy,
+    /// What history is linked under; none for a write that has not read the item and cannot know its head.
+    pub history_keys: Option<&'a HistoryKeys>,
 }
 
 /// What happened.
@@ -75,12 +85,26 @@ pub enum Event<'a> {
     },
     /// A person put it back.
     Replay,
+    /// Somebody looked whether its end has been open for too long.
+    Overdue,
     /// A person says how it ended, with evidence.
     Resolve {
         /// The end.
         end: Resolution,
-        /// Where to look it up.
-        evidence: &'a ProviderText,
+        /// Where to look it up, who says so, and why.
+        evidence: &'a Evidence,
+    },
+    /// A person sees to its case.
+    TakeCase {
+        /// Who.
+        owner: &'a Operator,
+    },
+    /// A person says what became of the money of its case.
+    CloseCase {
+        /// What.
+        resolution: CaseResolution,
+        /// Where to look it up, who says so, and why.
+        evidence: &'a Evidence,
     },
 }
 
@@ -137,6 +161,8 @@ pub enum Kept {
     HealedElsewhere,
     /// It cannot be canceled: a person has to look first.
     NotCancelable,
+    /// It has no case that is open.
+    NoOpenCase,
 }
 
 /// Decides what becomes of `payment` after `event`.
@@ -151,7 +177,10 @@ pub fn transition(payment: &Payment, event: &Event<'_>, moment: &Moment<'_>) -> 
         Event::DeadLettered => dead_lettered(payment, moment),
         Event::Heal { replaces } => heal(payment, *replaces, moment),
         Event::Replay => replay(payment, moment),
+        Event::Overdue => overdue(payment, moment),
         Event::Resolve { end, evidence } => resolve(payment, *end, evidence, moment),
+        Event::TakeCase { owner } => take_case(payment, owner, moment),
+        Event::CloseCase { resolution, evidence } => close_case(payment, *resolution, evidence, moment),
     }
 }
 
@@ -252,37 +281,6 @@ fn dead_lettered(payment: &Payment, moment: &Moment<'_>) -> Step {
         },
         State::Pending | State::Unknown => Step::Keep(Kept::NotDue),
         State::Parked => Step::Keep(Kept::Parked),
-        State::Succeeded | State::Declined | State::Canceled | State::Expired => Step::Keep(Kept::Ended),
-    }
-}
-
-/// A person put it back: what was ever sent is queried first, and coming back grants one attempt.
-fn replay(payment: &Payment, moment: &Moment<'_>) -> Step {
-    match payment.state {
-        State::Parked => {
-            let mut draft = Draft::of(payment, moment);
-            draft.next.attempts_left = draft.next.attempts_left.max(1);
-            draft.next.waits = 0;
-            draft.next.due_at = Some(moment.now);
-            let state = if payment.ever_sent() { State::Unknown } else { State::Queued };
-            draft.go(state, Reason::Replayed, None)
-        }
-        State::Queued | State::Sending | State::Pending | State::Unknown => Step::Keep(Kept::NotParked),
-        State::Succeeded | State::Declined | State::Canceled | State::Expired => Step::Keep(Kept::Ended),
-    }
-}
-
-fn resolve(payment: &Payment, end: Resolution, evidence: &ProviderText, moment: &Moment<'_>) -> Step {
-    match payment.state {
-        State::Parked => {
-            let state = match end {
-                Resolution::Succeeded => State::Succeeded,
-                Resolution::Declined => State::Declined,
-                Resolution::Canceled => State::Canceled,
-            };
-            Draft::of(payment, moment).go(state, Reason::ResolvedByOperator, Some(evidence))
-        }
-        State::Queued | State::Sending | State::Pending | State::Unknown => Step::Keep(Kept::NotParked),
         State::Succeeded | State::Declined | State::Canceled | State::Expired => Step::Keep(Kept::Ended),
     }
 }

@@ -25,6 +25,19 @@ pub enum Triage {
     Replay,
 }
 
+impl Triage {
+    /// Its name in logs. A time in milliseconds has no place there: one in ten passes for a card number.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Heal { .. } => "heal",
+            Self::Hide { .. } => "hide",
+            Self::Drop => "drop",
+            Self::PassOn => "pass_on",
+            Self::Replay => "replay",
+        }
+    }
+}
+
 /// Longest delay that SQS takes with a message, in seconds ("Amazon SQS delay queues").
 pub const DELAY_SECONDS_MAX: u64 = 900;
 

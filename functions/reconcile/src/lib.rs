@@ -1,23 +1,30 @@
 //! Finds what nothing else would ever look at again: open payments whose message was lost, because somebody died
-//! between the put and the send, or a queue did not take it.
+//! between the put and the send, or a queue did not take it; payments whose time is over; those that have been pending
+//! or unknown for too long; refunds whose charge is gone; and open cases, which it counts.
 //!
-//! It runs on a schedule and goes through the open-payments index, shard by shard, from the oldest on. It never sends to a provider and
-//! never ends a payment: it puts a message back, and a message too many does no harm.
+//! It runs on a schedule and goes through the open-payments index, shard by shard, from the oldest on. It never sends to
+//! a provider, and the one end that it writes is that of a payment which was never sent and must not be any more.
 
-use payments::message::Message;
-use payments::payment::{Lane, OPEN_SHARDS, Payment};
+mod look;
+
+use payments::payment::{Lane, OPEN_SHARDS};
 use payments::policy::Policy;
-use payments::ports::{Clock, Depths, Entropy, OpenPayments, Queue, Store, StoreError};
-use payments::store::{self, Outcome};
+use payments::ports::{Clock, Depths, Entropy, OpenPayments, Queue, Shard, Store, StoreError};
 use payments::time::Timestamp;
-use payments::transition::{Event, LOST_IN_BUSY_LANE_MS, LOST_IN_EMPTY_LANE_MS, has_lost_its_message};
+use payments::transition::{LOST_IN_BUSY_LANE_MS, LOST_IN_EMPTY_LANE_MS};
 use serde::Serialize;
 use tracing::{error, info, warn};
+
+use look::{Empty, Seen};
 
 /// Payments read of a shard at a time.
 const PAGE: u32 = 100;
 /// Kept at the end of an invocation, in ms.
 const ANSWER_ALLOWANCE_MS: u64 = 2_000;
+/// Cases counted at most; that many are as loud as more.
+const CASES_MAX: u32 = 1_000;
+/// Ids named in one line of the log, of which one holds 36 characters.
+const IDS_MAX: usize = 50;
 
 /// The reconcile function over its ports.
 #[derive(Debug)]
@@ -37,15 +44,63 @@ pub struct Sweep {
     pub looked_at: u32,
     /// Messages put back.
     pub healed: u32,
+    /// Those among them whose claim had been left behind.
+    pub stuck: u32,
+    /// Payments that expired without ever being sent.
+    pub expired: u32,
+    /// Payments that are pending or unknown for too long.
+    pub overdue: u32,
+    /// Those among them that were put in front of a person.
+    pub parked: u32,
+    /// Open refunds whose charge is not here any more.
+    pub without_charge: u32,
+    /// Cases that are open.
+    pub cases: u32,
     /// Reads, writes and sends that failed; the next sweep looks again.
     pub failed: u32,
 }
 
-/// Which lanes hold no message.
-#[derive(Clone, Copy, Debug)]
-struct Empty {
-    high: bool,
-    standard: bool,
+/// Counts, and remembers whom people have to be told of.
+#[derive(Debug, Default)]
+struct Tally {
+    sweep: Sweep,
+    overdue: Vec<String>,
+    without_charge: Vec<String>,
+}
+
+impl Tally {
+    fn failed(&mut self) {
+        self.sweep.failed = self.sweep.failed.saturating_add(1);
+    }
+
+    fn add(&mut self, id: &str, seen: Seen) {
+        let count = |count: &mut u32, is_one: bool| *count = count.saturating_add(u32::from(is_one));
+        count(&mut self.sweep.looked_at, true);
+        count(&mut self.sweep.healed, seen.healed);
+        count(&mut self.sweep.stuck, seen.stuck);
+        count(&mut self.sweep.expired, seen.expired);
+        count(&mut self.sweep.overdue, seen.overdue);
+        count(&mut self.sweep.parked, seen.parked);
+        count(&mut self.sweep.without_charge, seen.without_charge);
+        for (is_one, ids) in [(seen.overdue, &mut self.overdue), (seen.without_charge, &mut self.without_charge)] {
+            if is_one && ids.len() < IDS_MAX {
+                ids.push(id.to_owned());
+            }
+        }
+    }
+
+    /// Tells people: a line each, with the ids, as long as it is so.
+    fn log(&self) {
+        let Sweep { looked_at, healed, stuck, expired, overdue, parked, without_charge, cases, failed } = self.sweep;
+        if overdue > 0 {
+            warn!(event = "payments_overdue", overdue, parked, payment_ids = self.overdue.join(" "));
+        }
+        if without_charge > 0 {
+            let payment_ids = self.without_charge.join(" ");
+            error!(event = "refunds_without_charge", refunds = without_charge, payment_ids);
+        }
+        info!(event = "sweep_done", looked_at, healed, stuck, expired, overdue, parked, without_charge, cases, failed);
+    }
 }
 
 impl<S: Store + OpenPayments, Q: Queue + Depths, C: Clock, E: Entropy> Reconcile<S, Q, C, E> {
@@ -57,45 +112,72 @@ impl<S: Store + OpenPayments, Q: Queue + Depths, C: Clock, E: Entropy> Reconcile
 
     /// Sweeps once, and stops before `deadline`.
     pub async fn handle(&self, deadline: Timestamp) -> Sweep {
-        let mut sweep = Sweep::default();
+        let mut tally = Tally::default();
         let end = deadline.minus_ms(ANSWER_ALLOWANCE_MS);
+        // First, because a sweep that runs out of time must not silence the alarm.
+        self.cases(&mut tally).await;
         let empty = Empty { high: self.is_empty(Lane::High).await, standard: self.is_empty(Lane::Standard).await };
         // Each sweep begins elsewhere, so that one that runs out of time does not always miss the same shards.
         let first = u32::try_from(self.entropy.bits() % u128::from(OPEN_SHARDS)).unwrap_or(0);
         for offset in 0..OPEN_SHARDS {
             let shard = first.saturating_add(offset).checked_rem(OPEN_SHARDS).unwrap_or(0);
-            if let Err(error) = self.shard(shard, empty, end, &mut sweep).await {
+            if let Err(error) = self.shard(shard, empty, end, &mut tally).await {
                 error!(event = "sweep_failed", shard, %error);
-                sweep.failed = sweep.failed.saturating_add(1);
+                tally.failed();
             }
-            if self.is_over(&sweep, end) {
+            if self.is_over(&tally, end) {
                 warn!(event = "sweep_cut_short", shards = offset.saturating_add(1));
                 break;
             }
         }
-        info!(event = "sweep_done", looked_at = sweep.looked_at, healed = sweep.healed, failed = sweep.failed,);
-        sweep
+        tally.log();
+        tally.sweep
+    }
+
+    /// Counts the open cases, and says so also when there are none: what is not said is no zero.
+    async fn cases(&self, tally: &mut Tally) {
+        match self.count_cases().await {
+            Ok(cases) => {
+                tally.sweep.cases = cases;
+                info!(event = "cases_open", cases);
+            }
+            Err(error) => {
+                error!(event = "cases_uncounted", %error);
+                tally.failed();
+            }
+        }
+    }
+
+    async fn count_cases(&self) -> Result<u32, StoreError> {
+        let before = self.clock.now();
+        let (mut cases, mut after) = (0_u32, None);
+        while cases < CASES_MAX {
+            let page = self.store.open(Shard::Case, after.as_ref(), before, PAGE).await?;
+            let Some(last) = page.last() else { break };
+            cases = cases.saturating_add(u32::try_from(page.len()).unwrap_or(u32::MAX));
+            after = Some(last.clone());
+        }
+        Ok(cases)
     }
 
     /// Goes through one shard page by page: what merely waits, pending for days perhaps, must not hide what is lost.
-    async fn shard(&self, shard: u32, empty: Empty, end: Timestamp, sweep: &mut Sweep) -> Result<(), StoreError> {
+    async fn shard(&self, shard: u32, empty: Empty, end: Timestamp, tally: &mut Tally) -> Result<(), StoreError> {
         // While no lane is empty nothing younger is taken for lost, so that a sale's backlog is not even read.
         let patience_ms = if empty.high || empty.standard { LOST_IN_EMPTY_LANE_MS } else { LOST_IN_BUSY_LANE_MS };
         let before = self.clock.now().minus_ms(patience_ms);
         let mut after = None;
         loop {
-            let page = self.store.open(shard, after.as_ref(), before, PAGE).await?;
+            let page = self.store.open(Shard::Open(shard), after.as_ref(), before, PAGE).await?;
             for key in &page {
-                if self.is_over(sweep, end) {
+                if self.is_over(tally, end) {
                     return Ok(());
                 }
-                sweep.looked_at = sweep.looked_at.saturating_add(1);
+                let id = key.payment_id.as_str();
                 match self.look(&key.payment_id, empty).await {
-                    Ok(true) => sweep.healed = sweep.healed.saturating_add(1),
-                    Ok(false) => {}
+                    Ok(seen) => tally.add(id, seen),
                     Err(error) => {
-                        error!(event = "sweep_failed", payment_id = key.payment_id.as_str(), %error);
-                        sweep.failed = sweep.failed.saturating_add(1);
+                        error!(event = "sweep_failed", payment_id = id, %error);
+                        tally.failed();
                     }
                 }
             }
@@ -106,8 +188,8 @@ impl<S: Store + OpenPayments, Q: Queue + Depths, C: Clock, E: Entropy> Reconcile
         }
     }
 
-    fn is_over(&self, sweep: &Sweep, end: Timestamp) -> bool {
-        sweep.healed >= self.most_heals || self.clock.now() >= end
+    fn is_over(&self, tally: &Tally, end: Timestamp) -> bool {
+        tally.sweep.healed >= self.most_heals || self.clock.now() >= end
     }
 
     /// A lane whose depth cannot be read counts as busy.
@@ -119,31 +201,5 @@ impl<S: Store + OpenPayments, Q: Queue + Depths, C: Clock, E: Entropy> Reconcile
                 false
             }
         }
-    }
-
-    async fn look(&self, id: &payments::id::PaymentId, empty: Empty) -> Result<bool, StoreError> {
-        let Some(payment) = self.store.get(id).await? else { return Ok(false) };
-        let lane_is_empty = match payment.order.lane {
-            Lane::High => empty.high,
-            Lane::Standard => empty.standard,
-        };
-        if !has_lost_its_message(&payment, lane_is_empty, self.clock.now()) {
-            return Ok(false);
-        }
-        self.heal(payment).await
-    }
-
-    async fn heal(&self, payment: Payment) -> Result<bool, StoreError> {
-        let event = Event::Heal { replaces: None };
-        let outcome = store::decide(&self.store, &self.clock, &self.entropy, &self.policy, payment, &event).await?;
-        let payment = match outcome {
-            Outcome::Changed(payment) => payment,
-            Outcome::Kept(..) | Outcome::Missing => return Ok(false),
-        };
-        let message = Message::new(payment.id.clone(), payment.order.merchant.clone(), self.clock.now());
-        let sent = self.queue.send(payment.order.lane, &message, 0).await;
-        sent.map_err(|error| StoreError::Refused(error.to_string()))?;
-        info!(event = "payment_healed", payment_id = payment.id.as_str(), state = payment.state.as_str(),);
-        Ok(true)
     }
 }

@@ -1,30 +1,26 @@
 //! `cargo dev demo`: real shop transactions through the whole system, to a provider that misbehaves, and the books
 //! checked at the end. It fails if a payment was lost, made twice or sent faster than the provider allows.
 
-mod outcome;
-mod progress;
-
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use payments::id::{Nonce, PaymentId};
 use payments::payment::State;
 use payments::ports::Entropy;
 
 use crate::client::Base;
-use crate::load::{self, Hit, Shot, repeated};
 use crate::local::provider::Provider;
 use crate::local::settings;
 use crate::local::system::{self, System, Wiring};
 use crate::merchants;
-use crate::summary::{Accepted, AwsCalls, Evidence, Report, Standing};
-use crate::transactions::{self, Transaction};
-use outcome::Answers;
-use progress::{Display, Progress};
+use crate::outcome::{Answers, report_bad_rows, shots};
+use crate::progress::{Display, Progress};
+use crate::sender::{self, Hit, Shot, repeated};
+use crate::summary::{Accepted, AwsCalls, Evidence, Inside, Report, Standing};
+use crate::transactions;
 
 /// The file that the demo sends when no other is named.
 pub const SHIPPED_FILE: &str = "events/online-retail-2010-12.csv";
@@ -33,8 +29,6 @@ pub const SHIPPED_FILE: &str = "events/online-retail-2010-12.csv";
 const LOOK: Duration = Duration::from_secs(1);
 /// Most open payments that are named when it was not drained in time.
 const NAMED_MAX: usize = 10;
-/// Most unreadable lines that are shown.
-const BAD_ROWS_MAX: usize = 10;
 
 /// What a person may choose.
 #[derive(Clone, Debug)]
@@ -61,12 +55,7 @@ pub async fn run(options: Options) -> Result<(), String> {
 async fn run_to_end(options: Options) -> Result<(), String> {
     let Options { rate_per_second, seed, file, calm } = options;
     let file = transactions::read_file(&located(file)).map_err(|error| error.to_string())?;
-    for bad in file.bad.iter().take(BAD_ROWS_MAX) {
-        println!("left out, {bad}");
-    }
-    if file.bad.len() > BAD_ROWS_MAX {
-        println!("left out, {} lines more", file.bad.len() - BAD_ROWS_MAX);
-    }
+    report_bad_rows(&file.bad);
     if file.rows.is_empty() {
         return Err("the file holds no payment that can be sent".to_owned());
     }
@@ -105,7 +94,7 @@ async fn run_to_end(options: Options) -> Result<(), String> {
     let answer_ms: Vec<u64> = hits.iter().map(|hit| hit.latency_ms).collect();
     let mut answers = Answers::of(&file.rows, &hits);
     let open = find(&system, &mut answers.accepted).await?;
-    let (ledger, calls) = (provider.ledger().await?, provider.calls().await?);
+    let (ledger, calls) = (provider.books().ledger().await?, provider.books().calls().await?);
     let aws_calls = aws_calls(&system, answers.accepted.len(), calls.len());
     let report = Report {
         evidence: Evidence {
@@ -120,9 +109,7 @@ async fn run_to_end(options: Options) -> Result<(), String> {
         answer_ms: &answer_ms,
         replayed: answers.replayed,
         refused: &answers.refused,
-        aws_calls: &aws_calls,
-        duplicated,
-        failed_batches,
+        inside: Some(Inside { aws_calls: &aws_calls, duplicated, failed_batches }),
         took_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
     };
     println!("\n{report}");
@@ -136,22 +123,11 @@ async fn run_to_end(options: Options) -> Result<(), String> {
 }
 
 /// The shipped file is found from anywhere in the workspace.
-fn located(file: PathBuf) -> PathBuf {
+pub fn located(file: PathBuf) -> PathBuf {
     if file.exists() || file != Path::new(SHIPPED_FILE) {
         return file;
     }
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(file)
-}
-
-fn shots(transactions: &[Transaction], api_keys: &merchants::ApiKeys) -> Result<Vec<Shot>, String> {
-    let shot = |(index, transaction): (usize, &Transaction)| {
-        let api_key = api_keys
-            .get(&transaction.merchant)
-            .ok_or_else(|| format!("merchant {} has no API key", transaction.merchant))?;
-        let body = Bytes::from(transaction.body().to_string());
-        Ok(Shot { index, api_key: Arc::clone(api_key), body })
-    };
-    transactions.iter().enumerate().map(shot).collect()
 }
 
 type Sending = tokio::task::JoinHandle<Vec<Hit>>;
@@ -159,7 +135,7 @@ type Sending = tokio::task::JoinHandle<Vec<Hit>>;
 fn send(system: &System, shots: Vec<Shot>, arrived: Arc<AtomicU64>) -> Result<Sending, String> {
     let base = Base::parse(&format!("http://{}", system.address())).map_err(|error| error.to_string())?;
     Ok(tokio::spawn(async move {
-        load::send(&base, shots, settings::CONNECTIONS, move |hit| {
+        sender::send(&base, shots, sender::Pace::Unbounded, settings::CONNECTIONS, move |hit| {
             if hit.is_accepted() && !hit.is_replay {
                 arrived.fetch_add(1, Ordering::Relaxed);
             }
@@ -218,7 +194,7 @@ impl Watch<'_> {
     }
 
     async fn look(&self, system: &System, provider: &mut Provider) -> Result<Progress, String> {
-        let calls = provider.calls().await?;
+        let calls = provider.books().calls().await?;
         let now_ms = u64::try_from(std::time::UNIX_EPOCH.elapsed().unwrap_or_default().as_millis()).unwrap_or(0);
         let states = system.states().await?;
         let in_states =
@@ -233,6 +209,7 @@ impl Watch<'_> {
             settled: in_states(&[State::Parked, State::Succeeded, State::Declined, State::Canceled, State::Expired]),
             calls: calls.iter().filter(|call| call.at_ms + 1_000 > now_ms).count(),
             limit: self.rate_per_second,
+            expected: u64::try_from(self.payments).unwrap_or(u64::MAX),
         })
     }
 }

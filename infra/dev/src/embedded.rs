@@ -25,7 +25,7 @@ use aws_sdk_dynamodb::types::{
 use aws_sdk_sqs::types::QueueAttributeName;
 
 pub use faults::{Fault, Faults, When};
-pub use server::Endpoint;
+pub use server::{Endpoint, endpoint_config};
 
 use connector::{Inside, LabelledClient};
 

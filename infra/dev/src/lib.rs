@@ -2,16 +2,25 @@
 //!
 //! Nothing here is ever deployed, and nothing that is deployed depends on it.
 
+pub mod account;
+pub mod books;
 pub mod client;
 pub mod demo;
 pub mod embedded;
+pub mod explain;
 pub mod front;
 pub mod load;
 pub mod local;
 pub mod mapping;
 pub mod merchants;
 pub mod runtime_api;
+pub mod model_check;
+pub mod ops;
+pub mod outcome;
+pub mod plan;
+pub mod progress;
 pub mod sandbox;
+pub mod sender;
 pub mod simulate;
 pub mod summary;
 pub mod transactions;

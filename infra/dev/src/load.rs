@@ -1,241 +1,293 @@
-//! Sends payments over HTTP as their merchants would: on a bounded number of connections, some twice and at once, and
-//! again when the answer was lost or asked for it.
+//! `cargo dev load`: a file of payments to a running system, and what became of it.
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use http::{Request, header};
-use http_body_util::Full;
-use serde_json::Value;
-use tokio::task::JoinSet;
+use aws::store::DynamoStore;
+use aws::system::{SystemClock, SystemEntropy};
+use clap::Args;
+use futures_util::StreamExt;
+use payments::id::PaymentId;
+use payments::payment::State;
+use payments::ports::{Clock, Store};
 
-use crate::client::{Answer, Base, Client};
+use crate::account::{Account, AccountArguments};
+use crate::books::Books;
+use crate::client::Base;
+use crate::demo::located;
+use crate::local::settings;
+use crate::merchants::{self, ApiKeys};
+use crate::outcome::{Answers, report_bad_rows, shots};
+use crate::progress::{Display, Progress};
+use crate::sender::{self, Hit, Pace, repeated};
+use crate::summary::{Accepted, Evidence, Report, Standing};
+use crate::transactions::{self, Transactions};
 
-/// How often one request is made, all in all.
-const TRIES_MAX: u32 = 6;
-/// How long one answer is waited for.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(35);
-/// Longest pause between two tries.
-const PAUSE_MAX: Duration = Duration::from_secs(2);
+/// Between two looks at how far it is.
+const LOOK: Duration = Duration::from_secs(1);
+/// Reads side by side.
+const READS: usize = 32;
+/// Most open payments that are named when it was not drained in time.
+const NAMED_MAX: usize = 10;
 
-/// One request to be made.
-#[derive(Clone, Debug)]
-pub struct Shot {
-    /// Which transaction this is, by its place in the caller's list.
-    pub index: usize,
-    /// The merchant's key.
-    pub api_key: Arc<str>,
-    /// The body, in JSON.
-    pub body: Bytes,
+/// What to send, and where.
+#[derive(Args, Clone, Debug)]
+pub struct Arguments {
+    /// A CSV file with the columns order_id, kind, merchant, amount and currency; customer is read too, others are not.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Where merchants send their payments.
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
+    pub url: String,
+    /// Requests a second; as fast as they are answered if not given.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub rate: Option<u32>,
+    /// Share of the requests that are made twice or more.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share)]
+    pub repeat: f64,
+    /// Connections that the requests come on.
+    #[arg(long, value_name = "N", default_value_t = settings::CONNECTIONS, value_parser = connections)]
+    pub connections: usize,
+    /// Where the sandbox provider shows its books.
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8090")]
+    pub provider_url: String,
+    /// A CSV file with the columns merchant and api_key. Without it each merchant gets a new key, which needs write access
+    /// to the table of merchants.
+    #[arg(long, value_name = "FILE")]
+    pub keys: Option<PathBuf>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub account: AccountArguments,
 }
 
-/// What an answer that refused says, by RFC 9457.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Problem {
-    /// Its title.
-    pub title: String,
-    /// The field that it names.
-    pub field: String,
-    /// What is wrong with it.
-    pub reason: String,
-}
-
-/// What came of one request.
-#[derive(Clone, Debug)]
-pub struct Hit {
-    /// Which transaction this was.
-    pub index: usize,
-    /// The status, or why there was no answer.
-    pub status: Result<u16, String>,
-    /// The payment's id, when it was taken.
-    pub payment_id: Option<String>,
-    /// The payment's state, when it was taken.
-    pub state: Option<String>,
-    /// Whether the answer says that the payment was there already.
-    pub is_replay: bool,
-    /// Why it was refused.
-    pub problem: Option<Problem>,
-    /// How often it was tried.
-    pub tries: u32,
-    /// From the last try's first byte to its whole answer.
-    pub latency_ms: u64,
-}
-
-impl Hit {
-    /// Whether the payment is Sluice's from now on.
-    pub fn is_accepted(&self) -> bool {
-        matches!(self.status, Ok(200 | 202))
+/// Reads a share on the command line.
+pub fn share(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
+        Ok(_) | Err(_) => Err("a share is a number from 0 to 1".to_owned()),
     }
 }
 
-/// Repeats `share` of the shots, drawn by `seed`: each beside its first, so that both go out at once, and every second
-/// of them once more at the end.
-pub fn repeated(shots: Vec<Shot>, share: f64, seed: u64) -> Vec<Shot> {
-    let mut random = fastrand::Rng::with_seed(seed);
-    let mut all = Vec::with_capacity(shots.len() * 2);
-    let mut again = Vec::new();
-    for shot in shots {
-        if random.f64() < share {
-            all.push(shot.clone());
-            if random.bool() {
-                again.push(shot.clone());
-            }
+fn connections(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(count @ 1..=1_000) => Ok(count),
+        Ok(_) | Err(_) => Err("from 1 to 1000".to_owned()),
+    }
+}
+
+/// Sends it all and waits for the ends. An error is one line; the summary has been printed by then if there was one.
+pub async fn run(arguments: Arguments) -> Result<(), String> {
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {
+            Err("interrupted; what was accepted goes on, `cargo dev list --state open` shows it".to_owned())
         }
-        all.push(shot);
+        done = run_to_end(arguments) => done,
     }
-    all.extend(again);
-    all
 }
 
-/// Sends all shots on at most `connections` connections and tells `progress` of each answer.
-pub async fn send<P>(base: &Base, shots: Vec<Shot>, connections: usize, progress: P) -> Vec<Hit>
-where
-    P: Fn(&Hit) + Send + Sync + 'static,
-{
-    let waiting = Arc::new(Mutex::new(VecDeque::from(shots)));
-    let progress = Arc::new(progress);
-    let mut workers = JoinSet::new();
-    for _ in 0..connections.max(1) {
-        let (waiting, progress) = (Arc::clone(&waiting), Arc::clone(&progress));
-        let mut client = Client::new(base.clone(), ANSWER_TIMEOUT);
-        workers.spawn(async move {
-            let mut hits = Vec::new();
-            loop {
-                let next = waiting.lock().ok().and_then(|mut waiting| waiting.pop_front());
-                let Some(shot) = next else { return hits };
-                let hit = shoot(&mut client, &shot).await;
-                progress(&hit);
-                hits.push(hit);
+async fn run_to_end(arguments: Arguments) -> Result<(), String> {
+    let file = transactions::read_file(&located(arguments.file.clone())).map_err(|error| error.to_string())?;
+    report_bad_rows(&file.bad);
+    if file.rows.is_empty() {
+        return Err("the file holds no payment that can be sent".to_owned());
+    }
+    let account = Account::open(&arguments.account).await?;
+    let mut books = Books::at(&arguments.provider_url)?;
+    let limit = books.limit().await?.ok_or("the provider has no limit, so there is none to hold it against")?;
+    let keys = keys(&arguments, &account, &file).await?;
+    println!("sending   {} payments of {} merchants to {}", file.rows.len(), keys.len(), arguments.url);
+
+    let (begun, begun_ms) = (Instant::now(), SystemClock.now().ms());
+    let shots = repeated(shots(&file.rows, &keys)?, arguments.repeat, begun_ms);
+    let base = Base::parse(&arguments.url).map_err(|error| error.to_string())?;
+    let pace = arguments.rate.map_or(Pace::Unbounded, Pace::PerSecond);
+    let arrived = Arc::new(AtomicU64::new(0));
+    let counter = Arc::clone(&arrived);
+    let connections = arguments.connections;
+    let sending = tokio::spawn(async move {
+        let count = move |hit: &Hit| {
+            if hit.is_accepted() && !hit.is_replay {
+                counter.fetch_add(1, Ordering::Relaxed);
             }
-        });
-    }
-    let mut hits = Vec::new();
-    while let Some(done) = workers.join_next().await {
-        hits.extend(done.unwrap_or_default());
-    }
-    hits
-}
-
-async fn shoot(client: &mut Client, shot: &Shot) -> Hit {
-    let mut tries = 0;
-    loop {
-        tries += 1;
-        let begun = Instant::now();
-        let answer = match request(shot) {
-            Ok(request) => client.send(request).await,
-            Err(error) => return hit(shot.index, Err(error), tries, begun),
         };
-        let pause = match &answer {
-            Err(_) => Some(Duration::from_millis(100 * u64::from(tries))),
-            Ok(answer) if matches!(answer.status.as_u16(), 429 | 500..) => Some(retry_after(answer)),
-            Ok(_) => None,
-        };
-        match pause {
-            Some(pause) if tries < TRIES_MAX => tokio::time::sleep(pause.min(PAUSE_MAX)).await,
-            Some(_) | None => return hit(shot.index, answer.map_err(|error| error.to_string()), tries, begun),
-        }
-    }
-}
+        sender::send(&base, shots, pace, connections, count).await
+    });
+    let mut watch = Watch { begun, limit, store: account.store(), books: &mut books, display: Display::new() };
+    let hits = watch.until_sent(sending, &arrived, file.rows.len()).await?;
+    let mut answers = Answers::of(&file.rows, &hits);
+    let open = watch.until_drained(&mut answers.accepted).await?;
+    let took = begun.elapsed();
+    // What the provider still lands late has to be in the ledger that is judged.
+    tokio::time::sleep(Duration::from_millis(settings::LATE_MS)).await;
 
-fn request(shot: &Shot) -> Result<Request<Full<Bytes>>, String> {
-    Request::post("/v1/payments")
-        .header(header::CONTENT_TYPE, "application/json")
-        .header(header::AUTHORIZATION, format!("Bearer {}", shot.api_key))
-        .header(header::USER_AGENT, "sluice-dev")
-        .body(Full::new(shot.body.clone()))
-        .map_err(|error| error.to_string())
-}
-
-fn retry_after(answer: &Answer) -> Duration {
-    let seconds = answer.headers.get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
-    Duration::from_secs(seconds.unwrap_or(1))
-}
-
-fn hit(index: usize, answer: Result<Answer, String>, tries: u32, begun: Instant) -> Hit {
-    let latency_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let unanswered = Hit {
-        index,
-        status: Err(String::new()),
-        payment_id: None,
-        state: None,
-        is_replay: false,
-        problem: None,
-        tries,
-        latency_ms,
+    let ours: std::collections::BTreeSet<&str> =
+        answers.accepted.iter().map(|payment| payment.payment_id.as_str()).collect();
+    let mut ledger = books.ledger().await?;
+    // Other files' payments are not this one's to judge.
+    ledger.retain(|effect| ours.contains(effect.payment_id.as_str()));
+    let mut calls = books.calls().await?;
+    calls.retain(|call| call.at_ms >= begun_ms);
+    let answer_ms: Vec<u64> = hits.iter().map(|hit| hit.latency_ms).collect();
+    let report = Report {
+        evidence: Evidence {
+            accepted: &answers.accepted,
+            unanswered: answers.unanswered.len(),
+            ledger: &ledger,
+            calls: &calls,
+            limit,
+        },
+        transactions: file.rows.len(),
+        bad_rows: file.bad.len(),
+        answer_ms: &answer_ms,
+        replayed: answers.replayed,
+        refused: &answers.refused,
+        inside: None,
+        took_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
     };
-    match answer {
-        Err(error) => Hit { status: Err(error), ..unanswered },
-        Ok(answer) => {
-            let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-            let text = |name: &str| body.get(name).and_then(Value::as_str).map(str::to_owned);
-            Hit {
-                status: Ok(answer.status.as_u16()),
-                payment_id: text("payment_id").or_else(|| text("id")),
-                state: text("state"),
-                is_replay: is_replay(&answer, &body),
-                problem: (!answer.status.is_success()).then(|| problem(&body, answer.status.as_u16())),
-                ..unanswered
+    println!("\n{report}");
+    for line in answers.unanswered.iter().chain(&open).take(NAMED_MAX) {
+        println!("open: {line}");
+    }
+    match report.faults().len() {
+        0 => Ok(()),
+        count => Err(format!("{count} of the promises did not hold; the verdict above names them")),
+    }
+}
+
+async fn keys(arguments: &Arguments, account: &Account, file: &Transactions) -> Result<ApiKeys, String> {
+    match &arguments.keys {
+        Some(path) => merchants::read_keys(path),
+        None if account.is_local => {
+            let merchants = merchants::named(&file.rows);
+            let client = &account.clients.dynamodb;
+            merchants::create(client, &account.merchants_table, &merchants, &SystemEntropy::new()).await
+        }
+        None => Err("--keys is missing: against the real AWS no API key is made up".to_owned()),
+    }
+}
+
+/// Looks on, from outside.
+struct Watch<'a> {
+    begun: Instant,
+    limit: u32,
+    store: DynamoStore,
+    books: &'a mut Books,
+    display: Display,
+}
+
+impl Watch<'_> {
+    async fn until_sent(
+        &mut self,
+        mut sending: tokio::task::JoinHandle<Vec<Hit>>,
+        arrived: &AtomicU64,
+        expected: usize,
+    ) -> Result<Vec<Hit>, String> {
+        loop {
+            tokio::select! {
+                done = &mut sending => return done.map_err(|_| "the requests could not be sent".to_owned()),
+                () = tokio::time::sleep(LOOK) => {}
             }
+            let arrived = arrived.load(Ordering::Relaxed);
+            let expected = u64::try_from(expected).unwrap_or(u64::MAX);
+            let shown = Progress { arrived, queued: arrived, expected, ..self.progress().await? };
+            self.display.show(&shown);
         }
     }
-}
 
-/// A replay is marked by a header, as the widespread `Idempotency-Replayed: true`, or in the body.
-fn is_replay(answer: &Answer, body: &Value) -> bool {
-    let in_header = answer
-        .headers
-        .iter()
-        .any(|(name, value)| name.as_str().ends_with("replayed") && value.as_bytes().eq_ignore_ascii_case(b"true"));
-    in_header || body.get("replayed").and_then(Value::as_bool) == Some(true)
-}
+    /// Reads the payments until each has ended, or nothing has changed for longer than anything should wait; returns
+    /// those that are still open, by name.
+    async fn until_drained(&mut self, accepted: &mut [Accepted]) -> Result<Vec<String>, String> {
+        let mut bound = Bound::new(accepted.len(), self.limit);
+        loop {
+            self.read_open(accepted).await?;
+            let settled = accepted.iter().filter(|payment| is_settled(payment)).count();
+            let shown = Progress {
+                arrived: count(accepted, |_| true),
+                queued: count(accepted, |payment| stands_in(payment, &[State::Queued])),
+                in_flight: count(accepted, |payment| stands_in(payment, &[State::Sending])),
+                to_query: count(accepted, |payment| stands_in(payment, &[State::Pending, State::Unknown])),
+                settled: count(accepted, is_settled),
+                expected: count(accepted, |_| true),
+                ..self.progress().await?
+            };
+            self.display.show(&shown);
+            if settled == accepted.len() || bound.is_over(settled) {
+                self.display.finish();
+                let open = accepted.iter().filter(|payment| !is_settled(payment));
+                return Ok(open.map(describe).collect());
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
 
-/// Title, field and reason of an RFC 9457 problem whose `errors` names the fields.
-fn problem(body: &Value, status: u16) -> Problem {
-    let text = |value: &Value, name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let first = body.get("errors").and_then(|errors| errors.get(0)).unwrap_or(body);
-    let title = text(body, "title");
-    let reason = text(first, "reason");
-    Problem {
-        title: if title.is_empty() { format!("HTTP status {status}") } else { title },
-        field: text(first, "field"),
-        reason: if reason.is_empty() { text(first, "detail") } else { reason },
+    async fn read_open(&self, accepted: &mut [Accepted]) -> Result<(), String> {
+        let store = &self.store;
+        let reads = accepted.iter_mut().filter(|payment| !is_settled(payment)).map(|payment| async move {
+            let id = PaymentId::new(payment.payment_id.clone()).map_err(|error| error.to_string())?;
+            let stands = store.get(&id).await.map_err(|error| format!("cannot read payment {id}: {error}"))?;
+            payment.stands = stands.as_ref().map(Standing::of);
+            Ok::<_, String>(())
+        });
+        let mut reads = futures_util::stream::iter(reads).buffer_unordered(READS);
+        while let Some(read) = reads.next().await {
+            read?;
+        }
+        Ok(())
+    }
+
+    async fn progress(&mut self) -> Result<Progress, String> {
+        let now_ms = SystemClock.now().ms();
+        // A provider that is gone for a while is no reason to look away; its books are needed at the end only.
+        let calls = self.books.calls().await.unwrap_or_default();
+        Ok(Progress {
+            seconds: self.begun.elapsed().as_secs(),
+            calls: calls.iter().filter(|call| call.at_ms + 1_000 > now_ms).count(),
+            limit: self.limit,
+            ..Progress::default()
+        })
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
+/// How long to go on although nothing ends: three calls for each payment at the rate, and a minute for what waits,
+/// begun anew whenever something does end.
+struct Bound {
+    patience: Duration,
+    settled: usize,
+    since: Instant,
+}
 
-    use super::*;
-
-    fn shots(count: usize) -> Vec<Shot> {
-        (0..count).map(|index| Shot { index, api_key: "k".into(), body: Bytes::new() }).collect()
+impl Bound {
+    fn new(payments: usize, limit: u32) -> Self {
+        let calls = u64::try_from(payments).unwrap_or(u64::MAX).saturating_mul(3);
+        let patience = Duration::from_secs(60 + calls / u64::from(limit.max(1)));
+        Self { patience, settled: 0, since: Instant::now() }
     }
 
-    #[test]
-    fn repeats_stand_beside_their_first() {
-        let all = repeated(shots(1_000), 0.2, 1);
-        let beside = all.windows(2).filter(|pair| pair[0].index == pair[1].index).count();
-        assert!((150..=250).contains(&beside), "{beside}");
-        assert!(all.len() > 1_000 + beside);
-        assert_eq!(repeated(shots(10), 0.0, 1).len(), 10);
+    fn is_over(&mut self, settled: usize) -> bool {
+        if settled > self.settled {
+            (self.settled, self.since) = (settled, Instant::now());
+        }
+        self.since.elapsed() > self.patience
     }
+}
 
-    #[test]
-    fn the_same_seed_repeats_the_same() {
-        let drawn = |seed| repeated(shots(50), 0.5, seed).iter().map(|shot| shot.index).collect::<Vec<_>>();
-        assert_eq!(drawn(7), drawn(7));
-        assert_ne!(drawn(7), drawn(8));
-    }
+fn is_settled(payment: &Accepted) -> bool {
+    payment.stands.as_ref().is_some_and(Standing::is_settled)
+}
 
-    #[test]
-    fn a_problem_is_read_with_its_field_and_reason() {
-        let body = json!({"title": "Invalid", "errors": [{"field": "amount", "reason": "must be at least 1"}]});
-        let read = problem(&body, 422);
-        assert_eq!((read.title.as_str(), read.field.as_str()), ("Invalid", "amount"));
-        assert_eq!(read.reason, "must be at least 1");
-        assert_eq!(problem(&Value::Null, 502).title, "HTTP status 502");
+fn stands_in(payment: &Accepted, states: &[State]) -> bool {
+    payment.stands.as_ref().is_some_and(|stands| states.contains(&stands.state))
+}
+
+fn count(accepted: &[Accepted], wanted: impl Fn(&Accepted) -> bool) -> u64 {
+    u64::try_from(accepted.iter().filter(|payment| wanted(payment)).count()).unwrap_or(u64::MAX)
+}
+
+fn describe(payment: &Accepted) -> String {
+    match &payment.stands {
+        None => format!("{}: no item", payment.payment_id),
+        Some(stands) => format!("{}: {}", payment.payment_id, stands.state.as_str()),
     }
 }

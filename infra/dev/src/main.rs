@@ -4,10 +4,14 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use aws::clients::Clients;
+use aws::store::DynamoStore;
 use clap::{Args, Parser, Subcommand};
+use dev::embedded::{PAYMENTS_TABLE, endpoint_config};
 use dev::local::provider::{KEY_VARIABLE, LISTENING};
+use dev::ops::{get, list, merchant, replay, resolve};
 use dev::sandbox::{Fault, Faults, Sandbox, SandboxSettings, parse_fault};
-use dev::{demo, simulate, up};
+use dev::{demo, explain, load, model_check, plan, simulate, up};
 
 /// Sluice on this machine, without an AWS account.
 #[derive(Parser)]
@@ -22,9 +26,31 @@ enum Command {
     /// Sends a file of payments through the whole system to a provider that misbehaves, and checks the books.
     Demo(DemoArguments),
     /// Keeps the whole system running until it is interrupted, for requests by hand.
-    Up(UpArguments),
+    Up(up::Arguments),
+    /// Sends a file of payments to a running system and says what became of them.
+    Load(load::Arguments),
+    /// One payment as it stands.
+    Get(get::Arguments),
+    /// The payments that wait, for something or for a person.
+    List(list::Arguments),
+    /// Puts everything parked back to work, as "Start DLQ redrive" does; with --dry-run only says what that would do.
+    Replay(replay::Arguments),
+    /// Ends a parked payment by a person's word, with evidence.
+    Resolve(resolve::Resolve),
+    /// Says who sees to the case of a late success.
+    TakeCase(resolve::TakeCase),
+    /// Says what becomes of the money of a late success, with evidence.
+    CloseCase(resolve::CloseCase),
+    /// Gives a merchant an API key, or takes one back.
+    Merchant(merchant::Arguments),
+    /// Tells one payment's story, and checks that it is the one that was written.
+    Explain(ExplainArguments),
     /// Plays the real handlers in virtual time over ports that misbehave, and checks the invariants after each step.
     Simulate(SimulateArguments),
+    /// Explores every order of one payment's steps under the deployed rules, and judges the invariants in every state.
+    Model(ModelArguments),
+    /// Says what to deploy for a provider and a sale, or checks a template's numbers against one another.
+    Plan(plan::Arguments),
     /// Runs the sandbox provider until it is interrupted. Its key is taken from SANDBOX_KEY.
     Sandbox(SandboxArguments),
 }
@@ -46,23 +72,21 @@ struct DemoArguments {
 }
 
 #[derive(Args)]
-struct UpArguments {
-    /// Where merchants send their payments.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
-    listen: SocketAddr,
-    /// Where the sandbox provider listens.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8090", conflicts_with = "provider_url")]
-    provider_listen: SocketAddr,
-    /// Calls a second that the provider allows.
-    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]
-    provider_rate: u32,
-    /// Another provider that speaks the contract of infra/provider-openapi.yaml, instead of the sandbox; its key is taken
-    /// from SANDBOX_KEY.
-    #[arg(long, value_name = "URL")]
-    provider_url: Option<String>,
-    /// How often the sandbox misbehaves in one way, such as drop_after=0.02; may be given for each way.
-    #[arg(long = "fault", value_name = "NAME=SHARE", value_parser = parse_fault, conflicts_with = "provider_url")]
-    faults: Vec<(Fault, f64)>,
+struct ExplainArguments {
+    /// The payment's id.
+    id: String,
+    /// Checks the chain of its history, under the keys in HISTORY_KEYS or else those of `cargo dev up`.
+    #[arg(long)]
+    verify: bool,
+    /// Checks the chain against the heads in a function's log too, one JSON event a line.
+    #[arg(long, value_name = "FILE", requires = "verify")]
+    log: Option<PathBuf>,
+    /// One JSON document instead of text.
+    #[arg(long)]
+    json: bool,
+    /// Where `cargo dev up` answers as AWS.
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8070")]
+    aws_endpoint: String,
 }
 
 #[derive(Args)]
@@ -86,6 +110,14 @@ struct SimulateArguments {
     /// One crash, such as before:17 or after:17: before or after the run's 17th I/O.
     #[arg(long, value_name = "SIDE:IO", value_parser = simulate::parse_crash)]
     crash: Option<simulator::CrashPoint>,
+}
+
+#[derive(Args)]
+struct ModelArguments {
+    /// What to explore: small, large, or one set of bounds: race, queues, clocks or heals, with changes such as
+    /// queues,cancels=1,skew=1.
+    #[arg(long, value_name = "BOUNDS", default_value = "small", value_parser = model_check::parse)]
+    bounds: model_check::Explored,
 }
 
 #[derive(Args)]
@@ -133,11 +165,19 @@ fn main() -> ExitCode {
             Command::Demo(DemoArguments { rate, seed, file, calm }) => {
                 demo::run(demo::Options { rate_per_second: rate, seed, file, calm }).await
             }
-            Command::Up(arguments) => {
-                let UpArguments { listen, provider_listen, provider_rate, provider_url, faults } = arguments;
-                up::run(up::Options { listen, provider_listen, provider_rate, provider_url, faults }).await
-            }
+            Command::Up(arguments) => up::run(arguments).await,
+            Command::Load(arguments) => load::run(arguments).await,
+            Command::Get(arguments) => get::run(&arguments).await,
+            Command::List(arguments) => list::run(&arguments).await,
+            Command::Resolve(arguments) => resolve::resolve(&arguments).await,
+            Command::TakeCase(arguments) => resolve::take_case(&arguments).await,
+            Command::CloseCase(arguments) => resolve::close_case(&arguments).await,
+            Command::Merchant(arguments) => merchant::run(&arguments).await,
+            Command::Replay(arguments) => replay::run(&arguments).await,
+            Command::Model(ModelArguments { bounds }) => model_check::run(&bounds),
+            Command::Plan(arguments) => plan::run(&arguments),
             Command::Sandbox(arguments) => sandbox(arguments).await,
+            Command::Explain(arguments) => explained(arguments).await,
             // Virtual time has a runtime of its own, and none may be under way around it.
             Command::Simulate(arguments) => {
                 let SimulateArguments { seed, runs, faults, payments, sweep, crash } = arguments;
@@ -158,6 +198,20 @@ fn main() -> ExitCode {
 fn failed(error: &str) -> ExitCode {
     eprintln!("error: {error}");
     ExitCode::FAILURE
+}
+
+async fn explained(arguments: ExplainArguments) -> Result<(), String> {
+    let ExplainArguments { id, verify, log, json, aws_endpoint } = arguments;
+    let verify = if verify { Some(explain::keys()?) } else { None };
+    let clients = Clients::new(&endpoint_config(&aws_endpoint, "explain"));
+    let store = DynamoStore::new(clients.dynamodb, PAYMENTS_TABLE);
+    let explained = explain::run(&store, &id, &explain::Options { verify, log, json }).await?;
+    println!("{}", explained.text);
+    match explained.findings.len() {
+        0 => Ok(()),
+        1 => Err("the history is not the one that was written: 1 finding".to_owned()),
+        more => Err(format!("the history is not the one that was written: {more} findings")),
+    }
 }
 
 async fn sandbox(arguments: SandboxArguments) -> Result<(), String> {

@@ -1,50 +1,80 @@
-//! Creates the merchants that a file of payments names, each with an API key drawn here and now.
+//! Merchants and their API keys, drawn here and now or read from a file.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::error::DisplayErrorContext;
 use aws_sdk_dynamodb::types::AttributeValue;
 use payments::id::{MerchantId, Nonce};
 use payments::merchant::{ApiKeyHash, Merchant};
 use payments::payment::Kind;
 use payments::ports::Entropy;
+use serde::Deserialize;
 
+use crate::account::why;
 use crate::transactions::Transaction;
 
 /// The API keys of merchants.
 pub type ApiKeys = BTreeMap<MerchantId, Arc<str>>;
 
-/// The merchants of a file, each with whether it refunds. A file's refunds name no charge, so that is the permission
-/// that such a merchant needs.
-pub fn named(transactions: &[Transaction]) -> BTreeMap<MerchantId, bool> {
-    let mut merchants = BTreeMap::new();
+/// What a key's merchant may do beside the ordinary.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Permissions {
+    /// Refund without naming the charge.
+    pub unlinked_refunds: bool,
+    /// Use the `high` lane.
+    pub high_priority: bool,
+}
+
+/// The merchants of a file. A file's refunds name no charge, so whoever refunds needs the permission.
+pub fn named(transactions: &[Transaction]) -> BTreeMap<MerchantId, Permissions> {
+    let mut merchants: BTreeMap<_, Permissions> = BTreeMap::new();
     for transaction in transactions {
-        *merchants.entry(transaction.merchant.clone()).or_insert(false) |= transaction.kind == Kind::Refund;
+        let permissions = merchants.entry(transaction.merchant.clone()).or_default();
+        permissions.unlinked_refunds |= transaction.kind == Kind::Refund;
     }
     merchants
+}
+
+/// Reads keys from a CSV file with the columns merchant and `api_key`.
+pub fn read_keys(path: &Path) -> Result<ApiKeys, String> {
+    #[derive(Deserialize)]
+    struct Row {
+        merchant: String,
+        api_key: String,
+    }
+    let fault = |error: csv::Error| format!("the keys in {} cannot be read: {error}", path.display());
+    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_path(path).map_err(fault)?;
+    let mut keys = ApiKeys::new();
+    for row in reader.deserialize() {
+        let Row { merchant, api_key } = row.map_err(fault)?;
+        let merchant =
+            MerchantId::new(merchant).map_err(|error| format!("a merchant in {} {error}", path.display()))?;
+        keys.insert(merchant, api_key.into());
+    }
+    Ok(keys)
 }
 
 /// Writes the merchants into `table` and returns their keys, of which the table has the hashes only.
 pub async fn create<E: Entropy>(
     client: &Client,
     table: &str,
-    merchants: &BTreeMap<MerchantId, bool>,
+    merchants: &BTreeMap<MerchantId, Permissions>,
     entropy: &E,
 ) -> Result<ApiKeys, String> {
     let mut keys = ApiKeys::new();
-    for (merchant, &unlinked_refunds) in merchants {
-        let key = format!("sk_local_{}", Nonce::from_bits(entropy.bits()).as_str());
+    for (merchant, &Permissions { unlinked_refunds, high_priority }) in merchants {
+        let key = format!("sk_{}", Nonce::from_bits(entropy.bits()).as_str());
         let key_hash = ApiKeyHash::of(&key).ok_or("the drawn API key does not have a key's form")?;
-        let record = Merchant { key_hash, merchant: merchant.clone(), unlinked_refunds, high_priority: false };
+        let record = Merchant { key_hash, merchant: merchant.clone(), unlinked_refunds, high_priority };
         client
             .put_item()
             .table_name(table)
             .set_item(Some(item(&record)))
             .send()
             .await
-            .map_err(|error| format!("cannot create merchant {merchant}: {}", DisplayErrorContext(&error)))?;
+            .map_err(|error| format!("cannot create merchant {merchant}: {}", why(&error)))?;
         keys.insert(merchant.clone(), key.into());
     }
     Ok(keys)
@@ -70,7 +100,8 @@ mod tests {
     fn merchants_that_refund_are_given_the_permission() {
         let file = "order_id,kind,merchant,amount,currency\n1,charge,a,1,EUR\n2,refund,a,1,EUR\n3,charge,b,1,EUR\n";
         let read = crate::transactions::read(file.as_bytes()).unwrap();
-        let named: Vec<_> = named(&read.rows).into_iter().map(|(id, refunds)| (id.to_string(), refunds)).collect();
+        let named: Vec<_> =
+            named(&read.rows).into_iter().map(|(id, may)| (id.to_string(), may.unlinked_refunds)).collect();
         assert_eq!(named, [("a".to_owned(), true), ("b".to_owned(), false)]);
     }
 }

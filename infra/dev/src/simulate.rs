@@ -93,7 +93,7 @@ pub fn run(options: &Options) -> Result<(), String> {
     }
     println!("virtual time     {} hours in {:.1} s", sum.virtual_ms / 3_600_000, begun.elapsed().as_secs_f64());
     println!("faults injected  {}, {} crashes among them", sum.injected, sum.crashes);
-    println!("provider calls   {}, {} effects", sum.calls, sum.effects);
+    println!("provider calls   {}, {} effects, {} callbacks taken", sum.calls, sum.effects, sum.callbacks);
     let states: Vec<String> = sum.states.iter().map(|(state, count)| format!("{state} {count}")).collect();
     println!("final states     {}", states.join(", "));
     println!("VERDICT          good: I1 to I7 held in every run");
@@ -122,6 +122,7 @@ struct Sum {
     crashes: u64,
     calls: u64,
     effects: u64,
+    callbacks: u64,
     states: BTreeMap<&'static str, u64>,
 }
 
@@ -133,6 +134,7 @@ impl Sum {
         self.crashes += report.crashes;
         self.calls += report.calls;
         self.effects += report.effects;
+        self.callbacks += report.callbacks;
         for (state, count) in &report.states {
             *self.states.entry(state).or_default() += count;
         }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use payments::history::Entry;
 use payments::payment::{Payment, State};
 
-pub use print::{AwsCalls, Report};
+pub use print::{AwsCalls, Inside, Report};
 
 /// A call that the provider counted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -159,7 +159,7 @@ pub fn faults(evidence: &Evidence<'_>) -> Vec<String> {
         accepted.iter().filter(|payment| wanted(payment)).map(|payment| payment.payment_id.as_str()).collect()
     };
     found(ids_where(&|payment| payment.stands.is_none()), "accepted without an item: lost");
-    found(ids_where(&|payment| payment.stands.as_ref().is_some_and(|stands| !stands.is_settled())), "still open: lost");
+    found(ids_where(&|payment| payment.stands.as_ref().is_some_and(|stands| !stands.is_settled())), "still open");
     found(
         ids_where(&|payment| payment.stands.as_ref().is_some_and(|stands| stands.amount != payment.amount)),
         "stored with another amount than was sent",

@@ -2,52 +2,126 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::time::Duration;
 
+use clap::Args;
 use payments::id::{MerchantId, Nonce};
 use payments::ports::Entropy;
 
+use crate::embedded::{Fault as AwsFault, When};
+use crate::load::share;
 use crate::local::provider::{KEY_VARIABLE, Provider};
 use crate::local::settings;
 use crate::local::system::{System, Wiring};
-use crate::sandbox::{Fault, Faults};
+use crate::merchants::Permissions;
+use crate::sandbox::{Fault, Faults, parse_fault};
 
+/// The queues that `--aws-refuse-sends` speaks of.
+const LANES: [&str; 2] = ["high", "standard"];
 /// The merchant that the printed key belongs to.
 const MERCHANT: &str = "demo";
 
 /// What a person may choose.
-#[derive(Clone, Debug)]
-pub struct Options {
+#[derive(Args, Clone, Debug)]
+pub struct Arguments {
     /// Where merchants send their payments.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
+    /// Where the embedded AWS answers to `load`, `get`, `list` and `replay`.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8070")]
+    pub aws_listen: SocketAddr,
     /// Where the sandbox provider listens.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8090", conflicts_with = "provider_url")]
     pub provider_listen: SocketAddr,
     /// Calls a second that the provider allows.
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub provider_rate: u32,
-    /// Another provider instead of the sandbox.
+    /// Another provider that speaks the contract of infra/provider-openapi.yaml, instead of the sandbox; its key is taken
+    /// from SANDBOX_KEY.
+    #[arg(long, value_name = "URL")]
     pub provider_url: Option<String>,
-    /// How the sandbox misbehaves.
+    /// How often the sandbox misbehaves in one way, such as drop_after=0.02; may be given for each way.
+    #[arg(long = "fault", value_name = "NAME=SHARE", value_parser = parse_fault, conflicts_with = "provider_url")]
     pub faults: Vec<(Fault, f64)>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub aws_faults: AwsFaults,
+}
+
+/// How the embedded AWS misbehaves.
+#[derive(Args, Clone, Debug)]
+pub struct AwsFaults {
+    /// Share of the calls to DynamoDB that it throttles.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share)]
+    pub aws_throttle: f64,
+    /// Share of the writes to DynamoDB whose answer is lost after they were done.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share)]
+    pub aws_lose_answers: f64,
+    /// From when on, and for how long, both lanes take no message, in seconds from the start, such as 10:60.
+    #[arg(long, value_name = "FROM:FOR", value_parser = spell)]
+    pub aws_refuse_sends: Option<(u64, u64)>,
+}
+
+impl AwsFaults {
+    fn begin(&self, system: &System) {
+        let faults = system.embedded().faults();
+        let writes = ["PutItem", "UpdateItem", "TransactWriteItems"];
+        if self.aws_throttle > 0.0 {
+            let calls = [&writes[..], &["GetItem", "Query"]].concat();
+            faults.inject(&calls, AwsFault::Throttle, When::Share(self.aws_throttle));
+        }
+        if self.aws_lose_answers > 0.0 {
+            faults.inject(&writes, AwsFault::LoseAnswer, When::Share(self.aws_lose_answers));
+        }
+        if let Some((from, lasts)) = self.aws_refuse_sends {
+            let embedded = system.embedded().clone();
+            tokio::spawn(async move {
+                tokio::time::sleep(Duration::from_secs(from)).await;
+                for lane in LANES {
+                    embedded.faults().refuse_sends(lane);
+                }
+                println!("from now on, for {lasts} s, the lanes take no message");
+                tokio::time::sleep(Duration::from_secs(lasts)).await;
+                for lane in LANES {
+                    embedded.faults().accept_sends(lane);
+                }
+                println!("the lanes take messages again");
+            });
+        }
+    }
+}
+
+fn spell(text: &str) -> Result<(u64, u64), String> {
+    let seconds = text.split_once(':').and_then(|(from, lasts)| Some((from.parse().ok()?, lasts.parse().ok()?)));
+    seconds.ok_or_else(|| "two numbers of seconds, such as 10:60".to_owned())
 }
 
 /// Runs until Ctrl-C. An error is one line that says what failed.
-pub async fn run(options: Options) -> Result<(), String> {
+pub async fn run(arguments: Arguments) -> Result<(), String> {
     let mut faults = Faults::default();
-    for &(fault, share) in &options.faults {
+    for &(fault, share) in &arguments.faults {
         faults.set(fault, share);
     }
     faults.check()?;
-    let (provider, provider_url, provider_key) = provider(&options).await?;
+    let (provider, provider_url, provider_key) = provider(&arguments).await?;
     let wiring = Wiring {
-        listen: options.listen,
+        listen: arguments.listen,
         provider_url: &provider_url,
         provider_key: &provider_key,
-        rate_per_second: options.provider_rate,
+        rate_per_second: arguments.provider_rate,
         duplicate_share: 0.0,
         seed: 1,
     };
     let mut system = System::start(&wiring).await?;
+    arguments.aws_faults.begin(&system);
+    let endpoint = system.serve_aws(arguments.aws_listen).await?;
     let merchant = MerchantId::new(MERCHANT).map_err(|error| error.to_string())?;
-    let keys = system.create_merchants(&BTreeMap::from([(merchant.clone(), true)])).await?;
+    let keys = system
+        .create_merchants(&BTreeMap::from([(
+            merchant.clone(),
+            Permissions { unlinked_refunds: true, high_priority: true },
+        )]))
+        .await?;
     let key = keys.get(&merchant).ok_or("the merchant has no key")?;
     let address = system.address();
     println!("sluice    http://{address}");
@@ -55,28 +129,32 @@ pub async fn run(options: Options) -> Result<(), String> {
         Some(_) => println!("provider  {provider_url}, its books at {provider_url}/ledger and {provider_url}/calls"),
         None => println!("provider  {provider_url}"),
     }
+    println!("aws       {}, for `cargo dev load`, `get`, `list` and `replay`", endpoint.url());
     println!("numbers   {}", settings::scale());
     println!("try       curl -i http://{address}/v1/payments -H 'Authorization: Bearer {key}' \\");
     println!("               -H 'Content-Type: application/json' \\");
     println!(
         "               -d '{{\"order_id\":\"A-1001\",\"kind\":\"charge\",\"amount\":1999,\"currency\":\"EUR\"}}'"
     );
-    println!("Everything is kept in memory: a restart begins with empty tables and another key. Ctrl-C ends it.");
+    println!(
+        "Everything is kept in memory: whoever ends it, Ctrl-C or kill, a restart begins with empty tables, queues and books, \
+         and with another key."
+    );
     let interrupted = tokio::signal::ctrl_c().await;
     // What is under way is dropped, and its connections reset: nobody waits for a restart that remembers nothing.
     system.abort();
     interrupted.map_err(|error| format!("cannot wait for Ctrl-C: {error}"))
 }
 
-async fn provider(options: &Options) -> Result<(Option<Provider>, String, String), String> {
-    if let Some(url) = &options.provider_url {
+async fn provider(arguments: &Arguments) -> Result<(Option<Provider>, String, String), String> {
+    if let Some(url) = &arguments.provider_url {
         let key = std::env::var(KEY_VARIABLE)
             .map_err(|_| format!("{KEY_VARIABLE} is missing: it is what the provider at --provider-url knows us by"))?;
         return Ok((None, url.clone(), key));
     }
     let key = Nonce::from_bits(aws::system::SystemEntropy::new().bits());
-    let arguments = settings::sandbox_arguments(options.provider_rate, 1, options.faults.clone());
-    let provider = Provider::start(options.provider_listen, &arguments, key.as_str()).await?;
+    let to_sandbox = settings::sandbox_arguments(arguments.provider_rate, 1, arguments.faults.clone());
+    let provider = Provider::start(arguments.provider_listen, &to_sandbox, key.as_str()).await?;
     let url = provider.base_url().to_owned();
     Ok((Some(provider), url, key.as_str().to_owned()))
 }

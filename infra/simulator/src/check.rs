@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use payments::history::verify;
 use payments::message::Message;
 use payments::payment::State;
 
 use crate::mapping::Deletions;
 use crate::memory::queue::{Name, Stored};
 use crate::memory::{Ledger, Queues, Table};
+use crate::run::policy;
 use crate::world::World;
 
 /// Everything that an invariant is judged by.
@@ -51,6 +53,7 @@ impl Check {
     pub fn at_the_end(&self, accepted: &BTreeMap<String, Accepted>) {
         at_any_time(&self.world, &self.table, &self.ledger);
         let payments = self.table.payments();
+        let keys = policy().history_keys;
         for payment in &payments {
             if !payment.state.is_terminal() && payment.state != State::Parked {
                 let how = format!("{} is still {}", payment.id, payment.state.as_str());
@@ -60,6 +63,9 @@ impl Check {
             if self.world.faults.ends_within_ms().is_some_and(|within_ms| took_ms > within_ms) {
                 let how = format!("{} took {took_ms} ms to its end though nothing failed", payment.id);
                 self.world.violated("I2", &how);
+            }
+            for finding in verify(payment, &keys).findings {
+                self.world.violated("history", &format!("{}: {finding}", payment.id));
             }
         }
         let known: BTreeMap<&str, _> = payments.iter().map(|p| (p.id.as_str(), p)).collect();
@@ -103,7 +109,7 @@ fn at_any_time(world: &World, table: &Table, ledger: &Ledger) {
     table.each(|payment| {
         let took_effect = effects.contains_key(&payment.id);
         let denied = matches!(payment.state, State::Declined | State::Canceled | State::Expired);
-        if took_effect && denied && payment.late_success_at.is_none() {
+        if took_effect && denied && payment.case.is_none() {
             let how = format!("{} took effect and is {}", payment.id, payment.state.as_str());
             world.violated("I1", &how);
         }

@@ -66,6 +66,14 @@ pub struct ProviderFaults {
     pub late: f64,
     /// A query fails.
     pub query_fails: f64,
+    /// Says by itself what became of a payment. The faults of callbacks are shares of these.
+    pub callback: f64,
+    /// Says it again.
+    pub callback_twice: f64,
+    /// Says it up to an hour later, so that a later word of it may come first.
+    pub callback_late: f64,
+    /// Beside it somebody else says the opposite without the key, or sends again what was recorded.
+    pub callback_forged: f64,
 }
 
 impl Faults {
@@ -92,6 +100,10 @@ impl Faults {
                 lost: 0.0,
                 late: 0.0,
                 query_fails: 0.0,
+                callback: 0.0,
+                callback_twice: 0.0,
+                callback_late: 0.0,
+                callback_forged: 0.0,
             },
         }
     }
@@ -111,6 +123,10 @@ impl Faults {
                 lost: 0.05,
                 late: 0.06,
                 query_fails: 0.1,
+                callback: 0.5,
+                callback_twice: 0.2,
+                callback_late: 0.3,
+                callback_forged: 0.2,
             },
             ..Self::none()
         }

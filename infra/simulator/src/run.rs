@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use payments::history::{HistoryKey, HistoryKeys};
 use payments::policy::Policy;
 
 use crate::faults::{CrashPoint, Faults, Phase};
@@ -60,6 +61,9 @@ pub fn policy() -> Policy {
         missing_item_grace_ms: 60_000,
         newer_version_grace_ms: 60 * 60 * 1_000,
         retention_ms: 400 * 24 * 60 * 60 * 1_000,
+        overdue_after_ms: 60 * 60 * 1_000,
+        park_overdue_after_ms: 72 * 60 * 60 * 1_000,
+        history_keys: HistoryKeys::one(HistoryKey::of(b"the simulator's key, not secret.")),
     }
 }
 
@@ -78,6 +82,8 @@ pub struct Report {
     pub effects: u64,
     /// Calls that the provider got.
     pub calls: u64,
+    /// Callbacks of the provider's that were taken.
+    pub callbacks: u64,
     /// I/Os of all environments.
     pub ios: u64,
     /// Environments that died.
@@ -159,6 +165,7 @@ fn report(settings: &Settings, system: &System, told: &Told) -> Report {
         states,
         effects: count(system.ledger.effects().len()),
         calls: count(system.ledger.calls_us().len()),
+        callbacks: system.ledger.callbacks_taken(),
         ios: system.world.ios(),
         crashes: system.world.crashes(),
         injected: system.world.injected(),

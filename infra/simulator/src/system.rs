@@ -14,6 +14,7 @@ use payments::payment::State;
 use payments::ports::Clock;
 use reconcile::Reconcile;
 
+use crate::callbacks;
 use crate::check::Check;
 use crate::mapping::{self, Numbers};
 use crate::memory::queue::Name;
@@ -193,6 +194,7 @@ impl System {
             ));
         }
         tokio::spawn(self.clone().sweep_every_minute());
+        tokio::spawn(callbacks::deliver(self.clone()));
         let system = self.clone();
         tokio::spawn(mapping::run(
             Arc::clone(&self.world),
@@ -208,6 +210,7 @@ impl System {
         let nothing_to_do =
             [Name::High, Name::Standard, Name::DeadLetter].into_iter().all(|name| self.queues.depth(name) == 0);
         nothing_to_do
+            && self.ledger.undelivered() == 0
             && self.table.payments().iter().all(|payment| payment.state.is_terminal() || payment.state == State::Parked)
     }
 
@@ -231,6 +234,7 @@ impl Api for System {
                 environment.clone(),
                 policy(),
             )
+            .with_callbacks(Some(callbacks::taken()))
         };
         let invocation = self.ingest.invoke(start, |_, ingest| async move { ingest.handle(request).await });
         Box::pin(invocation).await

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::ops::RangeInclusive;
 
+use payments::history::{HISTORY_KEY_BYTES_MIN, HistoryKey, HistoryKeys};
+
 /// What is wrong with the settings. The function does not start.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct SettingsError {
@@ -108,6 +110,31 @@ impl<'a> Reader<'a> {
             self.problem(format!("{name} holds other characters than expected: {expected}"));
         }
         text
+    }
+
+    /// A secret of some length that need not be given; given empty, it is a mistake.
+    pub(super) fn optional_secret(&mut self, name: &str, min_chars: usize) -> Option<String> {
+        (self.lookup)(name)?;
+        let secret = self.secret(name);
+        if secret.chars().count() < min_chars {
+            self.problem(format!("{name} is too short: expected at least {min_chars} random characters"));
+        }
+        Some(secret)
+    }
+
+    /// Keys for histories, which no problem repeats.
+    pub(super) fn history_keys(&mut self, name: &str) -> HistoryKeys {
+        let expected = format!(
+            "keys of at least {HISTORY_KEY_BYTES_MIN} bytes in base64 or hex, separated by commas, the one for new \
+             payments first"
+        );
+        if let Some(text) = self.given(name, &expected) {
+            match HistoryKeys::parse(&text) {
+                Ok(keys) => return keys,
+                Err(error) => self.problem(format!("{name} cannot be used: {error}; expected {expected}")),
+            }
+        }
+        HistoryKeys::one(HistoryKey::of(&[0; HISTORY_KEY_BYTES_MIN]))
     }
 
     /// The settings, if nothing was wrong.

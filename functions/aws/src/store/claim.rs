@@ -22,6 +22,8 @@ pub(super) fn expressions(claim: &SendClaim) -> Result<(Update, String), StoreEr
         attempt: 1,
         times: 1,
         provider_text: None,
+        // The head is not known here; the next write that has read the item links the line.
+        tag: None,
     };
     let entries = AttributeValue::L(vec![AttributeValue::S(entry.to_string())]);
     let entries = update.value("entries", entries);

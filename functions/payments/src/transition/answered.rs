@@ -2,8 +2,9 @@
 //! to a query, and the provider's own callback.
 
 use crate::answer::{Found, NotTaken, ProviderText, QueryAnswer, SendAnswer, Unclear};
+use crate::case::Case;
 use crate::id::ClaimId;
-use crate::payment::{Payment, Reason, State};
+use crate::payment::{CASE_SHARD, Payment, Reason, State};
 
 use super::draft::Draft;
 use super::{Kept, Moment, Step, why_not_sendable};
@@ -84,7 +85,10 @@ fn not_found(payment: &Payment, moment: &Moment<'_>) -> Step {
         return absent(payment, moment);
     };
     let proved_at = written_until.plus_ms(moment.policy.absence_proof_ms());
-    if moment.now >= proved_at {
+    // What was not there when the provider was asked may be there by now, however late its answer is read or written
+    // down. The claim was taken before it was asked, so the bound has to have passed by then.
+    let claimed_at = payment.changed_at;
+    if claimed_at >= proved_at {
         return absent(payment, moment);
     }
     let mut draft = Draft::of(payment, moment);
@@ -124,12 +128,19 @@ fn approve(payment: &Payment, reference: &ProviderText, why: Reason, moment: &Mo
         }
         State::Succeeded => Step::Keep(Kept::Ended),
         State::Declined | State::Canceled | State::Expired => {
-            if payment.late_success_at.is_some() {
+            if payment.case.is_some() {
                 return Step::Keep(Kept::Ended);
             }
             let mut draft = Draft::of(payment, moment);
-            draft.next.late_success_at = Some(moment.now);
-            // A case is kept until a person has closed it.
+            draft.next.case = Some(Case {
+                opened_at: moment.now,
+                reference: reference.clone(),
+                owner: None,
+                resolution: None,
+                closed_at: None,
+            });
+            // A case is found and kept until a person has closed it.
+            draft.next.open_shard = Some(CASE_SHARD.to_owned());
             draft.next.delete_after = None;
             draft.append(payment.state, Reason::LateSuccess, Some(reference));
             draft.done()

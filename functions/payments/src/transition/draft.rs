@@ -23,6 +23,7 @@ impl<'a> Draft<'a> {
         let mut next = payment.clone();
         next.version = next.version.saturating_add(1);
         next.nonce = moment.nonce.clone();
+        history::link_claim(&mut next, moment.history_keys);
         Self { next, moment }
     }
 
@@ -48,8 +49,9 @@ impl<'a> Draft<'a> {
             attempt: self.next.attempts,
             times: 1,
             provider_text: text.cloned(),
+            tag: None,
         };
-        history::append(&mut self.next.history, entry);
+        history::append_linked(&mut self.next, entry, self.moment.history_keys);
     }
 
     /// Claims for a query, which is no line of history: its answer will be.

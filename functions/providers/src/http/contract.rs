@@ -155,19 +155,19 @@ pub fn query_answer(asked: &Asked<'_>, status: StatusCode, headers: &HeaderMap, 
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Status {
+pub(super) enum Status {
     Approved,
     Accepted,
     Declined,
 }
 
 // Members that we do not know are skipped: the contract may grow.
-#[derive(Deserialize)]
-struct Told {
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(super) struct Told {
     status: Status,
-    payment_id: String,
+    pub(super) payment_id: String,
     amount: u64,
     currency: String,
     reference: Option<String>,
@@ -176,18 +176,29 @@ struct Told {
 
 fn told(asked: &Asked<'_>, body: &Body, expected: &[Status]) -> Result<Found, Unclear> {
     let told: Told = parse(body)?;
-    let about_it = told.payment_id == asked.id.as_str()
-        && told.amount == asked.money.amount()
-        && told.currency == asked.money.currency().code();
-    if !about_it || !expected.contains(&told.status) {
+    if !told.is_about(asked) || !expected.contains(&told.status) {
         return Err(Unclear::Unreadable);
     }
-    let text = |text: &str| ProviderText::new(text);
-    match (told.status, told.reference.as_deref(), told.code.as_deref()) {
-        (Status::Approved, Some(reference), _) => Ok(Found::Approved { reference: text(reference) }),
-        (Status::Accepted, reference, _) => Ok(Found::Accepted { reference: reference.map(text) }),
-        (Status::Declined, _, Some(code)) => Ok(Found::Declined { code: text(code) }),
-        (Status::Approved, None, _) | (Status::Declined, _, None) => Err(Unclear::Unreadable),
+    told.found().ok_or(Unclear::Unreadable)
+}
+
+impl Told {
+    /// Whether it speaks of this payment, amount and currency.
+    pub(super) fn is_about(&self, asked: &Asked<'_>) -> bool {
+        self.payment_id == asked.id.as_str()
+            && self.amount == asked.money.amount()
+            && self.currency == asked.money.currency().code()
+    }
+
+    /// What it says; `None` without the reference or the code that has to come with it.
+    pub(super) fn found(&self) -> Option<Found> {
+        let text = |text: &str| ProviderText::new(text);
+        match (self.status, self.reference.as_deref(), self.code.as_deref()) {
+            (Status::Approved, Some(reference), _) => Some(Found::Approved { reference: text(reference) }),
+            (Status::Accepted, reference, _) => Some(Found::Accepted { reference: reference.map(text) }),
+            (Status::Declined, _, Some(code)) => Some(Found::Declined { code: text(code) }),
+            (Status::Approved, None, _) | (Status::Declined, _, None) => None,
+        }
     }
 }
 

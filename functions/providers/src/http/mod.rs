@@ -2,12 +2,14 @@
 //! behind it needs no adapter of its own.
 //!
 //! - [`contract`] says what is written and what an answer means, without any I/O;
+//! - [`callback`] says whether a callback is the provider's, and what it says, likewise;
 //! - `wire` opens the connection, `call` makes one call on it, `pool` keeps it for the next one.
 //!
 //! Nothing here runs in the background. A call's connection is driven by the call's own future, so dropping that
 //! future closes the socket then and there: a task of its own would only be told to stop, and could still write.
 
 mod call;
+pub mod callback;
 pub mod contract;
 mod pool;
 mod settings;

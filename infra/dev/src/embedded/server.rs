@@ -52,14 +52,7 @@ impl Endpoint {
 
     /// What clients of another process would be built from; their calls are counted under this label.
     pub fn config(&self, label: &str) -> SdkConfig {
-        SdkConfig::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new(REGION))
-            .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
-                label, label, None, None, "embedded",
-            )))
-            .endpoint_url(self.url())
-            .build()
+        endpoint_config(&self.url(), label)
     }
 }
 
@@ -67,6 +60,16 @@ impl Drop for Endpoint {
     fn drop(&mut self) {
         self.server.abort();
     }
+}
+
+/// What clients of the embedded AWS at this URL are built from.
+pub fn endpoint_config(url: &str, label: &str) -> SdkConfig {
+    SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new(REGION))
+        .credentials_provider(SharedCredentialsProvider::new(Credentials::new(label, label, None, None, "embedded")))
+        .endpoint_url(url)
+        .build()
 }
 
 async fn answer(inside: Arc<Inside>, request: Request) -> Response {

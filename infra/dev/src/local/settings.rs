@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use payments::history::{HistoryKey, HistoryKeys};
 use payments::policy::Policy;
 
 use crate::sandbox::Fault;
@@ -62,7 +63,7 @@ pub const FAULTS: [(Fault, f64); 10] = [
 ];
 
 /// The policy. What a deployment waits for hours is waited for seconds here, because the sandbox says so of itself.
-pub const fn policy() -> Policy {
+pub fn policy() -> Policy {
     Policy {
         connect_timeout_ms: 500,
         call_timeout_ms: 1_500,
@@ -81,7 +82,16 @@ pub const fn policy() -> Policy {
         missing_item_grace_ms: 30_000,
         newer_version_grace_ms: 60_000,
         retention_ms: 400 * DAY_MS,
+        overdue_after_ms: 5 * 60 * 1_000,
+        park_overdue_after_ms: 15 * 60 * 1_000,
+        history_keys: history_keys(),
     }
+}
+
+/// What histories are linked under here. It protects nothing: it is known, so that
+/// `cargo dev explain` can check what another process wrote.
+pub fn history_keys() -> HistoryKeys {
+    HistoryKeys::one(HistoryKey::of(b"cargo dev's key, known to anyone"))
 }
 
 /// Between two sweeps of the open payments. A deployment sweeps every minute.

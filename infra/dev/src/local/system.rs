@@ -27,11 +27,11 @@ use reconcile::Reconcile;
 
 use super::settings;
 use crate::embedded::{
-    Embedded, GATES_TABLE, MERCHANTS_TABLE, PAYMENTS_TABLE, QueueNumbers, Queues, REGION, queue_arn,
+    Embedded, Endpoint, GATES_TABLE, MERCHANTS_TABLE, PAYMENTS_TABLE, QueueNumbers, Queues, REGION, queue_arn,
 };
 use crate::front::Front;
 use crate::mapping::{Mapping, QueueAddress, Settings};
-use crate::merchants::{self, ApiKeys};
+use crate::merchants::{self, ApiKeys, Permissions};
 
 /// Under which name the calls of `ingest` are counted.
 pub const INGEST: &str = "ingest";
@@ -94,13 +94,24 @@ impl System {
         Ok(Self { embedded, watcher, store, front, mappings, sweeps })
     }
 
+    /// The embedded AWS beneath it, to make it misbehave.
+    pub fn embedded(&self) -> &Embedded {
+        &self.embedded
+    }
+
     /// Where merchants send their payments.
     pub fn address(&self) -> SocketAddr {
         self.front.address()
     }
 
-    /// Creates merchants, each with whether it may refund without naming the charge.
-    pub async fn create_merchants(&self, merchants: &BTreeMap<MerchantId, bool>) -> Result<ApiKeys, String> {
+    /// Answers as AWS over HTTP too, for commands that look in from outside.
+    pub async fn serve_aws(&self, listen: SocketAddr) -> Result<Endpoint, String> {
+        let bound = self.embedded.serve(listen).await;
+        bound.map_err(|error| format!("the embedded AWS cannot listen on {listen}: {error}; choose with --aws-listen"))
+    }
+
+    /// Creates merchants, each with what it may do.
+    pub async fn create_merchants(&self, merchants: &BTreeMap<MerchantId, Permissions>) -> Result<ApiKeys, String> {
         merchants::create(&self.watcher.dynamodb, MERCHANTS_TABLE, merchants, &SystemEntropy::new()).await
     }
 

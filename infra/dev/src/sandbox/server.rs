@@ -14,6 +14,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 
@@ -159,7 +160,7 @@ async fn route(state: &Arc<State>, arrival: Arrival, request: Request<Incoming>)
     Ok(match (get, path) {
         (true, "/ledger") => answer::lines(book::ledger_lines(&state.book.ledger())),
         (true, "/calls") => answer::lines(book::call_lines(&state.book.calls())),
-        (true, "/healthz") => answer::lines(b"{\"status\":\"ok\"}\n".to_vec()),
+        (true, "/healthz") => answer::lines(health(&state.settings)),
         _ => no_such_path(),
     })
 }
@@ -188,6 +189,12 @@ fn authorized(state: &State, request: &Request<Incoming>) -> bool {
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.strip_prefix("Bearer "))
         .is_some_and(|key| key == state.settings.key)
+}
+
+fn health(settings: &SandboxSettings) -> Vec<u8> {
+    let mut line = json!({ "status": "ok", "rate_per_second": settings.rate_per_second }).to_string().into_bytes();
+    line.push(b'\n');
+    line
 }
 
 // Never the `not_found` of a payment: a wrong path says nothing about one.

@@ -6,7 +6,7 @@ use std::fmt;
 use payments::payment::State;
 
 use super::{Evidence, Sums, doubles, faults, most_in_a_second, percentile, sums};
-use crate::load::Problem;
+use crate::sender::Problem;
 
 /// All that is printed.
 #[derive(Debug)]
@@ -23,14 +23,21 @@ pub struct Report<'a> {
     pub replayed: usize,
     /// Refusals of transactions, counted by status and problem.
     pub refused: &'a BTreeMap<(u16, Problem), usize>,
+    /// What only the process that runs the system knows.
+    pub inside: Option<Inside<'a>>,
+    /// From the first request to the last end, in ms.
+    pub took_ms: u64,
+}
+
+/// What the system's own process has counted.
+#[derive(Clone, Copy, Debug)]
+pub struct Inside<'a> {
     /// AWS calls by who made them and operation, and of how many payments.
     pub aws_calls: &'a [AwsCalls],
     /// Messages that were delivered twice on purpose.
     pub duplicated: u64,
     /// Batches that failed as a whole.
     pub failed_batches: u64,
-    /// From the first request to the last end, in ms.
-    pub took_ms: u64,
 }
 
 /// AWS calls of one function.
@@ -126,7 +133,8 @@ impl Report<'_> {
     }
 
     fn write_aws(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for calls in self.aws_calls.iter().filter(|calls| !calls.by_operation.is_empty()) {
+        let Some(Inside { aws_calls, duplicated, failed_batches }) = self.inside else { return Ok(()) };
+        for calls in aws_calls.iter().filter(|calls| !calls.by_operation.is_empty()) {
             let total: u64 = calls.by_operation.values().sum();
             let by_operation: Vec<_> = calls
                 .by_operation
@@ -142,7 +150,6 @@ impl Report<'_> {
                 line(f, "", format_args!("{} calls for each call to the provider", per(total, provider_calls)))?;
             }
         }
-        let Self { duplicated, failed_batches, .. } = self;
         line(
             f,
             "delivered twice",
@@ -239,9 +246,7 @@ mod tests {
             answer_ms: &[1; 45],
             replayed: 0,
             refused: &refused,
-            aws_calls: &[],
-            duplicated: 0,
-            failed_batches: 0,
+            inside: None,
             took_ms: 1_000,
         };
         let text = report.to_string();

@@ -65,10 +65,7 @@ fn a_clean_run_has_no_faults() {
 #[test]
 fn what_is_lost_is_named() {
     let accepted = [accepted("a", 5, None), accepted("b", 5, Some(State::Unknown))];
-    assert_eq!(
-        judged(&accepted, &[], &[]),
-        ["1 accepted without an item: lost, such as a", "1 still open: lost, such as b"]
-    );
+    assert_eq!(judged(&accepted, &[], &[]), ["1 accepted without an item: lost, such as a", "1 still open, such as b"]);
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! The caller may hang up at any time; what was drawn happens all the same.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -12,7 +13,9 @@ use payments::id::PaymentId;
 use payments::money::Money;
 use payments::payment::{Kind, Order};
 use payments::ports::{ConnectError, Connection, Provider};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
+use crate::callbacks::{Due, Status};
 use crate::world::{Environment, World, lock};
 
 /// How long after a send that gets no answer a late charge lands, in ms: more than any call waits, less than the
@@ -20,6 +23,10 @@ use crate::world::{Environment, World, lock};
 const LATE_MS: (u64, u64) = (5_000, 60_000);
 /// How long a pending payment takes to be done, in ms.
 const PENDING_MS: (u64, u64) = (10_000, 300_000);
+/// How long after it is true a callback comes, in ms: mostly about when the answer does.
+const CALLBACK_SOON_MS: (u64, u64) = (0, 5_000);
+/// The same for a late one.
+const CALLBACK_LATE_MS: (u64, u64) = (5_000, 3_600_000);
 /// How long an answer takes, in ms.
 const LATENCY_MS: (u64, u64) = (200, 2_000);
 
@@ -50,12 +57,20 @@ pub struct Ledger {
     books: Mutex<BTreeMap<PaymentId, Book>>,
     effects: Mutex<Vec<Effect>>,
     calls_us: Mutex<Vec<u64>>,
+    /// Callbacks to be made, and how many of them are not over yet.
+    outbox: (UnboundedSender<Due>, Mutex<Option<UnboundedReceiver<Due>>>),
+    undelivered: AtomicU64,
+    taken: AtomicU64,
 }
 
 impl Ledger {
     /// An empty ledger.
     pub fn new(world: &Arc<World>) -> Arc<Self> {
+        let (outbox, inbox) = unbounded_channel();
         Arc::new(Self {
+            outbox: (outbox, Mutex::new(Some(inbox))),
+            undelivered: AtomicU64::default(),
+            taken: AtomicU64::default(),
             world: Arc::clone(world),
             books: Mutex::default(),
             effects: Mutex::default(),
@@ -82,6 +97,53 @@ impl Ledger {
     /// When calls arrived, in microseconds since the epoch.
     pub fn calls_us(&self) -> Vec<u64> {
         lock(&self.calls_us).clone()
+    }
+
+    /// The callbacks that are to be made from here on; whoever delivers them takes this once.
+    pub(crate) fn callbacks(&self) -> Option<UnboundedReceiver<Due>> {
+        lock(&self.outbox.1).take()
+    }
+
+    /// Callbacks that were announced and are not over yet.
+    pub fn undelivered(&self) -> u64 {
+        self.undelivered.load(Ordering::Relaxed)
+    }
+
+    /// Callbacks that were taken so far.
+    pub fn callbacks_taken(&self) -> u64 {
+        self.taken.load(Ordering::Relaxed)
+    }
+
+    /// A callback was taken.
+    pub(crate) fn taken(&self) {
+        self.taken.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A callback is over.
+    pub(crate) fn delivered(&self) {
+        self.undelivered.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// May call back about what is true from `at_us` on: at once or late, once or twice, and somebody else may lie.
+    fn announce(&self, id: &PaymentId, order: &Order, status: Status, at_us: u64) {
+        let (world, faults) = (&self.world, &self.world.faults.provider);
+        if !world.fails(faults.callback) {
+            return;
+        }
+        let times = if world.fails(faults.callback_twice) { 2 } else { 1 };
+        let forged = world.fails(faults.callback_forged);
+        let own = (0..times).map(|_| false);
+        for is_forged in own.chain(forged.then_some(true)) {
+            let late = world.fails(faults.callback_late);
+            let (low_ms, high_ms) = if late { CALLBACK_LATE_MS } else { CALLBACK_SOON_MS };
+            let at_us = at_us + world.between(low_ms, high_ms) * 1_000;
+            let due = Due { at_us, payment_id: id.clone(), money: order.money, status, is_forged };
+            self.undelivered.fetch_add(1, Ordering::Relaxed);
+            // Nobody delivers in a test of one handler.
+            if self.outbox.0.send(due).is_err() {
+                self.delivered();
+            }
+        }
     }
 
     fn called(&self, what: &str, id: &PaymentId) {
@@ -138,6 +200,7 @@ impl Ledger {
         }
         if world.fails(faults.decline) {
             lock(&self.books).insert(id.clone(), Book::Declined);
+            self.announce(id, order, Status::Declined, now_us);
             let code = ProviderText::new("insufficient_funds");
             return (answer_ms, Some(SendAnswer::Found(Found::Declined { code })));
         }
@@ -145,6 +208,8 @@ impl Ledger {
             let done_at_us = now_us + world.between(PENDING_MS.0, PENDING_MS.1) * 1_000;
             lock(&self.books).insert(id.clone(), Book::Pending { done_at_us });
             self.take_effect(id, order, done_at_us);
+            self.announce(id, order, Status::Accepted, now_us);
+            self.announce(id, order, Status::Approved, done_at_us);
             return (answer_ms, Some(SendAnswer::Found(Found::Accepted { reference: None })));
         }
         let (at_us, answer) = if world.fails(faults.late) {
@@ -162,6 +227,7 @@ impl Ledger {
         };
         lock(&self.books).insert(id.clone(), Book::Effect { at_us });
         self.take_effect(id, order, at_us);
+        self.announce(id, order, Status::Approved, at_us);
         (answer_ms, answer)
     }
 }

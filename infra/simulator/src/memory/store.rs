@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex};
 
 use payments::id::PaymentId;
 use payments::merchant::{ApiKeyHash, Merchant};
-use payments::payment::{Kind, Payment, State};
+use payments::payment::{Kind, Payment};
 use payments::policy::Policy;
-use payments::ports::{Merchants, OpenKey, OpenPayments, Store, StoreError};
+use payments::ports::{Merchants, OpenKey, OpenPayments, Shard, Store, StoreError};
 use payments::store::{SendClaim, Written, released, reserved};
 use payments::time::Timestamp;
 
@@ -125,7 +125,7 @@ impl Store for MemoryStore {
                 let Some(charge) = payments.get_mut(charge_id) else {
                     return Written::ChargeRefused(None);
                 };
-                let bears = charge.state == State::Succeeded
+                let bears = charge.has_moved_money()
                     && charge.order.kind == Kind::Charge
                     && charge.order.merchant == payment.order.merchant
                     && charge.order.money.currency() == payment.order.money.currency();
@@ -198,12 +198,12 @@ impl Store for MemoryStore {
 impl OpenPayments for MemoryStore {
     async fn open(
         &self,
-        shard: u32,
+        shard: Shard,
         after: Option<&OpenKey>,
         created_before: Timestamp,
         most: u32,
     ) -> Result<Vec<OpenKey>, StoreError> {
-        let shard = shard.to_string();
+        let shard = shard.key();
         let mut open: Vec<OpenKey> = lock(&self.table.payments)
             .values()
             .filter(|payment| payment.open_shard.as_deref() == Some(shard.as_str()))

@@ -22,11 +22,24 @@ pub struct Progress {
     pub calls: usize,
     /// Calls a second that it allows.
     pub limit: u32,
+    /// Payments that are expected to come to an end, those refused included.
+    pub expected: u64,
+}
+
+/// Width of the bar on a terminal.
+const BAR_WIDTH: u64 = 24;
+
+impl Progress {
+    /// How much of what is expected has come to an end, as a bar.
+    fn bar(&self) -> String {
+        let full = self.settled.saturating_mul(BAR_WIDTH) / self.expected.max(self.settled).max(1);
+        (0..BAR_WIDTH).map(|place| if place < full { '█' } else { '░' }).collect()
+    }
 }
 
 impl fmt::Display for Progress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { seconds, arrived, queued, in_flight, to_query, settled, calls, limit } = self;
+        let Self { seconds, arrived, queued, in_flight, to_query, settled, calls, limit, expected: _ } = self;
         write!(
             f,
             "{seconds:>3} s  arrived {arrived:>3}  queued {queued:>3}  in flight {in_flight:>2}  to query \
@@ -52,7 +65,7 @@ impl Display {
         let mut output = std::io::stdout().lock();
         let _ = if self.is_terminal {
             self.is_dirty = true;
-            write!(output, "\r\x1b[2K{progress}")
+            write!(output, "\r\x1b[2K{} {progress}", progress.bar())
         } else {
             writeln!(output, "{progress}")
         };

@@ -1,10 +1,39 @@
-//! Puts together what was sent and what was answered, for the summary.
+//! What is sent for a file of payments, and what its merchants know from the answers.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use crate::load::{Hit, Problem};
+use bytes::Bytes;
+
+use crate::merchants::ApiKeys;
+use crate::sender::{Hit, Problem, Shot};
 use crate::summary::Accepted;
-use crate::transactions::Transaction;
+use crate::transactions::{BadRow, Transaction};
+
+/// Most unreadable lines that are shown.
+const BAD_ROWS_MAX: usize = 10;
+
+/// Names the lines of a file that are left out.
+pub fn report_bad_rows(bad: &[BadRow]) {
+    for bad in bad.iter().take(BAD_ROWS_MAX) {
+        println!("left out, {bad}");
+    }
+    if bad.len() > BAD_ROWS_MAX {
+        println!("left out, {} lines more", bad.len() - BAD_ROWS_MAX);
+    }
+}
+
+/// The requests for these transactions, each with its merchant's key.
+pub fn shots(transactions: &[Transaction], api_keys: &ApiKeys) -> Result<Vec<Shot>, String> {
+    let shot = |(index, transaction): (usize, &Transaction)| {
+        let api_key = api_keys
+            .get(&transaction.merchant)
+            .ok_or_else(|| format!("merchant {} has no API key", transaction.merchant))?;
+        let body = Bytes::from(transaction.body().to_string());
+        Ok(Shot { index, api_key: Arc::clone(api_key), body })
+    };
+    transactions.iter().enumerate().map(shot).collect()
+}
 
 /// What the merchants know after their requests.
 #[derive(Debug, Default)]

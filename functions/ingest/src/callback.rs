@@ -1,0 +1,88 @@
+//! `POST /v1/providers/{name}/events`: the provider says by itself what became of a payment.
+//!
+//! It settles through the same transition function as everybody else, so that it may come before the send's answer,
+//! after a query, twice, or never. One read, and one write if it changes anything.
+
+use aws::settings::{CallbackSettings, Secret};
+use aws_lambda_events::apigw::ApiGatewayV2httpResponse;
+use payments::payment::Payment;
+use payments::ports::{Clock, Entropy, Merchants, Queue, Store};
+use payments::store::Outcome;
+use payments::transition::Event;
+use providers::http::callback::{Callback, CallbackKeys};
+use tracing::{error, info, warn};
+
+use crate::Ingest;
+use crate::api::Call;
+use crate::document::{self, Problem};
+
+/// Whose callbacks are taken, and how they are known.
+#[derive(Clone, Debug)]
+pub struct Callbacks {
+    /// The provider's name in the path.
+    pub provider: String,
+    /// The keys that it may sign with.
+    pub keys: CallbackKeys,
+}
+
+impl From<CallbackSettings> for Callbacks {
+    fn from(settings: CallbackSettings) -> Self {
+        let previous = settings.previous_key.as_ref().map(Secret::reveal);
+        Self { keys: CallbackKeys::new(settings.key.reveal(), previous), provider: settings.provider_name }
+    }
+}
+
+impl<S: Store, M: Merchants, Q: Queue, C: Clock, E: Entropy> Ingest<S, M, Q, C, E> {
+    /// Takes a callback. Whatever is answered with 200 need not be sent again; nothing is believed unsigned.
+    pub(crate) async fn called_back(
+        &self,
+        call: &Call<'_>,
+        provider: &str,
+    ) -> Result<ApiGatewayV2httpResponse, Problem> {
+        let callbacks = self.callbacks.as_ref().filter(|known| known.provider == provider);
+        let callbacks = callbacks.ok_or(Problem::NoSuchPath)?;
+        call.check_body()?;
+        callbacks.keys.verify(call.signature, &call.body, self.clock.now()).map_err(|why| {
+            warn!(event = "callback_untrusted", provider, reason = why.as_str());
+            Problem::Untrusted(why)
+        })?;
+        let callback = Callback::read(&call.body).ok_or_else(|| {
+            error!(event = "callback_unreadable", provider);
+            Problem::UnreadableCallback
+        })?;
+        let id = &callback.payment_id;
+        let unknown = || {
+            // The provider has an effect, or says so, for which there is no item: a case for a person.
+            error!(event = "callback_unknown_payment", payment_id = id.as_str(), provider);
+            Problem::UnknownPayment(id.clone())
+        };
+        let payment = self.read(id).await?.ok_or_else(unknown)?;
+        if !callback.is_about(&payment) {
+            error!(event = "callback_contradicts", payment_id = id.as_str(), provider);
+            return Err(Problem::Contradicts(id.clone()));
+        }
+        match self.decide(payment, &Event::CalledBack(&callback.found)).await {
+            Ok(Outcome::Changed(payment)) => log_settled(&payment),
+            Ok(Outcome::Kept(payment, _)) => log_kept(&payment),
+            Ok(Outcome::Missing) => return Err(unknown()),
+            Err(error) => {
+                warn!(event = "payment_write_failed", payment_id = id.as_str(), %error);
+                return Err(Problem::CallbackNotTaken(id.clone()));
+            }
+        }
+        Ok(document::received(id))
+    }
+}
+
+fn log_settled(payment: &Payment) {
+    let (payment_id, state) = (payment.id.as_str(), payment.state.as_str());
+    info!(event = "payment_called_back", payment_id, state, reason = payment.reason.as_str());
+    if payment.has_open_case() {
+        error!(event = "late_success", payment_id, state);
+    }
+}
+
+fn log_kept(payment: &Payment) {
+    let (payment_id, state) = (payment.id.as_str(), payment.state.as_str());
+    info!(event = "callback_changes_nothing", payment_id, state);
+}

@@ -1,0 +1,182 @@
+//! What to deploy for a provider and a sale: sizes from the provider's rate and answer times, and the rules that the
+//! sizes have to keep among themselves.
+//!
+//! Everything here is arithmetic in whole numbers. What AWS allows stands in [`quota`], what it asks in [`price`], each
+//! formula with its reason in [`formula`], and what has to hold between numbers in [`rules`].
+
+pub mod cost;
+pub mod deployment;
+pub mod flow;
+pub mod formula;
+pub mod price;
+pub mod quota;
+pub mod rules;
+mod size;
+
+use std::num::NonZeroU32;
+
+use crate::payment::OPEN_SHARDS;
+use flow::Flow;
+use quota::Quota;
+pub use size::in_hand_needed;
+use size::{CLAIM_LEAD_MS, DEAD_LETTER, RECONCILE_ENVIRONMENTS};
+
+/// What is asked of the system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Demand {
+    /// Calls a second that the provider takes.
+    pub rate_per_second: NonZeroU32,
+    /// Its ordinary answer.
+    pub latency_ms: u64,
+    /// Its slowest ordinary answer.
+    pub tail_ms: u64,
+    /// Payments a second during a sale.
+    pub peak_per_second: NonZeroU32,
+    /// How long a sale lasts.
+    pub sale_ms: u64,
+    /// Payments in a month, for the bill.
+    pub payments_per_month: u64,
+    /// The provider's stated bound for absences, once it has said it.
+    pub absence_bound_ms: Option<u64>,
+}
+
+/// Why there is no plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Infeasible {
+    /// Too much in hand for one queue.
+    #[error(
+        "{calls} calls would have to be in hand, {in_lane} of them from one lane, and SQS stops delivering at about {} in \
+         flight: spread this provider over more lanes, or find a faster one",
+        quota::IN_FLIGHT_MAX
+    )]
+    InFlight {
+        /// In all.
+        calls: u64,
+        /// In the fuller lane.
+        in_lane: u64,
+    },
+    /// A call that no invocation can hold.
+    #[error("an invocation would need {needed} s, and Lambda gives {} at most", quota::FUNCTION_SECONDS_MAX)]
+    Timeout {
+        /// That many seconds.
+        needed: u64,
+    },
+}
+
+/// What to deploy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// What was asked.
+    pub demand: Demand,
+    /// Messages in a batch, and calls side by side in one environment.
+    pub batch: u64,
+    /// Seconds that a batch is waited for.
+    pub window_seconds: u64,
+    /// Environments of the high lane.
+    pub high: u64,
+    /// Environments of the standard lane.
+    pub standard: u64,
+    /// The consumer's time-out.
+    pub timeout_seconds: u64,
+    /// A call's time-out.
+    pub call_timeout_ms: u64,
+    /// The lanes' visibility.
+    pub visibility_seconds: u64,
+    /// Receives before a lane's message is a dead letter.
+    pub receives_max: u64,
+    /// Kept free of each second.
+    pub margin_ms: u32,
+    /// Messages that one sweep puts back.
+    pub heals_per_sweep: u64,
+    /// Reserved concurrency of ingest.
+    pub ingest: u64,
+    /// How much of it has to be provisioned before a sale.
+    pub provisioned: u64,
+}
+
+impl Plan {
+    /// Environments of the consumer.
+    pub const fn reserved(&self) -> u64 {
+        self.high.saturating_add(self.standard)
+    }
+
+    /// Messages in hand when every environment has its batch.
+    pub const fn in_hand(&self) -> u64 {
+        self.reserved().saturating_mul(self.batch)
+    }
+
+    /// The gate's pace.
+    pub fn pace_per_1000_seconds(&self) -> u64 {
+        formula::pace_per_1000_seconds(self.demand.rate_per_second.get(), self.margin_ms)
+    }
+
+    /// How long an invocation takes while there is a backlog. By Little's law what is in hand, divided by the pace; but
+    /// no less than one call.
+    pub fn invocation_ms(&self) -> u64 {
+        let in_turn_ms = self.in_hand().saturating_mul(1_000_000).div_ceil(self.pace_per_1000_seconds().max(1));
+        in_turn_ms.max(CLAIM_LEAD_MS.saturating_add(self.demand.tail_ms))
+    }
+
+    /// Sales that make up the month's payments, at least one.
+    pub fn sales_per_month(&self) -> u64 {
+        self.demand.payments_per_month.div_ceil(self.flow().payments().max(1)).max(1)
+    }
+
+    /// A sale against this pace.
+    pub fn flow(&self) -> Flow {
+        let before_ms = self.window_seconds.saturating_mul(1_000).saturating_add(CLAIM_LEAD_MS);
+        Flow {
+            peak_per_second: u64::from(self.demand.peak_per_second.get()),
+            sale_ms: self.demand.sale_ms,
+            pace_per_1000_seconds: self.pace_per_1000_seconds(),
+            service_ms: before_ms.saturating_add(self.demand.latency_ms),
+            slow_service_ms: before_ms.saturating_add(self.demand.tail_ms),
+        }
+    }
+
+    /// Write units a second of the payments' table at the peak: a put for each that comes, a claim and a settling for
+    /// each that goes.
+    pub fn table_write_units(&self) -> u64 {
+        let goes = u64::from(self.demand.rate_per_second.get()).saturating_mul(2);
+        u64::from(self.demand.peak_per_second.get()).saturating_add(goes)
+    }
+
+    /// Write units a second of the index: one to enter it, one to leave it.
+    pub fn index_write_units(&self) -> u64 {
+        u64::from(self.demand.peak_per_second.get()).saturating_add(u64::from(self.demand.rate_per_second.get()))
+    }
+
+    /// Shards that the index needs, so that none takes more than one partition can. The code has [`OPEN_SHARDS`].
+    pub fn index_shards(&self) -> u64 {
+        self.index_write_units().div_ceil(quota::PARTITION_WRITE_UNITS)
+    }
+
+    /// Whether the code's shards are enough.
+    pub fn shards_suffice(&self) -> bool {
+        self.index_shards() <= u64::from(OPEN_SHARDS)
+    }
+
+    /// Warm throughput to set before a sale, in write units a second; `None` where a new table's is enough. Set for table
+    /// and index apart ("Understanding DynamoDB warm throughput"): a throttled index throttles its table.
+    pub fn warm_throughput(write_units: u64) -> Option<u64> {
+        (write_units > quota::NEW_TABLE_WRITE_UNITS).then_some(write_units)
+    }
+
+    /// Concurrency of all functions with what Lambda keeps unreserved.
+    pub fn account_concurrency(&self) -> u64 {
+        [self.reserved(), DEAD_LETTER.0, RECONCILE_ENVIRONMENTS, quota::UNRESERVED_CONCURRENCY]
+            .into_iter()
+            .fold(self.ingest, u64::saturating_add)
+    }
+
+    /// The quotas that an account with the defaults has to have raised, and to what.
+    pub fn quotas_to_raise(&self) -> Vec<(Quota, u64)> {
+        let needed = [
+            (Quota::ApiRequests, u64::from(self.demand.peak_per_second.get())),
+            (Quota::Concurrency, self.account_concurrency()),
+            (Quota::TableWrites, self.table_write_units()),
+            (Quota::IndexWrites, self.index_write_units()),
+        ];
+        needed.into_iter().filter(|(quota, needed)| *needed > quota.by_default()).collect()
+    }
+}

@@ -1,0 +1,314 @@
+//! The rules that a deployment's numbers have to keep among themselves. A plan keeps them, and a template is held to
+//! them: both are the same function's business.
+
+use super::deployment::{Deployment, FunctionName, Mapping, Number, QueueName, Redrive};
+use super::formula::{
+    SWEEP_SECONDS, gate_updates_per_second, heals_per_sweep_max, looks_until, missing_item_looks,
+    pace_per_1000_seconds, receives_needed, slot_room_ms,
+};
+use super::quota;
+
+/// A rule that does not hold: which number to change, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Breach {
+    /// The number to change.
+    pub at: Number,
+    /// What is wrong, the numbers, and what to set.
+    pub why: String,
+}
+
+/// All rules that do not hold, in the order of a payment's way.
+pub fn breaches(deployment: &Deployment) -> Vec<Breach> {
+    let mut found = Breaches::default();
+    rates(deployment, &mut found);
+    for (name, mapping) in &deployment.mappings {
+        of_mapping(deployment, *name, mapping, &mut found);
+    }
+    for name in [FunctionName::Consumer, FunctionName::DeadLetter] {
+        concurrency(deployment, name, &mut found);
+    }
+    call(deployment, &mut found);
+    for name in QueueName::ALL {
+        retention(deployment, name, &mut found);
+        receives(deployment, name, &mut found);
+    }
+    if !deployment.loop_is_allowed {
+        found.add(
+            Number::RecursiveLoop,
+            "dead_letter sends to the lanes whose dead letters it reads, and Lambda stops such a loop after about 16 \
+             rounds: set RecursiveLoop to Allow (MaxHeals ends the loop instead)"
+                .to_owned(),
+        );
+    }
+    found.0
+}
+
+#[derive(Default)]
+struct Breaches(Vec<Breach>);
+
+impl Breaches {
+    fn add(&mut self, at: Number, why: String) {
+        self.0.push(Breach { at, why });
+    }
+}
+
+fn rates(deployment: &Deployment, found: &mut Breaches) {
+    let rates = &deployment.rates;
+    if let (Some(gate), Some(provider)) = (rates.gate_per_second, rates.provider_per_second)
+        && gate > provider
+    {
+        let why =
+            format!("a gate of {gate} calls a second where the provider takes {provider}: set at most {provider}");
+        found.add(Number::Rate, why);
+    }
+    if rates.margin_ms == 0 {
+        let why = "a margin of 0 ms: a slot may be used late by the margin, so that every one would be missed and lost; \
+                   set 10, which is 1 % of the rate";
+        found.add(Number::Margin, why.to_owned());
+    }
+    if let Some(rate) = rates.gate_per_second {
+        let most = heals_per_sweep_max(rate);
+        if rates.heals_per_sweep > most {
+            let why = format!(
+                "a sweep puts back up to {} messages, over 1 % of the {rate} calls a second that the provider takes in \
+                 {SWEEP_SECONDS} s: set at most {most}",
+                rates.heals_per_sweep
+            );
+            found.add(Number::HealsPerSweep, why);
+        }
+    }
+    let Some(ingest) = deployment.functions.get(&FunctionName::Ingest) else { return };
+    if let Some(reserved) = ingest.reserved {
+        let most = reserved.saturating_mul(quota::REQUESTS_PER_CONCURRENCY);
+        if rates.api_per_second > most {
+            let why = format!(
+                "the API lets in {} requests a second, and Lambda runs {most} on {reserved} environments (ten each): set \
+                 at most {most}, or reserve {}",
+                rates.api_per_second,
+                rates.api_per_second.div_ceil(quota::REQUESTS_PER_CONCURRENCY)
+            );
+            found.add(Number::ApiRate, why);
+        }
+    }
+    if ingest.timeout_seconds > quota::HTTP_API_SECONDS_MAX {
+        let why = format!(
+            "ingest may run for {} s, and an HTTP API hangs up after {} s: set less",
+            ingest.timeout_seconds,
+            quota::HTTP_API_SECONDS_MAX
+        );
+        found.add(Number::Timeout(FunctionName::Ingest), why);
+    }
+}
+
+fn of_mapping(deployment: &Deployment, name: QueueName, mapping: &Mapping, found: &mut Breaches) {
+    let title = name.title();
+    let Mapping { batch, window_seconds, concurrency, fails_in_part } = *mapping;
+    if !fails_in_part {
+        let why = format!(
+            "the mapping of {title} does not report failures one by one, so that one failure brings back its whole \
+             batch: set ReportBatchItemFailures"
+        );
+        found.add(Number::ResponseTypes(name), why);
+    }
+    if !(1..=quota::BATCH_MAX).contains(&batch) {
+        found.add(
+            Number::Batch(name),
+            format!("batches of {batch} for {title}: Lambda takes 1 to {}", quota::BATCH_MAX),
+        );
+    }
+    if batch > quota::BATCH_WITHOUT_WINDOW_MAX && window_seconds == 0 {
+        let why = format!("batches of {batch} for {title} without a window: above 10 set a window of at least 1 s");
+        found.add(Number::Window(name), why);
+    }
+    if window_seconds > quota::WINDOW_SECONDS_MAX {
+        let why =
+            format!("a window of {window_seconds} s for {title}: Lambda takes {} at most", quota::WINDOW_SECONDS_MAX);
+        found.add(Number::Window(name), why);
+    }
+    match concurrency {
+        None => {
+            let why = format!(
+                "the mapping of {title} has no MaximumConcurrency: it would take all that is reserved and be throttled, \
+                 and each throttled receive counts towards the dead letters; set one"
+            );
+            found.add(Number::Concurrency(name), why);
+        }
+        Some(most) if !(quota::MAPPING_CONCURRENCY_MIN..=quota::MAPPING_CONCURRENCY_MAX).contains(&most) => {
+            let why = format!(
+                "a MaximumConcurrency of {most} for {title}: Lambda takes {} to {}",
+                quota::MAPPING_CONCURRENCY_MIN,
+                quota::MAPPING_CONCURRENCY_MAX
+            );
+            found.add(Number::Concurrency(name), why);
+        }
+        Some(most) => {
+            let held = mapping.in_hand();
+            if held >= quota::IN_FLIGHT_MAX {
+                let why = format!(
+                    "{most} batches of {batch} are {held} messages of {title} in flight, and SQS stops delivering at \
+                     about {}: set less than {} batches",
+                    quota::IN_FLIGHT_MAX,
+                    quota::IN_FLIGHT_MAX / batch.max(1)
+                );
+                found.add(Number::Batch(name), why);
+            }
+        }
+    }
+    let reader = name.reader().and_then(|reader| deployment.functions.get(&reader));
+    if let (Some(function), Some(queue)) = (reader, deployment.queues.get(&name)) {
+        let timeout = function.timeout_seconds;
+        let least = timeout.saturating_mul(quota::VISIBILITY_IN_TIMEOUTS).saturating_add(window_seconds);
+        if queue.visibility_seconds < least {
+            let why = format!(
+                "{title} hides a message for {} s, less than six time-outs of {timeout} s and the window of \
+                 {window_seconds} s: set at least {least}",
+                queue.visibility_seconds
+            );
+            found.add(Number::Visibility(name), why);
+        }
+        if queue.visibility_seconds > quota::VISIBILITY_SECONDS_MAX {
+            let why = format!(
+                "{title} hides a message for {} s: SQS takes {} at most",
+                queue.visibility_seconds,
+                quota::VISIBILITY_SECONDS_MAX
+            );
+            found.add(Number::Visibility(name), why);
+        }
+    }
+}
+
+fn mappings_of(deployment: &Deployment, name: FunctionName) -> impl Iterator<Item = (QueueName, &Mapping)> {
+    let all = deployment.mappings.iter().map(|(queue, mapping)| (*queue, mapping));
+    all.filter(move |(queue, _)| queue.reader() == Some(name))
+}
+
+fn concurrency(deployment: &Deployment, name: FunctionName, found: &mut Breaches) {
+    let asked = mappings_of(deployment, name).filter_map(|(_, mapping)| mapping.concurrency);
+    let asked = asked.fold(0_u64, u64::saturating_add);
+    let Some(function) = deployment.functions.get(&name) else { return };
+    let title = name.title();
+    match function.reserved {
+        None => {
+            let why =
+                format!("no concurrency is reserved for {title}, whose mappings ask for {asked}: reserve {asked}");
+            found.add(Number::Reserved(name), why);
+        }
+        Some(reserved) if asked > reserved => {
+            let why = format!(
+                "the mappings of {title} ask for {asked} environments of the {reserved} reserved, and the rest is \
+                 throttled, which counts towards the dead letters: reserve {asked}, or lower a MaximumConcurrency"
+            );
+            found.add(Number::Reserved(name), why);
+        }
+        Some(_) => {}
+    }
+}
+
+/// What the consumer's time-out has to hold: a whole call, and then a slot for each message in hand.
+fn call(deployment: &Deployment, found: &mut Breaches) {
+    let Some(consumer) = deployment.functions.get(&FunctionName::Consumer) else { return };
+    let at = Number::Timeout(FunctionName::Consumer);
+    let times = &deployment.times;
+    let timeout = consumer.timeout_seconds;
+    if timeout > quota::FUNCTION_SECONDS_MAX {
+        found
+            .add(at, format!("consumer may run for {timeout} s: Lambda takes {} at most", quota::FUNCTION_SECONDS_MAX));
+    }
+    let room_ms = slot_room_ms(timeout, times.lease_ms, times.claim_lead_ms);
+    // As much again as one call takes, for the others of its batch.
+    if timeout.saturating_mul(1_000) <= times.lease_ms.saturating_mul(2) || room_ms == 0 {
+        let why = format!(
+            "consumer runs for {timeout} s, and a call takes up to {} ms (connect, call and settle) beside a lead of {} ms: \
+             set more than {} s, or shorten the call",
+            times.lease_ms,
+            times.claim_lead_ms,
+            times.lease_ms.saturating_mul(2).div_ceil(1_000)
+        );
+        found.add(at, why);
+        return;
+    }
+    let Some(rate) = deployment.rates.gate_per_second else { return };
+    let held = mappings_of(deployment, FunctionName::Consumer).map(|(_, mapping)| mapping.in_hand());
+    let held = held.fold(0_u64, u64::saturating_add);
+    let slots = pace_per_1000_seconds(rate, deployment.rates.margin_ms).saturating_mul(room_ms) / 1_000_000;
+    if held > slots {
+        let lanes = mappings_of(deployment, FunctionName::Consumer).max_by_key(|(_, mapping)| mapping.in_hand());
+        if let Some((lane, _)) = lanes {
+            let why = format!(
+                "the consumers hold {held} messages, and the gate has {slots} slots at {rate} a second in the \
+                 {room_ms} ms of an invocation in which a call can begin: the rest goes back unsent, and each receive \
+                 counts towards the dead letters; set smaller batches or fewer of them"
+            );
+            found.add(Number::Batch(lane), why);
+        }
+    }
+    let batch = mappings_of(deployment, FunctionName::Consumer).map(|(_, mapping)| mapping.batch).min().unwrap_or(1);
+    let updates = gate_updates_per_second(rate, batch);
+    if updates > quota::PARTITION_WRITE_UNITS {
+        let why = format!(
+            "{rate} calls a second in batches of {batch} are {updates} updates of the gate's one item, which takes {}: \
+             set larger batches",
+            quota::PARTITION_WRITE_UNITS
+        );
+        found.add(Number::Batch(QueueName::Standard), why);
+    }
+}
+
+/// "Setting-up dead-letter queue retention in Amazon SQS": a standard queue's message expires by its first send, wherever it is
+/// moved, so that a target that keeps for less loses what it has just been given.
+fn retention(deployment: &Deployment, name: QueueName, found: &mut Breaches) {
+    let Some(queue) = deployment.queues.get(&name) else { return };
+    let Some(Redrive { to, .. }) = queue.redrive else { return };
+    let Some(target) = deployment.queues.get(&to) else { return };
+    if target.retention_seconds < queue.retention_seconds {
+        let why = format!(
+            "{} keeps messages for {} s, less than the {} s of {}, whose dead letters it takes and whose time goes on \
+             counting: set at least {}",
+            to.title(),
+            target.retention_seconds,
+            queue.retention_seconds,
+            name.title(),
+            queue.retention_seconds
+        );
+        found.add(Number::Retention(to), why);
+    }
+}
+
+fn receives(deployment: &Deployment, name: QueueName, found: &mut Breaches) {
+    let Some(Redrive { receives_max, .. }) = deployment.queues.get(&name).and_then(|queue| queue.redrive) else {
+        return;
+    };
+    let times = &deployment.times;
+    let at = Number::Receives(name);
+    let title = name.title();
+    if receives_max > quota::RECEIVES_MAX {
+        found.add(at, format!("{receives_max} receives for {title}: SQS counts to {}", quota::RECEIVES_MAX));
+    }
+    let (least, what) = match name {
+        QueueName::High | QueueName::Standard => (
+            receives_needed(deployment),
+            "waiting for newer code, proving an absence and being throttled are receives too, and what was never tried \
+             would be dead-lettered",
+        ),
+        QueueName::DeadLetter => (
+            missing_item_looks(times).clamp(quota::RECEIVES_MIN, quota::RECEIVES_MAX),
+            "an item that is not there yet is looked for until MissingItemGraceMs is over",
+        ),
+        QueueName::Parked => return,
+    };
+    if receives_max < least {
+        let why = format!("{title} gives a message up after {receives_max} receives: {what}; set at least {least}");
+        found.add(at, why);
+    }
+    let needed =
+        times.absence_proof_ms.map_or(0, |proof| looks_until(proof, times.backoff_base_ms, times.backoff_cap_ms));
+    let had = receives_max.saturating_mul(times.heals_max.saturating_add(1));
+    if name != QueueName::DeadLetter && receives_max >= least && had < needed {
+        let why = format!(
+            "proving an absence takes about {needed} looks, and {title} with its heals allows {had} ({receives_max} \
+             receives, put back {} times): raise it, or MaxHeals, or BackoffCapMs",
+            times.heals_max
+        );
+        found.add(at, why);
+    }
+}

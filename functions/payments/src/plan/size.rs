@@ -1,0 +1,183 @@
+//! The sizes themselves: how a plan is made, and its numbers as a deployment has them.
+
+use std::collections::BTreeMap;
+
+use super::deployment::{Deployment, Function, FunctionName, Mapping, Queue, QueueName, Rates, Redrive, Times};
+use super::{Demand, Infeasible, Plan, formula, quota};
+use crate::policy::ANSWER_ALLOWANCE_MS;
+
+/// Calls side by side in one environment at most: as many TLS connections and as many answers to settle as the
+/// template's 1,024 MB are given for.
+const CALLS_PER_ENVIRONMENT_MAX: u64 = 200;
+/// Environments at least: each of the two lanes needs two (`MaximumConcurrency`).
+const ENVIRONMENTS_MIN: u64 = 2 * quota::MAPPING_CONCURRENCY_MIN;
+/// The high lane's share of the environments. The gate makes the lanes work-conserving, so that it bounds no rate, only
+/// how many of a lane's messages are in hand at once.
+const HIGH_LANE_PERCENT: u64 = 30;
+/// A fourth more in hand than Little's law asks for: environments are replaced, and an invocation ends with its slowest
+/// call.
+const SLACK_QUARTERS: u64 = 5;
+/// Kept free of each second, in ms: 1 % for the network's jitter.
+const MARGIN_MS: u32 = 10;
+/// The consumer's time-out at least: a batch is kept through a short pause of the provider, and one that is lost with
+/// its environment is back after six of these.
+const TIMEOUT_SECONDS_MIN: u64 = 60;
+/// A call's time-out: five times the provider's slowest ordinary answer, between these bounds.
+const CALL_TIMEOUT_MS: std::ops::RangeInclusive<u64> = 10_000..=30_000;
+/// Longest time to open a connection.
+const CONNECT_TIMEOUT_MS: u64 = 2_000;
+/// Kept for the write that settles; above the 8 s that the SDK's attempts may take together.
+const SETTLE_ALLOWANCE_MS: u64 = 9_000;
+/// How long before its slot a payment is claimed.
+pub(super) const CLAIM_LEAD_MS: u64 = 200;
+/// How far apart clocks may be.
+const CLOCK_SKEW_MS: u64 = 600_000;
+/// Messages that one sweep puts back at most.
+const HEALS_PER_SWEEP_MAX: u64 = 50;
+/// SQS keeps a message for 14 days at most ("Amazon SQS message quotas").
+const RETENTION_SECONDS: u64 = 1_209_600;
+/// Environments, batch and time-out of `dead_letter`: one message after the other, all of it waiting.
+pub(super) const DEAD_LETTER: (u64, u64, u64) = (5, 10, 60);
+/// Environments of `reconcile`: one sweep at a time.
+pub(super) const RECONCILE_ENVIRONMENTS: u64 = 1;
+/// A time-out of ingest below the HTTP API's.
+const INGEST_TIMEOUT_SECONDS: u64 = 25;
+/// Receives of a dead letter beyond its looks for a missing item: a table that does not answer.
+const DEAD_LETTER_SPARE_RECEIVES: u64 = 5;
+
+impl Plan {
+    /// Sizes a deployment.
+    pub fn of(demand: &Demand) -> Result<Self, Infeasible> {
+        let in_hand = in_hand_needed(demand);
+        let batch = in_hand.div_ceil(ENVIRONMENTS_MIN).clamp(1, CALLS_PER_ENVIRONMENT_MAX);
+        let window_seconds = u64::from(batch > quota::BATCH_WITHOUT_WINDOW_MAX);
+        let environments = in_hand.div_ceil(batch).max(ENVIRONMENTS_MIN);
+        let high = environments.saturating_mul(HIGH_LANE_PERCENT).div_ceil(100).max(quota::MAPPING_CONCURRENCY_MIN);
+        let standard = environments.saturating_sub(high).max(quota::MAPPING_CONCURRENCY_MIN);
+        let in_lane = high.max(standard).saturating_mul(batch);
+        if in_lane >= quota::IN_FLIGHT_MAX {
+            return Err(Infeasible::InFlight { calls: in_hand, in_lane });
+        }
+        let call_timeout_ms = demand
+            .tail_ms
+            .saturating_mul(5)
+            .clamp(*CALL_TIMEOUT_MS.start(), *CALL_TIMEOUT_MS.end())
+            .max(demand.tail_ms);
+        let times = times(call_timeout_ms, demand.absence_bound_ms);
+        let held = high.saturating_add(standard).saturating_mul(batch);
+        let pace = formula::pace_per_1000_seconds(demand.rate_per_second.get(), MARGIN_MS);
+        let timeout_seconds = timeout_needed(held, pace, &times);
+        if timeout_seconds > quota::FUNCTION_SECONDS_MAX {
+            return Err(Infeasible::Timeout { needed: timeout_seconds });
+        }
+        let visibility_seconds =
+            timeout_seconds.saturating_mul(quota::VISIBILITY_IN_TIMEOUTS).saturating_add(window_seconds);
+        // Lambda runs ten requests a second for each environment; a call of ingest is far shorter than a tenth of a
+        // second, so that this and not Little's law decides.
+        let ingest = u64::from(demand.peak_per_second.get()).div_ceil(quota::REQUESTS_PER_CONCURRENCY);
+        let mut plan = Self {
+            demand: *demand,
+            batch,
+            window_seconds,
+            high,
+            standard,
+            timeout_seconds,
+            call_timeout_ms,
+            visibility_seconds,
+            receives_max: quota::RECEIVES_MAX,
+            margin_ms: MARGIN_MS,
+            heals_per_sweep: formula::heals_per_sweep_max(demand.rate_per_second.get()).min(HEALS_PER_SWEEP_MAX),
+            ingest,
+            // Lambda adds so many in ten seconds; a sale's first second needs all of them.
+            provisioned: ingest.saturating_sub(quota::ENVIRONMENTS_IN_TEN_SECONDS),
+        };
+        plan.receives_max = formula::receives_needed(&plan.deployment());
+        Ok(plan)
+    }
+
+    /// All its numbers, for the rules.
+    pub fn deployment(&self) -> Deployment {
+        let lane = |concurrency| Mapping {
+            batch: self.batch,
+            window_seconds: self.window_seconds,
+            concurrency: Some(concurrency),
+            fails_in_part: true,
+        };
+        let (dead_letters, dead_batch, dead_timeout) = DEAD_LETTER;
+        let dead_letter =
+            Mapping { batch: dead_batch, window_seconds: 0, concurrency: Some(dead_letters), fails_in_part: true };
+        let times = times(self.call_timeout_ms, self.demand.absence_bound_ms);
+        let looks = formula::missing_item_looks(&times);
+        let queue = |visibility_seconds, redrive: Option<(QueueName, u64)>| Queue {
+            visibility_seconds,
+            retention_seconds: RETENTION_SECONDS,
+            redrive: redrive.map(|(to, receives_max)| Redrive { to, receives_max }),
+        };
+        let to_dead_letters = Some((QueueName::DeadLetter, self.receives_max));
+        let function = |timeout_seconds, reserved| Function { timeout_seconds, reserved: Some(reserved) };
+        Deployment {
+            queues: BTreeMap::from([
+                (QueueName::High, queue(self.visibility_seconds, to_dead_letters)),
+                (QueueName::Standard, queue(self.visibility_seconds, to_dead_letters)),
+                (
+                    QueueName::DeadLetter,
+                    queue(
+                        dead_timeout.saturating_mul(quota::VISIBILITY_IN_TIMEOUTS),
+                        Some((QueueName::Parked, looks.saturating_add(DEAD_LETTER_SPARE_RECEIVES))),
+                    ),
+                ),
+                (QueueName::Parked, queue(30, None)),
+            ]),
+            mappings: BTreeMap::from([
+                (QueueName::High, lane(self.high)),
+                (QueueName::Standard, lane(self.standard)),
+                (QueueName::DeadLetter, dead_letter),
+            ]),
+            functions: BTreeMap::from([
+                (FunctionName::Ingest, function(INGEST_TIMEOUT_SECONDS, self.ingest)),
+                (FunctionName::Consumer, function(self.timeout_seconds, self.reserved())),
+                (FunctionName::DeadLetter, function(dead_timeout, dead_letters)),
+            ]),
+            times,
+            rates: Rates {
+                gate_per_second: Some(self.demand.rate_per_second.get()),
+                provider_per_second: Some(self.demand.rate_per_second.get()),
+                margin_ms: self.margin_ms,
+                heals_per_sweep: self.heals_per_sweep,
+                api_per_second: u64::from(self.demand.peak_per_second.get()),
+            },
+            loop_is_allowed: true,
+        }
+    }
+}
+
+/// Messages that have to be in hand for the whole rate, by Little's law: the rate times how long a message is held, from
+/// the batch's filling over the claim to the provider's slowest ordinary answer; and a quarter more.
+pub fn in_hand_needed(demand: &Demand) -> u64 {
+    let held_ms = demand.tail_ms.saturating_add(1_000).saturating_add(CLAIM_LEAD_MS);
+    let rate = u64::from(demand.rate_per_second.get());
+    rate.saturating_mul(held_ms).saturating_mul(SLACK_QUARTERS).div_ceil(4_000)
+}
+
+/// A time-out in which each message in hand can have its slot twice over and still a whole call, and at least two calls.
+fn timeout_needed(held: u64, pace_per_1000_seconds: u64, times: &Times) -> u64 {
+    let slots_ms = held.saturating_mul(2_000_000).div_ceil(pace_per_1000_seconds.max(1));
+    let taken_ms =
+        times.lease_ms.saturating_add(times.claim_lead_ms).saturating_add(ANSWER_ALLOWANCE_MS).saturating_add(slots_ms);
+    let two_calls_ms = times.lease_ms.saturating_mul(2).saturating_add(1);
+    taken_ms.max(two_calls_ms).div_ceil(1_000).max(TIMEOUT_SECONDS_MIN)
+}
+
+/// The template's times, with this call's.
+fn times(call_timeout_ms: u64, absence_bound_ms: Option<u64>) -> Times {
+    Times {
+        lease_ms: CONNECT_TIMEOUT_MS.saturating_add(call_timeout_ms).saturating_add(SETTLE_ALLOWANCE_MS),
+        claim_lead_ms: CLAIM_LEAD_MS,
+        backoff_base_ms: 1_000,
+        backoff_cap_ms: 60_000,
+        missing_item_grace_ms: 600_000,
+        newer_version_grace_ms: 3_600_000,
+        heals_max: 20,
+        absence_proof_ms: absence_bound_ms.map(|bound| bound.saturating_add(CLOCK_SKEW_MS)),
+    }
+}

@@ -1,0 +1,127 @@
+//! One open payment, looked at: what is wrong with it, and what is done about it.
+
+use payments::id::PaymentId;
+use payments::message::Message;
+use payments::payment::{Lane, Payment, RefundOf, State};
+use payments::ports::{Clock, Depths, Entropy, OpenPayments, Queue, Store, StoreError};
+use payments::store::{self, Outcome};
+use payments::transition::{Event, has_lost_its_message, is_overdue};
+use tracing::{error, info};
+
+use crate::Reconcile;
+
+/// Which lanes hold no message.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Empty {
+    pub(crate) high: bool,
+    pub(crate) standard: bool,
+}
+
+/// What was found and done.
+#[derive(Clone, Copy, Debug, Default)]
+#[allow(clippy::struct_excessive_bools, reason = "each is counted by itself; several may be so at once")]
+pub(crate) struct Seen {
+    pub(crate) healed: bool,
+    pub(crate) stuck: bool,
+    pub(crate) expired: bool,
+    pub(crate) overdue: bool,
+    pub(crate) parked: bool,
+    pub(crate) without_charge: bool,
+}
+
+impl<S: Store + OpenPayments, Q: Queue + Depths, C: Clock, E: Entropy> Reconcile<S, Q, C, E> {
+    /// Looks at one payment, as it stands and not as the index has it.
+    pub(crate) async fn look(&self, id: &PaymentId, empty: Empty) -> Result<Seen, StoreError> {
+        let Some(payment) = self.store.get(id).await? else { return Ok(Seen::default()) };
+        let now = self.clock.now();
+        let mut seen = Seen { overdue: is_overdue(&payment, &self.policy, now), ..Seen::default() };
+        seen.without_charge = self.lacks_its_charge(&payment).await?;
+        // A customer who left must not be charged an hour later, and the merchant is to hear of it also when no message
+        // of the payment comes by any more.
+        if payment.state == State::Queued && payment.is_expired(now) {
+            seen.expired = self.decided(payment, &Event::Expire).await?.is_some_and(|it| it.state == State::Expired);
+            if seen.expired {
+                info!(event = "payment_expired", payment_id = id.as_str());
+            }
+            return Ok(seen);
+        }
+        let payment = match self.park_if_overdue(payment, seen).await? {
+            Parked::Now => return Ok(Seen { parked: true, ..seen }),
+            Parked::Not(payment) => *payment,
+        };
+        let lane_is_empty = match payment.order.lane {
+            Lane::High => empty.high,
+            Lane::Standard => empty.standard,
+        };
+        if has_lost_its_message(&payment, lane_is_empty, now) {
+            seen.stuck = payment.state == State::Sending;
+            seen.healed = self.heal(payment).await?;
+        }
+        Ok(seen)
+    }
+
+    /// Whether it is a refund whose charge is not here any more: it goes on, but nobody can say what is left to give
+    /// back. A read more, for refunds alone, and only for those that are long in coming.
+    async fn lacks_its_charge(&self, payment: &Payment) -> Result<bool, StoreError> {
+        let age_ms = self.clock.now().since_ms(payment.created_at);
+        match &payment.order.refund_of {
+            Some(RefundOf::Charge { payment_id, .. })
+                if age_ms >= self.policy.overdue_after_ms && !payment.state.is_terminal() =>
+            {
+                Ok(self.store.get(payment_id).await?.is_none())
+            }
+            Some(RefundOf::Charge { .. } | RefundOf::Unlinked) | None => Ok(false),
+        }
+    }
+
+    async fn park_if_overdue(&self, payment: Payment, seen: Seen) -> Result<Parked, StoreError> {
+        if !seen.overdue {
+            return Ok(Parked::Not(Box::new(payment)));
+        }
+        let outcome = self.decide(payment, &Event::Overdue).await?;
+        let payment = match outcome {
+            Outcome::Changed(payment) if payment.state == State::Parked => payment,
+            Outcome::Changed(payment) | Outcome::Kept(payment, _) => return Ok(Parked::Not(payment)),
+            Outcome::Missing => return Err(StoreError::Refused("it went while it was looked at".to_owned())),
+        };
+        error!(
+            event = "payment_parked",
+            payment_id = payment.id.as_str(),
+            reason = payment.reason.as_str(),
+            open_ms = self.clock.now().since_ms(payment.first_sent_at.unwrap_or(payment.created_at)),
+        );
+        // Passed on until it lies where people look, from where it can be put back. Without it the item still says so.
+        self.send(&payment).await?;
+        Ok(Parked::Now)
+    }
+
+    async fn heal(&self, payment: Payment) -> Result<bool, StoreError> {
+        let Some(payment) = self.decided(payment, &Event::Heal { replaces: None }).await? else { return Ok(false) };
+        self.send(&payment).await?;
+        info!(event = "payment_healed", payment_id = payment.id.as_str(), state = payment.state.as_str());
+        Ok(true)
+    }
+
+    async fn send(&self, payment: &Payment) -> Result<(), StoreError> {
+        let message = Message::new(payment.id.clone(), payment.order.merchant.clone(), self.clock.now());
+        let sent = self.queue.send(payment.order.lane, &message, 0).await;
+        sent.map_err(|error| StoreError::Refused(error.to_string()))
+    }
+
+    /// What an event made of a payment; `None` if it changed nothing.
+    async fn decided(&self, payment: Payment, event: &Event<'_>) -> Result<Option<Payment>, StoreError> {
+        Ok(match self.decide(payment, event).await? {
+            Outcome::Changed(payment) => Some(*payment),
+            Outcome::Kept(..) | Outcome::Missing => None,
+        })
+    }
+
+    async fn decide(&self, payment: Payment, event: &Event<'_>) -> Result<Outcome, StoreError> {
+        store::decide(&self.store, &self.clock, &self.entropy, &self.policy, payment, event).await
+    }
+}
+
+enum Parked {
+    Now,
+    Not(Box<Payment>),
+}

@@ -1,0 +1,154 @@
+//! Which AWS a command talks to: the one that `cargo dev up` keeps, or a real account.
+
+use std::error::Error;
+use std::fmt;
+
+use aws::clients::Clients;
+use aws::queue::{QueueUrls, SqsQueue};
+use aws::store::DynamoStore;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use clap::Args;
+
+use crate::embedded::{GATES_TABLE, MERCHANTS_TABLE, PAYMENTS_TABLE, REGION};
+
+/// Where `cargo dev up` answers as AWS, unless told otherwise.
+pub const LOCAL_ENDPOINT: &str = "http://127.0.0.1:8070";
+/// By which name the commands' calls are counted there.
+const COMMAND: &str = "command";
+
+/// Which AWS.
+#[derive(Args, Clone, Debug)]
+pub struct AccountArguments {
+    /// Where `cargo dev up` answers as AWS.
+    #[arg(long, value_name = "URL", default_value = LOCAL_ENDPOINT)]
+    pub aws_endpoint: String,
+    /// The real AWS instead, with the credentials and the Region of the environment, and with the names in PAYMENTS_TABLE,
+    /// MERCHANTS_TABLE, GATES_TABLE, HIGH_QUEUE_URL, STANDARD_QUEUE_URL, DEAD_LETTER_QUEUE_URL and PARKED_QUEUE_URL, which
+    /// the stack's outputs tell.
+    #[arg(long, conflicts_with = "aws_endpoint")]
+    pub aws: bool,
+}
+
+/// An account, reached.
+#[derive(Clone, Debug)]
+pub struct Account {
+    /// Its clients.
+    pub clients: Clients,
+    /// Its table of payments.
+    pub payments_table: String,
+    /// Its table of merchants.
+    pub merchants_table: String,
+    /// Its table of gates.
+    pub gates_table: String,
+    /// Its lanes and its DLQ.
+    pub queues: QueueUrls,
+    /// Where people look.
+    pub parked_url: String,
+    /// Whether it is the one on this machine.
+    pub is_local: bool,
+}
+
+impl Account {
+    /// Reaches it, and finds its queues.
+    pub async fn open(arguments: &AccountArguments) -> Result<Self, String> {
+        if arguments.aws { Self::real().await } else { Self::local(&arguments.aws_endpoint).await }
+    }
+
+    async fn local(endpoint: &str) -> Result<Self, String> {
+        let credentials = Credentials::new(COMMAND, COMMAND, None, None, "local");
+        let config = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new(REGION))
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .endpoint_url(endpoint)
+            .build();
+        let clients = Clients::new(&config);
+        let sqs = clients.sqs.clone();
+        let url = async |name: &str| {
+            let output = sqs.get_queue_url().queue_name(name).send().await.map_err(|error| {
+                format!(
+                    "no Sluice answers as AWS at {endpoint}: start it with `cargo dev up`, or name another with \
+                     --aws-endpoint ({})",
+                    why(&error)
+                )
+            })?;
+            output.queue_url.ok_or_else(|| format!("the queue {name} at {endpoint} has no URL"))
+        };
+        let queues = QueueUrls {
+            high: url("high").await?,
+            standard: url("standard").await?,
+            dead_letter: Some(url("dead-letter").await?),
+        };
+        Ok(Self {
+            parked_url: url("parked").await?,
+            clients,
+            payments_table: PAYMENTS_TABLE.to_owned(),
+            merchants_table: MERCHANTS_TABLE.to_owned(),
+            gates_table: GATES_TABLE.to_owned(),
+            queues,
+            is_local: true,
+        })
+    }
+
+    async fn real() -> Result<Self, String> {
+        let mut missing = Vec::new();
+        let mut name = |variable: &'static str| {
+            let value = std::env::var(variable).unwrap_or_default();
+            if value.is_empty() {
+                missing.push(variable);
+            }
+            value
+        };
+        let (payments_table, merchants_table, gates_table) =
+            (name("PAYMENTS_TABLE"), name("MERCHANTS_TABLE"), name("GATES_TABLE"));
+        let queues = QueueUrls {
+            high: name("HIGH_QUEUE_URL"),
+            standard: name("STANDARD_QUEUE_URL"),
+            dead_letter: Some(name("DEAD_LETTER_QUEUE_URL")),
+        };
+        let parked_url = name("PARKED_QUEUE_URL");
+        if !missing.is_empty() {
+            return Err(format!(
+                "{} {} not set: --aws takes the names of tables and queues from the environment; the stack's outputs tell \
+                 them",
+                missing.join(", "),
+                if missing.len() == 1 { "is" } else { "are" }
+            ));
+        }
+        let clients = Clients::from_environment().await;
+        Ok(Self { clients, payments_table, merchants_table, gates_table, queues, parked_url, is_local: false })
+    }
+
+    /// The payments.
+    pub fn store(&self) -> DynamoStore {
+        DynamoStore::new(self.clients.dynamodb.clone(), self.payments_table.clone())
+    }
+
+    /// The lanes and the DLQ.
+    pub fn queue(&self) -> SqsQueue {
+        SqsQueue::new(self.clients.sqs.clone(), self.queues.clone())
+    }
+}
+
+/// Why a call to AWS failed, in one line for a person: what the service said, or the innermost cause.
+pub fn why<E, R>(error: &SdkError<E, R>) -> String
+where
+    E: ProvideErrorMetadata + Error + 'static,
+    R: fmt::Debug,
+{
+    match error.as_service_error() {
+        Some(said) => {
+            let (code, message) = (said.code().unwrap_or("no code"), said.message().unwrap_or("no message"));
+            format!("{code}: {message}")
+        }
+        None => {
+            let mut innermost: &dyn Error = error;
+            while let Some(source) = innermost.source() {
+                innermost = source;
+            }
+            innermost.to_string()
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! What the sandbox provider says of itself: its ledger, its calls and its limit.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use crate::client::{Base, Client};
+use crate::summary::{Call, Effect};
+
+/// How long it may take to say what it knows.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The books of a sandbox provider.
+pub struct Books {
+    client: Client,
+    url: String,
+}
+
+impl Books {
+    /// Those of the provider at this URL. Nothing is asked yet.
+    pub fn at(url: &str) -> Result<Self, String> {
+        let base = Base::parse(url).map_err(|error| error.to_string())?;
+        Ok(Self { client: Client::new(base, ANSWER_TIMEOUT), url: url.to_owned() })
+    }
+
+    /// The calls that it takes in any second; none when there is no limit.
+    pub async fn limit(&mut self) -> Result<Option<u32>, String> {
+        #[derive(Deserialize)]
+        struct Line {
+            rate_per_second: u32,
+        }
+        let lines: Vec<Line> = self.lines("/healthz").await?;
+        Ok(lines.first().map(|line| line.rate_per_second).filter(|rate| *rate > 0))
+    }
+
+    /// Its calls so far, in the order of their arrival.
+    pub async fn calls(&mut self) -> Result<Vec<Call>, String> {
+        #[derive(Deserialize)]
+        struct Line {
+            operation: String,
+            answer: String,
+            at: String,
+        }
+        let lines: Vec<Line> = self.lines("/calls").await?;
+        lines
+            .into_iter()
+            .map(|Line { operation, answer, at }| {
+                let at_ms = payments::time::Timestamp::parse(&at)
+                    .ok_or_else(|| format!("the provider's calls hold a time that is none: {at}"))?
+                    .ms();
+                Ok(Call { at_ms, operation, answer })
+            })
+            .collect()
+    }
+
+    /// Its ledger so far.
+    pub async fn ledger(&mut self) -> Result<Vec<Effect>, String> {
+        #[derive(Deserialize)]
+        struct Line {
+            payment_id: String,
+            kind: String,
+            amount: u64,
+            currency: String,
+        }
+        let lines: Vec<Line> = self.lines("/ledger").await?;
+        let effect = |Line { payment_id, kind, amount, currency }| Effect { payment_id, kind, amount, currency };
+        Ok(lines.into_iter().map(effect).collect())
+    }
+
+    async fn lines<T: DeserializeOwned>(&mut self, path: &str) -> Result<Vec<T>, String> {
+        let fault = |reason: &str| format!("the provider's {path} at {} cannot be read: {reason}", self.url);
+        let answer = self.client.get(path).await.map_err(|error| fault(&error.to_string()))?;
+        if !answer.status.is_success() {
+            return Err(fault(answer.status.as_str()));
+        }
+        serde_json::Deserializer::from_slice(&answer.body)
+            .into_iter()
+            .collect::<Result<_, _>>()
+            .map_err(|error| fault(&error.to_string()))
+    }
+}

@@ -1,0 +1,144 @@
+//! `cargo dev explain ID`: one payment's story, and whether it is the one that was written.
+
+mod log;
+mod story;
+
+use std::path::PathBuf;
+
+use payments::history::{AnchorFinding, Anchored, Finding, HistoryKeys, Verification, anchored, verify};
+use payments::id::PaymentId;
+use payments::payment::Payment;
+use payments::ports::Store;
+use serde_json::{Value, json};
+
+/// The variable that holds the keys of a deployment's histories, as its functions have it.
+pub const KEYS_VARIABLE: &str = "HISTORY_KEYS";
+
+/// What a person may choose.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Check the chain under these keys.
+    pub verify: Option<HistoryKeys>,
+    /// Check it against the heads in this log too, one JSON event a line.
+    pub log: Option<PathBuf>,
+    /// For a program instead of a person.
+    pub json: bool,
+}
+
+/// A payment, explained.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explained {
+    /// What is to be shown.
+    pub text: String,
+    /// What does not fit, one sentence each; nothing when all is well or nothing was to be checked.
+    pub findings: Vec<String>,
+}
+
+/// What was checked.
+struct Checked {
+    verification: Verification,
+    log: Option<Anchored>,
+}
+
+impl Checked {
+    fn of(payment: &Payment, keys: &HistoryKeys, log: Option<&PathBuf>) -> Result<Self, String> {
+        let verification = verify(payment, keys);
+        let log = match log {
+            Some(path) => Some(anchored(payment, &verification, &log::anchors(path, &payment.id)?)),
+            None => None,
+        };
+        Ok(Self { verification, log })
+    }
+
+    fn findings(&self) -> Vec<String> {
+        let chain = self.verification.findings.iter().map(Finding::to_string);
+        let log = self.log.iter().flat_map(|log| log.findings.iter().map(AnchorFinding::to_string));
+        chain.chain(log).collect()
+    }
+
+    fn json(&self) -> Value {
+        let Self { verification, log } = self;
+        let mut value = json!({
+            "holds": self.findings().is_empty(),
+            "linked_lines": verification.covered,
+            "dropped_lines": verification.dropped,
+            "last_line_awaits_its_link": verification.awaits_link,
+            "findings": self.findings(),
+        });
+        if let Some(log) = log {
+            value["log"] = json!({
+                "heads_passed": log.passed,
+                "heads_among_dropped_lines": log.among_dropped,
+                "newest_version": log.newest,
+            });
+        }
+        value
+    }
+}
+
+/// The keys of a deployment if the environment has them, else those of `cargo dev up`.
+pub fn keys() -> Result<HistoryKeys, String> {
+    match std::env::var(KEYS_VARIABLE) {
+        Ok(text) => HistoryKeys::parse(&text).map_err(|error| format!("{KEYS_VARIABLE} cannot be used: {error}")),
+        Err(_) => Ok(crate::local::settings::history_keys()),
+    }
+}
+
+/// Reads a payment and explains it.
+pub async fn run(store: &impl Store, id: &str, options: &Options) -> Result<Explained, String> {
+    let id = PaymentId::new(id).map_err(|error| format!("{id:?} is no payment's id: it {error}"))?;
+    let payment = store.get(&id).await.map_err(|error| error.to_string())?;
+    let payment = payment.ok_or_else(|| format!("there is no payment {id} in this table"))?;
+    let checked = match &options.verify {
+        Some(keys) => Some(Checked::of(&payment, keys, options.log.as_ref())?),
+        None => None,
+    };
+    let text = if options.json {
+        let mut value = story::json(&payment);
+        if let Some(checked) = &checked {
+            value["verification"] = checked.json();
+        }
+        format!("{value:#}")
+    } else {
+        let mut text = story::text(&payment);
+        if let Some(checked) = &checked {
+            text.push_str(&verdict(&payment, checked));
+        }
+        text
+    };
+    Ok(Explained { text, findings: checked.map(|checked| checked.findings()).unwrap_or_default() })
+}
+
+fn verdict(payment: &Payment, checked: &Checked) -> String {
+    let Checked { verification, log } = checked;
+    let mut text = String::from("\n");
+    let mut line = |words: String| {
+        text.push_str(&words);
+        text.push('\n');
+    };
+    if verification.holds() {
+        line(format!("the chain holds: the order and {} of {} lines", verification.covered, payment.history.len()));
+        if verification.dropped > 0 {
+            line(format!("  {} dropped lines are vouched for by what stands for them", verification.dropped));
+        }
+        if verification.awaits_link {
+            line("  the last line is a claim's, which the next write links".to_owned());
+        }
+    }
+    if let Some(log) = log.as_ref().filter(|log| log.findings.is_empty()) {
+        line(format!("the log agrees: the history passes through {} of its heads", log.passed));
+        if log.among_dropped > 0 {
+            line(format!("  {} more may lie among the dropped lines", log.among_dropped));
+        }
+        if log.newest < payment.version {
+            line(format!("  it ends with version {}, the table has {}", log.newest, payment.version));
+        }
+    }
+    for finding in checked.findings() {
+        line(format!("FOUND: {finding}"));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests;

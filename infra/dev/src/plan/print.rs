@@ -1,0 +1,184 @@
+//! A plan on paper.
+
+use std::fmt::Write as _;
+
+use payments::payment::OPEN_SHARDS;
+use payments::plan::Plan;
+use payments::plan::cost::{self, Item};
+use payments::plan::price::{Dollars, US_EAST_1};
+
+/// A million payments, for comparison.
+const MILLION: u64 = 1_000_000;
+
+/// The whole plan as a person reads it.
+pub fn sheet(plan: &Plan, key_window_ms: Option<u64>) -> String {
+    let mut out = String::new();
+    // Writing to a text does not fail.
+    let _ = write_sheet(&mut out, plan, key_window_ms);
+    out
+}
+
+fn write_sheet(out: &mut String, plan: &Plan, key_window_ms: Option<u64>) -> std::fmt::Result {
+    let demand = &plan.demand;
+    let flow = plan.flow();
+    writeln!(
+        out,
+        "A provider that takes {} calls a second and answers in {}, slowest ordinarily in {}; a sale of {} payments a \
+         second for {}.",
+        grouped(u64::from(demand.rate_per_second.get())),
+        time(demand.latency_ms),
+        time(demand.tail_ms),
+        grouped(u64::from(demand.peak_per_second.get())),
+        time(demand.sale_ms),
+    )?;
+
+    writeln!(out, "\nTo deploy")?;
+    let pace = plan.pace_per_1000_seconds();
+    let fraction = pace % 1_000 / 10;
+    row(
+        out,
+        "pace",
+        &format!("{}.{fraction:02} calls a second (margin {} ms)", grouped(pace / 1_000), plan.margin_ms),
+    )?;
+    row(out, "batch size", &plan.batch.to_string())?;
+    row(out, "batching window", &format!("{} s", plan.window_seconds))?;
+    row(out, "reserved concurrency", &format!("{} (consumer)", plan.reserved()))?;
+    row(out, "MaximumConcurrency", &format!("{} high, {} standard", plan.high, plan.standard))?;
+    row(out, "messages in hand", &grouped(plan.in_hand()))?;
+    row(out, "consumer's time-out", &format!("{} s", plan.timeout_seconds))?;
+    row(out, "visibility", &format!("{} s", plan.visibility_seconds))?;
+    row(out, "receive count", &plan.receives_max.to_string())?;
+
+    writeln!(out, "\nBefore the sale")?;
+    let units = |needed: u64| {
+        let enough = || format!("{} write units a second: a new one's is enough", grouped(needed));
+        Plan::warm_throughput(needed).map_or_else(enough, |set| format!("{} write units a second", grouped(set)))
+    };
+    row(out, "warm throughput, table", &units(plan.table_write_units()))?;
+    row(out, "warm throughput, index", &units(plan.index_write_units()))?;
+    let shards = plan.index_shards();
+    let had = if plan.shards_suffice() { "the code has" } else { "TOO FEW: raise OPEN_SHARDS, the code has" };
+    row(out, "index shards", &format!("{shards} ({had} {OPEN_SHARDS})"))?;
+    row(out, "reserved for ingest", &grouped(plan.ingest))?;
+    row(out, "provisioned for ingest", &grouped(plan.provisioned))?;
+    let quotas = plan.quotas_to_raise();
+    if quotas.is_empty() {
+        row(out, "quotas to raise", "none of an account's defaults")?;
+    }
+    for (quota, needed) in quotas {
+        let from = grouped(quota.by_default());
+        row(out, "quota to raise", &format!("{}: from {from} to {}", quota.title(), grouped(needed)))?;
+    }
+
+    writeln!(out, "\nThe sale")?;
+    row(out, "payments", &grouped(flow.payments()))?;
+    row(out, "waiting at its end", &grouped(flow.backlog()))?;
+    row(out, "drained", &format!("{} after its end", time(flow.drain_ms())))?;
+    for percentile in [50, 90, 99, 100] {
+        row(out, &format!("wait, p{percentile}"), &time(flow.wait_ms(percentile)))?;
+    }
+
+    write_cost(out, plan)?;
+
+    writeln!(out, "\nParameters (sam deploy --parameter-overrides)")?;
+    for (name, value) in parameters(plan) {
+        writeln!(out, "  {name}={value}")?;
+    }
+    for (name, given) in [("AbsenceBoundMs", demand.absence_bound_ms), ("KeyWindowMs", key_window_ms)] {
+        match given {
+            Some(ms) => writeln!(out, "  {name}={ms}")?,
+            None => writeln!(out, "  {name}=  (only the provider can say it)")?,
+        }
+    }
+    Ok(())
+}
+
+fn write_cost(out: &mut String, plan: &Plan) -> std::fmt::Result {
+    let prices = &US_EAST_1;
+    let payments = plan.demand.payments_per_month;
+    writeln!(
+        out,
+        "\nA month of {} payments, in US dollars ({}, prices of {}, no free tier)",
+        grouped(payments),
+        prices.region,
+        prices.read_on
+    )?;
+    let lines = cost::month(plan, prices);
+    for (item, dollars) in &lines {
+        row(out, item.title(), &format!("{dollars:>12}"))?;
+    }
+    let sum: Dollars = lines.iter().map(|(_, dollars)| *dollars).sum();
+    row(out, "in all", &format!("{sum:>12}"))?;
+    let each = |item: &Item| !matches!(item, Item::Standing | Item::Provisioned | Item::Storage);
+    let running: Dollars = lines.iter().filter(|(item, _)| each(item)).map(|(_, dollars)| *dollars).sum();
+    let per_million = running.times(MILLION).divided_by(payments);
+    row(out, "a million payments, running", &format!("{per_million:>12}"))?;
+    writeln!(
+        out,
+        "  Not in it: warm throughput (billed once, when it is set), alarms, merchants' own look-ups, data sent to the \
+         provider, and earlier months' payments that are still kept."
+    )
+}
+
+/// The template's parameters with this plan's values.
+pub fn parameters(plan: &Plan) -> Vec<(&'static str, u64)> {
+    let demand = &plan.demand;
+    let peak = u64::from(demand.peak_per_second.get());
+    let calls_each =
+        u64::from(demand.rate_per_second.get()).saturating_mul(demand.tail_ms).div_ceil(1_000 * plan.reserved().max(1));
+    vec![
+        ("ProviderRatePerSecond", u64::from(demand.rate_per_second.get())),
+        ("RateMarginMs", u64::from(plan.margin_ms)),
+        ("CallTimeoutMs", plan.call_timeout_ms),
+        ("MaxInFlight", plan.batch),
+        ("PoolSize", calls_each.min(plan.batch)),
+        ("BatchSize", plan.batch),
+        ("BatchingWindowSeconds", plan.window_seconds),
+        ("ConsumerConcurrency", plan.reserved()),
+        ("HighConcurrency", plan.high),
+        ("StandardConcurrency", plan.standard),
+        ("ConsumerTimeoutSeconds", plan.timeout_seconds),
+        ("LaneVisibilitySeconds", plan.visibility_seconds),
+        ("LaneReceivesMax", plan.receives_max),
+        ("MaxHealsPerSweep", plan.heals_per_sweep),
+        ("ApiRatePerSecond", peak),
+        ("IngestConcurrency", plan.ingest),
+    ]
+}
+
+fn row(out: &mut String, name: &str, value: &str) -> std::fmt::Result {
+    writeln!(out, "  {name:<46}{value}")
+}
+
+/// A number in groups of three.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// A time as a person says it.
+fn time(ms: u64) -> String {
+    match ms {
+        0..1_000 => format!("{ms} ms"),
+        1_000..60_000 if ms.is_multiple_of(1_000) => format!("{} s", ms / 1_000),
+        1_000..60_000 => format!("{}.{} s", ms / 1_000, ms % 1_000 / 100),
+        _ => {
+            let seconds = ms.div_ceil(1_000);
+            let (hours, minutes, seconds) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
+            let mut parts = Vec::new();
+            for (count, unit) in [(hours, "h"), (minutes, "min"), (seconds, "s")] {
+                if count > 0 {
+                    parts.push(format!("{count} {unit}"));
+                }
+            }
+            parts.join(" ")
+        }
+    }
+}
