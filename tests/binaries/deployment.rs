@@ -34,6 +34,14 @@ pub(super) const API_KEY: &str = "demo_key_united_kingdom_000001";
 pub(super) const MERCHANT: &str = "united-kingdom";
 /// What the provider knows us by.
 pub(super) const PROVIDER_KEY: &str = "provider_key_for_these_tests";
+/// What the provider signs its callbacks with, and signed with before.
+pub(super) const CALLBACK_KEY: &str = "callback_key_for_these_tests_0123456789";
+pub(super) const CALLBACK_KEY_PREVIOUS: &str = "callback_key_before_these_tests_9876543210";
+/// What histories are linked under.
+pub(super) const HISTORY_KEYS: &str =
+    "30313233343536373839616263646566303132333435363738396162636465663031323334353637";
+/// Whatever no log may show.
+pub(super) const SECRETS: [&str; 5] = [API_KEY, PROVIDER_KEY, CALLBACK_KEY, CALLBACK_KEY_PREVIOUS, HISTORY_KEYS];
 /// The functions' time-out.
 pub(super) const FUNCTION_TIMEOUT: Duration = Duration::from_secs(20);
 const WAIT: Duration = Duration::from_secs(60);
@@ -194,7 +202,7 @@ impl Deployment {
         for (name, function) in self.functions() {
             for line in function.log() {
                 assert!(serde_json::from_str::<Value>(&line).is_ok(), "{name}: {line}");
-                for secret in [secrets, &[API_KEY, PROVIDER_KEY]].concat() {
+                for secret in [secrets, &SECRETS].concat() {
                     assert!(!line.contains(secret), "{name}: {line}");
                 }
             }
@@ -238,12 +246,7 @@ fn any_port() -> SocketAddr {
 
 /// The provider's numbers: those of the demo, with the shortest waits that its sandbox allows without faults.
 pub(super) fn policy() -> Policy {
-    Policy {
-        call_timeout_ms: 2_500,
-        absence_bound_ms: 3_000,
-        clock_skew_ms: 500,
-        ..dev::local::settings::policy()
-    }
+    Policy { call_timeout_ms: 2_500, absence_bound_ms: 3_000, clock_skew_ms: 500, ..dev::local::settings::policy() }
 }
 
 /// A function's environment variables, by the template's names.
@@ -269,14 +272,22 @@ pub(super) fn variables(
         ("MISSING_ITEM_GRACE_MS", policy.missing_item_grace_ms),
         ("NEWER_VERSION_GRACE_MS", policy.newer_version_grace_ms),
         ("RETENTION_MS", policy.retention_ms),
+        ("OVERDUE_AFTER_MS", policy.overdue_after_ms),
+        ("PARK_OVERDUE_AFTER_MS", policy.park_overdue_after_ms),
     ];
     let mut texts = vec![
         ("PAYMENTS_TABLE", PAYMENTS_TABLE),
         ("HIGH_QUEUE_URL", &queues.high),
         ("STANDARD_QUEUE_URL", &queues.standard),
+        ("HISTORY_KEYS", HISTORY_KEYS),
     ];
     match function {
-        "ingest" => texts.push(("MERCHANTS_TABLE", MERCHANTS_TABLE)),
+        "ingest" => texts.extend([
+            ("MERCHANTS_TABLE", MERCHANTS_TABLE),
+            ("PROVIDER_NAME", PROVIDER_NAME),
+            ("CALLBACK_KEY", CALLBACK_KEY),
+            ("CALLBACK_KEY_PREVIOUS", CALLBACK_KEY_PREVIOUS),
+        ]),
         "consumer" => {
             texts.extend([
                 ("GATES_TABLE", GATES_TABLE),

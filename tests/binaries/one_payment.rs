@@ -6,13 +6,19 @@ use aws_sdk_sqs::types::MessageSystemAttributeName;
 use dev::embedded::QueueNumbers;
 use payments::payment::{OPEN_SHARDS, State};
 use payments::ports::{Clock, Store};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::deployment::{Deployment, Wiring, until};
 use crate::contract::samples::{accepted, order};
 
 fn calls(expected: &[(&str, u64)]) -> BTreeMap<String, u64> {
     expected.iter().map(|(operation, count)| ((*operation).to_owned(), *count)).collect()
+}
+
+/// Of what a sweep counts, that of which there was any.
+fn above_zero(sweep: &Value) -> Value {
+    let counts = sweep.as_object().expect("a sweep answers with its counts");
+    counts.iter().filter(|(_, count)| **count != 0).map(|(name, count)| (name.clone(), count.clone())).collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -30,7 +36,7 @@ async fn one_payment_goes_from_its_request_to_its_end() {
     let id = document["id"].as_str().unwrap();
     until("it has ended", async || deployment.payment(id).await.state == State::Succeeded).await;
     until("its message is gone", async || deployment.depth(&deployment.queues.standard).await == 0).await;
-    let ledger = deployment.provider.ledger().await.unwrap();
+    let ledger = deployment.provider.books().ledger().await.unwrap();
     let effects: Vec<_> = ledger.iter().map(|effect| (effect.payment_id.as_str(), effect.amount)).collect();
     assert_eq!(effects, [(id, 13_912)]);
     // The merchant's record, the item, the message.
@@ -57,7 +63,7 @@ async fn one_payment_goes_from_its_request_to_its_end() {
     assert_eq!(deployment.calls_of("ingest"), calls(&[("PutItem", 1), ("SendMessage", 1)]));
     assert_eq!(deployment.calls_of("consumer"), calls(&[("UpdateItem", 3)]));
 
-    assert_eq!(deployment.provider.ledger().await.unwrap().len(), 2);
+    assert_eq!(deployment.provider.books().ledger().await.unwrap().len(), 2);
     assert_eq!(deployment.ingest.process_ids().len(), 1, "one process answers one after the other");
     assert_eq!(lane.counts().failed_batches.load(std::sync::atomic::Ordering::Relaxed), 0);
     lane.stop().await;
@@ -113,15 +119,15 @@ async fn a_sweep_finds_what_has_lost_its_message() {
     deployment.store.put(&lost).await.unwrap();
     let schedule = json!({ "source": "aws.events", "detail-type": "Scheduled Event" });
     let sweep = deployment.reconcile.invoke(&schedule).await.unwrap();
-    assert_eq!(sweep, json!({ "looked_at": 1, "healed": 1, "failed": 0 }));
-    // One query a shard and one more for the page after the one that was not empty; both lanes' depths; and for the
-    // payment a look, its heal and its message.
+    assert_eq!(above_zero(&sweep), json!({ "looked_at": 1, "healed": 1 }));
+    // One query a shard, one for the cases and one more for the page after the one that was not empty; both lanes'
+    // depths; and for the payment a look, its heal and its message.
     assert_eq!(
         deployment.calls_of("reconcile"),
         calls(&[
             ("GetItem", 1),
             ("GetQueueAttributes", 2),
-            ("Query", u64::from(OPEN_SHARDS) + 1),
+            ("Query", u64::from(OPEN_SHARDS) + 2),
             ("SendMessage", 1),
             ("UpdateItem", 1),
         ])
@@ -129,9 +135,9 @@ async fn a_sweep_finds_what_has_lost_its_message() {
     let lane = deployment.lane();
     until("it has ended", async || deployment.payment(lost.id.as_str()).await.state == State::Succeeded).await;
     lane.stop().await;
-    assert_eq!(deployment.provider.ledger().await.unwrap().len(), 1);
+    assert_eq!(deployment.provider.books().ledger().await.unwrap().len(), 1);
     let again = deployment.reconcile.invoke(&schedule).await.unwrap();
-    assert_eq!(again, json!({ "looked_at": 0, "healed": 0, "failed": 0 }));
+    assert_eq!(above_zero(&again), json!({}));
     assert_eq!(deployment.reconcile.process_ids().len(), 1);
     deployment.assert_clean_logs(&[]);
 }

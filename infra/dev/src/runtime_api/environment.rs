@@ -95,7 +95,8 @@ impl Environment {
             status = ended(&mut exited) => Err(Failure::NotStarted(format!("its process ended: {status}"))),
             () = tokio::time::sleep(INIT_TIMEOUT) => Err(Failure::NotStarted(format!("no request within {INIT_TIMEOUT:?}"))),
         };
-        let function_arn = format!("arn:aws:lambda:{REGION}:{}:function:{}", crate::embedded::account_id(), settings.name);
+        let function_arn =
+            format!("arn:aws:lambda:{REGION}:{}:function:{}", crate::embedded::account_id(), settings.name);
         match ready {
             Ok(until_ready) => Ok(Self { api, function_arn, kill, exited, process, until_ready }),
             Err(failure) => {
