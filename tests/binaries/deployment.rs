@@ -29,30 +29,29 @@ use serde_json::Value;
 use super::built::binary;
 
 /// The API key of the one merchant.
-pub(super) const API_KEY: &str = "demo_key_united_kingdom_000001";
+pub(crate) const API_KEY: &str = "demo_key_united_kingdom_000001";
 /// Who that is.
-pub(super) const MERCHANT: &str = "united-kingdom";
+pub(crate) const MERCHANT: &str = "united-kingdom";
 /// What the provider knows us by.
-pub(super) const PROVIDER_KEY: &str = "provider_key_for_these_tests";
+pub(crate) const PROVIDER_KEY: &str = "provider_key_for_these_tests";
 /// What the provider signs its callbacks with, and signed with before.
-pub(super) const CALLBACK_KEY: &str = "callback_key_for_these_tests_0123456789";
-pub(super) const CALLBACK_KEY_PREVIOUS: &str = "callback_key_before_these_tests_9876543210";
-/// What histories are linked under.
-pub(super) const HISTORY_KEYS: &str =
-    "30313233343536373839616263646566303132333435363738396162636465663031323334353637";
+pub(crate) const CALLBACK_KEY: &str = "callback_key_for_these_tests_0123456789";
+pub(crate) const CALLBACK_KEY_PREVIOUS: &str = "callback_key_before_these_tests_9876543210";
+/// What histories are linked under: the key of `contract::samples`.
+pub(crate) const HISTORY_KEYS: &str = "3031323334353637383961626364656630313233343536373839616263646566";
 /// Whatever no log may show.
-pub(super) const SECRETS: [&str; 5] = [API_KEY, PROVIDER_KEY, CALLBACK_KEY, CALLBACK_KEY_PREVIOUS, HISTORY_KEYS];
+pub(crate) const SECRETS: [&str; 5] = [API_KEY, PROVIDER_KEY, CALLBACK_KEY, CALLBACK_KEY_PREVIOUS, HISTORY_KEYS];
 /// The functions' time-out.
-pub(super) const FUNCTION_TIMEOUT: Duration = Duration::from_secs(20);
+pub(crate) const FUNCTION_TIMEOUT: Duration = Duration::from_secs(20);
 const WAIT: Duration = Duration::from_secs(60);
 
 /// How the provider and the queues behave.
-pub(super) struct Wiring {
+pub(crate) struct Wiring {
     /// Calls a second.
-    pub(super) rate_per_second: u32,
+    pub(crate) rate_per_second: u32,
     /// How long the provider's answer takes, in ms.
-    pub(super) latency_ms: (u64, u64),
-    pub(super) queues: QueueNumbers,
+    pub(crate) latency_ms: (u64, u64),
+    pub(crate) queues: QueueNumbers,
 }
 
 impl Default for Wiring {
@@ -71,22 +70,22 @@ impl Default for Wiring {
 }
 
 /// All of it.
-pub(super) struct Deployment {
-    pub(super) embedded: Embedded,
-    pub(super) queues: Queues,
-    pub(super) watcher: Clients,
-    pub(super) store: DynamoStore,
-    pub(super) provider: Provider,
-    pub(super) ingest: Function,
-    pub(super) consumer: Function,
-    pub(super) dead_letter: Function,
-    pub(super) reconcile: Function,
+pub(crate) struct Deployment {
+    pub(crate) embedded: Embedded,
+    pub(crate) queues: Queues,
+    pub(crate) watcher: Clients,
+    pub(crate) store: DynamoStore,
+    pub(crate) provider: Provider,
+    pub(crate) ingest: Function,
+    pub(crate) consumer: Function,
+    pub(crate) dead_letter: Function,
+    pub(crate) reconcile: Function,
     front: Front,
     _endpoint: Endpoint,
 }
 
 impl Deployment {
-    pub(super) async fn start(wiring: &Wiring) -> Self {
+    pub(crate) async fn start(wiring: &Wiring) -> Self {
         let embedded = Embedded::start();
         embedded.create_tables().await.unwrap();
         let queues = embedded.create_queues(wiring.queues).await.unwrap();
@@ -130,7 +129,7 @@ impl Deployment {
         }
     }
 
-    pub(super) fn functions(&self) -> [(&'static str, &Function); 4] {
+    pub(crate) fn functions(&self) -> [(&'static str, &Function); 4] {
         [
             ("ingest", &self.ingest),
             ("consumer", &self.consumer),
@@ -140,12 +139,12 @@ impl Deployment {
     }
 
     /// The mapping of the `standard` lane.
-    pub(super) fn lane(&self) -> Mapping {
+    pub(crate) fn lane(&self) -> Mapping {
         self.mapping(&self.queues.standard, "standard", (20, 1_000), &self.consumer)
     }
 
     /// The mapping of the DLQ.
-    pub(super) fn triage(&self) -> Mapping {
+    pub(crate) fn triage(&self) -> Mapping {
         self.mapping(&self.queues.dead_letter, "dead-letter", (10, 0), &self.dead_letter)
     }
 
@@ -165,25 +164,25 @@ impl Deployment {
     }
 
     /// A merchant's request.
-    pub(super) async fn post(&self, body: &Value) -> Answer {
+    pub(crate) async fn post(&self, body: &Value) -> Answer {
         let base = Base::parse(&format!("http://{}", self.front.address())).unwrap();
         let mut client = Client::new(base, Duration::from_secs(30));
         client.post("/v1/payments", API_KEY, body.to_string()).await.unwrap()
     }
 
-    pub(super) async fn payment(&self, id: &str) -> Payment {
+    pub(crate) async fn payment(&self, id: &str) -> Payment {
         let id = PaymentId::new(id).unwrap();
         self.store.get(&id).await.unwrap().expect("the payment stands")
     }
 
     /// What a function has called of AWS since the last time, by operation.
-    pub(super) fn calls_of(&self, who: &str) -> BTreeMap<String, u64> {
+    pub(crate) fn calls_of(&self, who: &str) -> BTreeMap<String, u64> {
         let calls = self.embedded.calls().into_iter();
         calls.filter(|((label, _), _)| label == who).map(|((_, operation), count)| (operation, count)).collect()
     }
 
     /// Messages in a queue, whether or not somebody has them.
-    pub(super) async fn depth(&self, url: &str) -> u32 {
+    pub(crate) async fn depth(&self, url: &str) -> u32 {
         let answer =
             self.watcher.sqs.get_queue_attributes().queue_url(url).attribute_names(QueueAttributeName::All).send();
         let attributes = answer.await.unwrap().attributes.unwrap_or_default();
@@ -198,7 +197,7 @@ impl Deployment {
     }
 
     /// What all processes wrote must be JSON events without a secret.
-    pub(super) fn assert_clean_logs(&self, secrets: &[&str]) {
+    pub(crate) fn assert_clean_logs(&self, secrets: &[&str]) {
         for (name, function) in self.functions() {
             for line in function.log() {
                 assert!(serde_json::from_str::<Value>(&line).is_ok(), "{name}: {line}");
@@ -211,7 +210,7 @@ impl Deployment {
 }
 
 /// Waits until it is so.
-pub(super) async fn until<F: Future<Output = bool>>(what: &str, is_so: impl Fn() -> F) {
+pub(crate) async fn until<F: Future<Output = bool>>(what: &str, is_so: impl Fn() -> F) {
     let waiting = async {
         while !is_so().await {
             tokio::time::sleep(Duration::from_millis(10)).await;
@@ -220,7 +219,7 @@ pub(super) async fn until<F: Future<Output = bool>>(what: &str, is_so: impl Fn()
     tokio::time::timeout(WAIT, waiting).await.unwrap_or_else(|_| panic!("never so: {what}"));
 }
 
-pub(super) async fn add_merchant(clients: &Clients, merchant: &str, api_key: &str) {
+pub(crate) async fn add_merchant(clients: &Clients, merchant: &str, api_key: &str) {
     clients
         .dynamodb
         .put_item()
@@ -245,12 +244,12 @@ fn any_port() -> SocketAddr {
 }
 
 /// The provider's numbers: those of the demo, with the shortest waits that its sandbox allows without faults.
-pub(super) fn policy() -> Policy {
+pub(crate) fn policy() -> Policy {
     Policy { call_timeout_ms: 2_500, absence_bound_ms: 3_000, clock_skew_ms: 500, ..dev::local::settings::policy() }
 }
 
 /// A function's environment variables, by the template's names.
-pub(super) fn variables(
+pub(crate) fn variables(
     function: &str,
     queues: &Queues,
     provider_url: &str,

@@ -2,7 +2,7 @@
 //! AWS over HTTP and the sandbox provider in its own process.
 
 mod built;
-mod deployment;
+pub(crate) mod deployment;
 mod killed;
 mod one_payment;
 mod start;
