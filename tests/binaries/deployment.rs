@@ -43,7 +43,7 @@ pub(crate) const HISTORY_KEYS: &str = "30313233343536373839616263646566303132333
 pub(crate) const SECRETS: [&str; 5] = [API_KEY, PROVIDER_KEY, CALLBACK_KEY, CALLBACK_KEY_PREVIOUS, HISTORY_KEYS];
 /// The functions' time-out.
 pub(crate) const FUNCTION_TIMEOUT: Duration = Duration::from_secs(20);
-const WAIT: Duration = Duration::from_secs(60);
+const WAIT: Duration = Duration::from_mins(1);
 
 /// How the provider and the queues behave.
 pub(crate) struct Wiring {

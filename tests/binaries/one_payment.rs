@@ -81,8 +81,8 @@ async fn a_foreign_message_ends_in_front_of_people_and_touches_nothing() {
         dead_letter_max_receive_count: 2,
     };
     let deployment = Deployment::start(&Wiring { queues, ..Wiring::default() }).await;
-    let send = deployment.watcher.sqs.send_message().queue_url(&deployment.queues.standard);
-    let sent = send.message_body("{\"hello\":\"world\"}").send().await.unwrap();
+    let foreign = deployment.watcher.sqs.send_message().queue_url(&deployment.queues.standard);
+    let sent = foreign.message_body("{\"hello\":\"world\"}").send().await.unwrap();
     let (lane, triage) = (deployment.lane(), deployment.triage());
     let parked = deployment.queues.parked.clone();
     until("it is parked", async || deployment.depth(&parked).await == 1).await;

@@ -171,11 +171,11 @@ pub fn held(payment: &Payment) -> ClaimId {
 
 /// A payment in a state, as it gets there.
 pub fn in_state(state: State) -> Payment {
-    in_state_of(state, full_order())
+    in_state_of(state, &full_order())
 }
 
 /// The payment of an order in a state, as it gets there.
-pub fn in_state_of(state: State, order: Order) -> Payment {
+pub fn in_state_of(state: State, order: &Order) -> Payment {
     use payments::answer::{Found, SendAnswer, Unclear};
     let answered = |answer: &SendAnswer| {
         let payment = sending(order.clone());

@@ -21,7 +21,7 @@ pub(super) async fn run(sample: &Sample) {
         happen(&deployment, before).await;
     }
     deployment.embedded.forget_calls();
-    let charges = deployment.provider.books().ledger().await.unwrap().len();
+    let before = deployment.provider.books().ledger().await.unwrap().len();
 
     let mut event = read(file);
     if sample.is_signed_anew {
@@ -39,7 +39,7 @@ pub(super) async fn run(sample: &Sample) {
         let scan = deployment.watcher.dynamodb.scan().table_name(dev::embedded::PAYMENTS_TABLE).send().await.unwrap();
         assert_eq!(scan.count(), 0, "{file}: nothing was to be written");
     }
-    let charged = deployment.provider.books().ledger().await.unwrap().len() - charges;
+    let charged = deployment.provider.books().ledger().await.unwrap().len() - before;
     assert_eq!(charged, sample.charges, "{file}: charges");
     let sent = deployment.calls_of(sample.function()).get("SendMessage").copied().unwrap_or(0);
     assert_eq!(sent, sample.messages, "{file}: messages");
@@ -75,15 +75,15 @@ async fn happen(deployment: &Deployment, before: &Before) {
         Before::Stands(order_id, state) => {
             // Only what has a time to expire at can be expired.
             let expires_at = (*state == State::Expired).then(|| NOW.plus_ms(3_600_000));
-            put(deployment, in_state_of(*state, Order { expires_at, ..order_of(order_id) })).await;
+            put(deployment, in_state_of(*state, &Order { expires_at, ..order_of(order_id) })).await;
         }
         Before::IsBeingSent(order_id) => {
-            let mut payment = in_state_of(State::Sending, order_of(order_id));
+            let mut payment = in_state_of(State::Sending, &order_of(order_id));
             payment.claim.as_mut().expect("what is being sent is claimed").lease_until = now().plus_ms(60_000);
             put(deployment, payment).await;
         }
         Before::HasLostItsMessage(order_id) => {
-            let mut payment = in_state_of(State::Queued, order_of(order_id));
+            let mut payment = in_state_of(State::Queued, &order_of(order_id));
             payment.created_at = now().minus_ms(600_000);
             payment.changed_at = payment.created_at;
             put(deployment, payment).await;
