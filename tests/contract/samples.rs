@@ -171,23 +171,28 @@ pub fn held(payment: &Payment) -> ClaimId {
 
 /// A payment in a state, as it gets there.
 pub fn in_state(state: State) -> Payment {
+    in_state_of(state, &full_order())
+}
+
+/// The payment of an order in a state, as it gets there.
+pub fn in_state_of(state: State, order: &Order) -> Payment {
     use payments::answer::{Found, SendAnswer, Unclear};
     let answered = |answer: &SendAnswer| {
-        let payment = sending(full_order());
+        let payment = sending(order.clone());
         let claim = held(&payment);
         step(&payment, &Event::SendAnswered { claim: &claim, answer }, NOW.plus_ms(400))
     };
     match state {
-        State::Queued => accepted(full_order()),
-        State::Sending => sending(full_order()),
+        State::Queued => accepted(order.clone()),
+        State::Sending => sending(order.clone()),
         State::Pending => answered(&SendAnswer::Found(Found::Accepted { reference: Some(reference()) })),
         State::Unknown => answered(&SendAnswer::Unclear(Unclear::TimedOut)),
         State::Succeeded => answered(&SendAnswer::Found(Found::Approved { reference: reference() })),
         State::Declined => answered(&SendAnswer::Found(Found::Declined { code: ProviderText::new("card_declined") })),
-        State::Canceled => step(&accepted(full_order()), &Event::Cancel, NOW),
-        State::Expired => step(&accepted(full_order()), &Event::Expire, NOW.plus_ms(7_200_000)),
+        State::Canceled => step(&accepted(order.clone()), &Event::Cancel, NOW),
+        State::Expired => step(&accepted(order.clone()), &Event::Expire, NOW.plus_ms(7_200_000)),
         State::Parked => {
-            let mut payment = accepted(full_order());
+            let mut payment = accepted(order.clone());
             payment.attempts_left = 0;
             step(&payment, &Event::DeadLettered, NOW)
         }

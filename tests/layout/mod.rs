@@ -1,7 +1,7 @@
 //! The rooms and their order: who may depend on whom, what may not enter the core, and what lies at the top.
 
 mod plan;
-mod template;
+pub(crate) mod template;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -180,6 +180,12 @@ fn is_key(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | ':' | '-' | '.'))
 }
 
+/// The functions' binaries, each with the names of the variables that the template sets.
+pub(crate) fn variables() -> [(&'static str, BTreeSet<String>); 4] {
+    let template = Template::load();
+    FUNCTIONS.map(|(function, binary)| (binary, template.environment(function).into_keys().collect()))
+}
+
 /// The names that a function's settings ask for.
 fn asked_for(binary: &str) -> BTreeSet<String> {
     let names = RefCell::new(BTreeSet::new());

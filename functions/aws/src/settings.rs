@@ -221,7 +221,9 @@ impl ConsumerSettings {
         let settings = settings.with_probe_lease();
         settings.check_gate(&mut reader);
         reader.require(
-            u32::try_from(settings.pool_size).is_ok_and(|size| size <= settings.max_in_flight),
+            // Zero stands for a setting that is missing or wrong, and has been named already.
+            settings.max_in_flight == 0
+                || u32::try_from(settings.pool_size).is_ok_and(|size| size <= settings.max_in_flight),
             "POOL_SIZE is above MAX_IN_FLIGHT: connections beyond the calls side by side are never used; lower it",
         );
         reader.finish(settings)

@@ -74,6 +74,15 @@ impl Client {
         self.send(request.map_err(|error| NoAnswer(error.to_string()))?).await
     }
 
+    /// Posts a JSON body to `path`, with an API key.
+    pub async fn post(&mut self, path: &str, api_key: &str, body: impl Into<Bytes>) -> Result<Answer, NoAnswer> {
+        let request = Request::post(path)
+            .header(header::CONTENT_TYPE, "application/json")
+            .header(header::AUTHORIZATION, format!("Bearer {api_key}"))
+            .body(Full::new(body.into()));
+        self.send(request.map_err(|error| NoAnswer(error.to_string()))?).await
+    }
+
     /// Sends a request, whose URI is a path.
     pub async fn send(&mut self, mut request: Request<Full<Bytes>>) -> Result<Answer, NoAnswer> {
         let host = format!("{}:{}", self.base.host, self.base.port);

@@ -208,10 +208,15 @@ impl Embedded {
     }
 }
 
+/// The account that it stands in for.
+pub fn account_id() -> &'static str {
+    winterbaume_core::default_account_id()
+}
+
 /// The ARN of one of its queues, given the queue's name or URL.
 pub fn queue_arn(name_or_url: &str) -> String {
     let name = name_or_url.rsplit('/').next().unwrap_or_default();
-    format!("arn:aws:sqs:{REGION}:{}:{name}", winterbaume_core::default_account_id())
+    format!("arn:aws:sqs:{REGION}:{}:{name}", account_id())
 }
 
 fn key(name: &str, key_type: KeyType) -> Result<KeySchemaElement, String> {

@@ -18,6 +18,7 @@ pub mod ops;
 pub mod outcome;
 pub mod plan;
 pub mod progress;
+pub mod runtime_api;
 pub mod sandbox;
 pub mod sender;
 pub mod simulate;

@@ -22,6 +22,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+use crate::runtime_api::Function;
 pub use response::{Judgement, judge};
 
 /// Most messages that one `ReceiveMessage` or `DeleteMessageBatch` takes ("Amazon SQS message quotas").
@@ -99,6 +100,26 @@ impl Mapping {
         H: Fn(SqsEvent, Timestamp) -> F + Send + Sync + 'static,
         F: Future<Output = Option<SqsBatchResponse>> + Send + 'static,
     {
+        Self::begin(client, queue, settings, move |event, deadline| {
+            let answer = handler(event, deadline);
+            async move { serde_json::to_value(answer.await).ok() }
+        })
+    }
+
+    /// Begins to poll, and to invoke a function's real binary with each batch. Its time-out is the function's own.
+    pub fn to_function(client: Client, queue: QueueAddress, settings: Settings, function: Function) -> Self {
+        Self::begin(client, queue, settings, move |event, _| {
+            let function = function.clone();
+            async move { function.invoke(&event).await.ok() }
+        })
+    }
+
+    /// A handler answers with its response, or with `None` when it failed.
+    fn begin<H, F>(client: Client, queue: QueueAddress, settings: Settings, handler: H) -> Self
+    where
+        H: Fn(SqsEvent, Timestamp) -> F + Send + Sync + 'static,
+        F: Future<Output = Option<Value>> + Send + 'static,
+    {
         let (stop, stopped) = watch::channel(false);
         let counts = Arc::new(Counts::default());
         let concurrency = settings.maximum_concurrency.max(2);
@@ -141,7 +162,7 @@ struct Poller<H> {
 impl<H, F> Poller<H>
 where
     H: Fn(SqsEvent, Timestamp) -> F + Send + Sync + 'static,
-    F: Future<Output = Option<SqsBatchResponse>> + Send + 'static,
+    F: Future<Output = Option<Value>> + Send + 'static,
 {
     async fn run(mut self, mut stopped: watch::Receiver<bool>) {
         loop {
@@ -237,7 +258,7 @@ where
             // dropped, as Lambda ends an environment.
             let invocation = tokio::spawn(async move { tokio::time::timeout(timeout, handler(event, deadline)).await });
             let response = match invocation.await {
-                Ok(Ok(response)) => serde_json::to_value(response).ok(),
+                Ok(Ok(response)) => response,
                 Ok(Err(_)) | Err(_) => None,
             };
             settle(&client, &url, &batch, response.as_ref(), &counts).await;

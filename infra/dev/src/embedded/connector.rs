@@ -79,6 +79,7 @@ impl Inside {
         match fault {
             Some(Fault::Throttle) => return Ok(service.throttled()),
             Some(Fault::FailBefore) => return Ok(service.failed()),
+            Some(Fault::Stall) => std::future::pending::<()>().await,
             Some(Fault::FailAfter | Fault::LoseAnswer) | None => {}
         }
         let response = match service {
@@ -90,7 +91,7 @@ impl Inside {
         match fault {
             Some(Fault::FailAfter) => Ok(service.failed()),
             Some(Fault::LoseAnswer) => Err(ConnectorError::timeout("the answer was lost, as asked for".into())),
-            Some(Fault::Throttle | Fault::FailBefore) | None => Ok(response),
+            Some(Fault::Throttle | Fault::FailBefore | Fault::Stall) | None => Ok(response),
         }
     }
 

@@ -14,6 +14,8 @@ pub enum Fault {
     FailAfter,
     /// Acts, then the answer is lost: the SDK sees a time-out.
     LoseAnswer,
+    /// Neither acts nor answers: the caller waits until it gives up.
+    Stall,
 }
 
 /// Which of the calls it goes wrong with.

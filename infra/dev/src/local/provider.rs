@@ -1,6 +1,7 @@
 //! The sandbox provider as a process of its own.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -27,6 +28,16 @@ impl Provider {
     /// Starts this same program as `sandbox`, with these arguments; port 0 takes any free one.
     pub async fn start(listen: SocketAddr, arguments: &[String], key: &str) -> Result<Self, String> {
         let program = std::env::current_exe().map_err(|error| format!("cannot find this program: {error}"))?;
+        Self::start_program(&program, listen, arguments, key).await
+    }
+
+    /// The same for whoever is not that program but knows where it is.
+    pub async fn start_program(
+        program: &Path,
+        listen: SocketAddr,
+        arguments: &[String],
+        key: &str,
+    ) -> Result<Self, String> {
         let mut child = Command::new(program)
             .args(["sandbox", "--listen", &listen.to_string(), "--until-input-ends"])
             .args(arguments)
