@@ -11,36 +11,20 @@ use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_sqs::types::QueueAttributeName;
 use dev::client::{Answer, Base, Client};
-use dev::embedded::{
-    Embedded, Endpoint, GATES_TABLE, MERCHANTS_TABLE, PAYMENTS_TABLE, QueueNumbers, Queues, REGION, queue_arn,
-};
+use dev::embedded::{Embedded, Endpoint, MERCHANTS_TABLE, PAYMENTS_TABLE, QueueNumbers, Queues, REGION, queue_arn};
 use dev::front::Front;
 use dev::local::provider::Provider;
-use dev::local::settings::PROVIDER_NAME;
 use dev::mapping::{self, Mapping, QueueAddress};
 use dev::runtime_api::{Function, Settings};
 use payments::id::PaymentId;
 use payments::merchant::ApiKeyHash;
 use payments::payment::Payment;
-use payments::policy::Policy;
 use payments::ports::Store;
 use serde_json::Value;
 
 use super::built::binary;
+use super::variables::{API_KEY, MERCHANT, PROVIDER_KEY, SECRETS, variables};
 
-/// The API key of the one merchant.
-pub(crate) const API_KEY: &str = "demo_key_united_kingdom_000001";
-/// Who that is.
-pub(crate) const MERCHANT: &str = "united-kingdom";
-/// What the provider knows us by.
-pub(crate) const PROVIDER_KEY: &str = "provider_key_for_these_tests";
-/// What the provider signs its callbacks with, and signed with before.
-pub(crate) const CALLBACK_KEY: &str = "callback_key_for_these_tests_0123456789";
-pub(crate) const CALLBACK_KEY_PREVIOUS: &str = "callback_key_before_these_tests_9876543210";
-/// What histories are linked under: the key of `contract::samples`.
-pub(crate) const HISTORY_KEYS: &str = "3031323334353637383961626364656630313233343536373839616263646566";
-/// Whatever no log may show.
-pub(crate) const SECRETS: [&str; 5] = [API_KEY, PROVIDER_KEY, CALLBACK_KEY, CALLBACK_KEY_PREVIOUS, HISTORY_KEYS];
 /// The functions' time-out.
 pub(crate) const FUNCTION_TIMEOUT: Duration = Duration::from_secs(20);
 const WAIT: Duration = Duration::from_mins(1);
@@ -241,71 +225,4 @@ async fn answered(function: Function, request: ApiGatewayV2httpRequest) -> ApiGa
 
 fn any_port() -> SocketAddr {
     (Ipv4Addr::LOCALHOST, 0).into()
-}
-
-/// The provider's numbers: those of the demo, with the shortest waits that its sandbox allows without faults.
-pub(crate) fn policy() -> Policy {
-    Policy { call_timeout_ms: 2_500, absence_bound_ms: 3_000, clock_skew_ms: 500, ..dev::local::settings::policy() }
-}
-
-/// A function's environment variables, by the template's names.
-pub(crate) fn variables(
-    function: &str,
-    queues: &Queues,
-    provider_url: &str,
-    rate_per_second: u32,
-) -> BTreeMap<String, String> {
-    let policy = policy();
-    let mut numbers = vec![
-        ("CONNECT_TIMEOUT_MS", policy.connect_timeout_ms),
-        ("CALL_TIMEOUT_MS", policy.call_timeout_ms),
-        ("CLAIM_LEAD_MS", policy.claim_lead_ms),
-        ("SETTLE_ALLOWANCE_MS", policy.settle_allowance_ms),
-        ("ABSENCE_BOUND_MS", policy.absence_bound_ms),
-        ("KEY_WINDOW_MS", policy.key_window_ms),
-        ("CLOCK_SKEW_MS", policy.clock_skew_ms),
-        ("MAX_ATTEMPTS", policy.max_attempts.into()),
-        ("BACKOFF_BASE_MS", policy.backoff_base_ms),
-        ("BACKOFF_CAP_MS", policy.backoff_cap_ms),
-        ("MAX_HEALS", policy.max_heals.into()),
-        ("MISSING_ITEM_GRACE_MS", policy.missing_item_grace_ms),
-        ("NEWER_VERSION_GRACE_MS", policy.newer_version_grace_ms),
-        ("RETENTION_MS", policy.retention_ms),
-        ("OVERDUE_AFTER_MS", policy.overdue_after_ms),
-        ("PARK_OVERDUE_AFTER_MS", policy.park_overdue_after_ms),
-    ];
-    let mut texts = vec![
-        ("PAYMENTS_TABLE", PAYMENTS_TABLE),
-        ("HIGH_QUEUE_URL", &queues.high),
-        ("STANDARD_QUEUE_URL", &queues.standard),
-        ("HISTORY_KEYS", HISTORY_KEYS),
-    ];
-    match function {
-        "ingest" => texts.extend([
-            ("MERCHANTS_TABLE", MERCHANTS_TABLE),
-            ("PROVIDER_NAME", PROVIDER_NAME),
-            ("CALLBACK_KEY", CALLBACK_KEY),
-            ("CALLBACK_KEY_PREVIOUS", CALLBACK_KEY_PREVIOUS),
-        ]),
-        "consumer" => {
-            texts.extend([
-                ("GATES_TABLE", GATES_TABLE),
-                ("PROVIDER_NAME", PROVIDER_NAME),
-                ("PROVIDER_URL", provider_url),
-                ("PROVIDER_KEY", PROVIDER_KEY),
-            ]);
-            numbers.extend([
-                ("PROVIDER_RATE_PER_SECOND", dev::local::settings::gate_rate(rate_per_second).into()),
-                ("RATE_MARGIN_MS", dev::local::settings::MARGIN_MS.into()),
-                ("POOL_SIZE", 20),
-                ("POOL_IDLE_TIMEOUT_MS", 10_000),
-                ("MAX_IN_FLIGHT", 20),
-            ]);
-        }
-        "dead_letter" => texts.push(("DEAD_LETTER_QUEUE_URL", &queues.dead_letter)),
-        "reconcile" => numbers.push(("MAX_HEALS_PER_SWEEP", 20)),
-        other => panic!("{other} is no function"),
-    }
-    let numbers = numbers.into_iter().map(|(name, value)| (name.to_owned(), value.to_string()));
-    numbers.chain(texts.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()))).collect()
 }

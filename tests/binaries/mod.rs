@@ -6,3 +6,4 @@ pub(crate) mod deployment;
 mod killed;
 mod one_payment;
 mod start;
+pub(crate) mod variables;

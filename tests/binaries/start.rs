@@ -7,7 +7,8 @@ use dev::runtime_api::{Failure, Function, Settings};
 use serde_json::{Value, json};
 
 use super::built::{FUNCTIONS, binary};
-use super::deployment::{Deployment, FUNCTION_TIMEOUT, SECRETS, Wiring, variables};
+use super::deployment::{Deployment, FUNCTION_TIMEOUT, Wiring};
+use super::variables::{SECRETS, variables};
 use crate::layout::template;
 
 fn function(name: &str, variables: BTreeMap<String, String>) -> Function {

@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 
 use super::folder;
 use super::sample::{Answer, Before, Sample};
-use crate::binaries::deployment::{CALLBACK_KEY, Deployment, Wiring, until};
+use crate::binaries::deployment::{Deployment, Wiring, until};
+use crate::binaries::variables::CALLBACK_KEY;
 use crate::contract::samples::{NOW, in_state_of, merchant, order};
 
 pub(super) async fn run(sample: &Sample) {

@@ -239,7 +239,10 @@ async fn its_pages_say_what_it_did_in_lines_of_json() {
     assert_eq!(calls.lines().nth(1), Some(asked.as_str()));
     let health: serde_json::Value = serde_json::from_str(&page("/healthz").await).expect("JSON");
     let started_at = health["started_at"].as_str().expect("a time");
-    assert!(started_at < at.to_string().as_str(), "the books were opened at {started_at}, before the first call at {at}");
+    assert!(
+        started_at < at.to_string().as_str(),
+        "the books were opened at {started_at}, before the first call at {at}"
+    );
     assert_eq!(health, serde_json::json!({"status": "ok", "rate_per_second": 0, "started_at": started_at}));
 }
 
