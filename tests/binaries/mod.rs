@@ -6,4 +6,5 @@ pub(crate) mod deployment;
 mod killed;
 mod one_payment;
 mod start;
+mod up;
 pub(crate) mod variables;

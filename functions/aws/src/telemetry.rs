@@ -5,6 +5,7 @@
 
 use tracing::{Level, Metadata};
 use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, fmt, registry};
@@ -25,9 +26,17 @@ const QUIET: [&str; 12] = [
     "rustls",
 ];
 
-/// Starts the logs. The level is `RUST_LOG`'s, else `AWS_LAMBDA_LOG_LEVEL`'s ("Configuring advanced logging controls"),
+/// Starts the logs on standard output. The level is `RUST_LOG`'s, else `AWS_LAMBDA_LOG_LEVEL`'s ("Configuring advanced logging controls"),
 /// else `info`; one that cannot be read is reported in the first line. A second start changes nothing.
 pub fn start() {
+    start_into(std::io::stdout);
+}
+
+/// As [`start`], into another place.
+pub fn start_into<W>(writer: W)
+where
+    W: for<'writer> MakeWriter<'writer> + Send + Sync + 'static,
+{
     let asked = ["RUST_LOG", "AWS_LAMBDA_LOG_LEVEL"].into_iter().find_map(|name| {
         let value = std::env::var(name).ok().filter(|value| !value.trim().is_empty())?;
         Some((name, value))
@@ -46,6 +55,7 @@ pub fn start() {
         .with_ansi(false)
         .with_current_span(false)
         .with_span_list(false)
+        .with_writer(writer)
         .with_filter(filter_fn(may_be_logged));
     let started = registry().with(filter).with(lines).try_init();
     if let (Ok(()), Some(setting)) = (started, unread) {

@@ -1,7 +1,10 @@
 //! `cargo dev up`: the whole system, staying up for requests by hand until it is interrupted.
 
 use std::collections::BTreeMap;
+use std::fs::OpenOptions;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use clap::Args;
@@ -49,6 +52,9 @@ pub struct Arguments {
     /// How often the sandbox misbehaves in one way, such as drop_after=0.02; may be given for each way.
     #[arg(long = "fault", value_name = "NAME=SHARE", value_parser = parse_fault, conflicts_with = "provider_url")]
     pub faults: Vec<(Fault, f64)>,
+    /// Where the functions' logs go, added to what stands there: what CloudWatch would hold, for `explain --log`.
+    #[arg(long, value_name = "FILE")]
+    pub log: Option<PathBuf>,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub aws_faults: AwsFaults,
@@ -97,6 +103,13 @@ impl AwsFaults {
     }
 }
 
+fn log_into(file: &Path) -> Result<(), String> {
+    let opened = OpenOptions::new().create(true).append(true).open(file);
+    let opened = opened.map_err(|error| format!("cannot write the logs to {}: {error}", file.display()))?;
+    aws::telemetry::start_into(Mutex::new(opened));
+    Ok(())
+}
+
 fn spell(text: &str) -> Result<(u64, u64), String> {
     let seconds = text.split_once(':').and_then(|(from, lasts)| Some((from.parse().ok()?, lasts.parse().ok()?)));
     seconds.ok_or_else(|| "two numbers of seconds, such as 10:60".to_owned())
@@ -109,6 +122,9 @@ pub async fn run(arguments: Arguments) -> Result<(), String> {
         faults.set(fault, share);
     }
     faults.check()?;
+    if let Some(file) = &arguments.log {
+        log_into(file)?;
+    }
     let (provider, provider_url, provider_key) = provider(&arguments).await?;
     let wiring = Wiring {
         listen: arguments.listen,

@@ -17,23 +17,30 @@ struct Logged {
     history_head: Option<String>,
 }
 
-/// The heads of one payment in a file.
+/// The heads of one payment in a file. One of them that cannot be read is an error: it was a head once.
 pub(super) fn anchors(path: &Path, id: &PaymentId) -> Result<Vec<Anchor>, String> {
     let cannot = |error: std::io::Error| format!("cannot read the log {}: {error}", path.display());
     let file = std::fs::File::open(path).map_err(cannot)?;
     let mut anchors = Vec::new();
-    for line in BufReader::new(file).lines() {
-        anchors.extend(anchor(&line.map_err(cannot)?, id));
+    for (line, number) in BufReader::new(file).lines().zip(1_u64..) {
+        let Some(logged) = of(&line.map_err(cannot)?, id) else { continue };
+        anchors.push(anchor(logged).ok_or_else(|| {
+            format!(
+                "line {number} of the log {} has no version or no head of {id}: somebody changed it",
+                path.display()
+            )
+        })?);
     }
     Ok(anchors)
 }
 
-/// `aws logs tail` puts a time and a stream before each event.
-fn anchor(line: &str, id: &PaymentId) -> Option<Anchor> {
+/// The change of this payment in a line; `aws logs tail` puts a time and a stream before each event.
+fn of(line: &str, id: &PaymentId) -> Option<Logged> {
     let json = line.get(line.find('{')?..)?;
-    let Logged { event, payment_id, version, history_head } = serde_json::from_str(json).ok()?;
-    if event != PAYMENT_CHANGED || payment_id.as_deref() != Some(id.as_str()) {
-        return None;
-    }
-    Some(Anchor { version: version?, head: Link::parse(&history_head?)? })
+    let logged: Logged = serde_json::from_str(json).ok()?;
+    (logged.event == PAYMENT_CHANGED && logged.payment_id.as_deref() == Some(id.as_str())).then_some(logged)
+}
+
+fn anchor(logged: Logged) -> Option<Anchor> {
+    Some(Anchor { version: logged.version?, head: Link::parse(&logged.history_head?)? })
 }
