@@ -1,8 +1,8 @@
 //! `cargo dev load`: a file of payments to a running system, and what became of it.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use aws::store::DynamoStore;
@@ -20,11 +20,11 @@ use crate::client::Base;
 use crate::demo::located;
 use crate::local::settings;
 use crate::merchants::{self, ApiKeys};
-use crate::outcome::{Answers, report_bad_rows, shots};
+use crate::outcome::{self, Answers, report_bad_rows, shots};
 use crate::progress::{Display, Progress};
 use crate::sender::{self, Hit, Pace, repeated};
 use crate::summary::{Accepted, Evidence, Report, Standing};
-use crate::transactions::{self, Transactions};
+use crate::transactions::{self, Transaction, Transactions};
 
 /// Between two looks at how far it is.
 const LOOK: Duration = Duration::from_secs(1);
@@ -32,6 +32,9 @@ const LOOK: Duration = Duration::from_secs(1);
 const READS: usize = 32;
 /// Most open payments that are named when it was not drained in time.
 const NAMED_MAX: usize = 10;
+
+/// The transactions that were taken since somebody last looked.
+type Arrived = Mutex<BTreeSet<usize>>;
 
 /// What to send, and where.
 #[derive(Args, Clone, Debug)]
@@ -108,27 +111,26 @@ async fn run_to_end(arguments: Arguments) -> Result<(), String> {
     let shots = repeated(shots(&file.rows, &keys)?, arguments.repeat, begun_ms);
     let base = Base::parse(&arguments.url).map_err(|error| error.to_string())?;
     let pace = arguments.rate.map_or(Pace::Unbounded, Pace::PerSecond);
-    let arrived = Arc::new(AtomicU64::new(0));
+    let arrived = Arc::new(Arrived::default());
     let counter = Arc::clone(&arrived);
     let connections = arguments.connections;
     let sending = tokio::spawn(async move {
         let count = move |hit: &Hit| {
-            if hit.is_accepted() && !hit.is_replay {
-                counter.fetch_add(1, Ordering::Relaxed);
+            if hit.is_accepted() {
+                counter.lock().unwrap_or_else(PoisonError::into_inner).insert(hit.index);
             }
         };
         sender::send(&base, shots, pace, connections, count).await
     });
     let mut watch = Watch { begun, limit, store: account.store(), books: &mut books, display: Display::new() };
-    let hits = watch.until_sent(sending, &arrived, file.rows.len()).await?;
+    let hits = watch.until_sent(sending, &arrived, &file.rows).await?;
     let mut answers = Answers::of(&file.rows, &hits);
     let open = watch.until_drained(&mut answers.accepted).await?;
     let took = begun.elapsed();
     // What the provider still lands late has to be in the ledger that is judged.
     tokio::time::sleep(Duration::from_millis(settings::LATE_MS)).await;
 
-    let ours: std::collections::BTreeSet<&str> =
-        answers.accepted.iter().map(|payment| payment.payment_id.as_str()).collect();
+    let ours: BTreeSet<&str> = answers.accepted.iter().map(|payment| payment.payment_id.as_str()).collect();
     let mut ledger = books.ledger().await?;
     // Other files' payments are not this one's to judge.
     ledger.retain(|effect| ours.contains(effect.payment_id.as_str()));
@@ -188,18 +190,25 @@ impl Watch<'_> {
     async fn until_sent(
         &mut self,
         mut sending: tokio::task::JoinHandle<Vec<Hit>>,
-        arrived: &AtomicU64,
-        expected: usize,
+        arrived: &Arrived,
+        rows: &[Transaction],
     ) -> Result<Vec<Hit>, String> {
+        let expected = u64::try_from(rows.len()).unwrap_or(u64::MAX);
+        let (mut accepted, mut seen) = (Vec::new(), BTreeSet::new());
         loop {
             tokio::select! {
                 done = &mut sending => return done.map_err(|_| "the requests could not be sent".to_owned()),
                 () = tokio::time::sleep(LOOK) => {}
             }
-            let arrived = arrived.load(Ordering::Relaxed);
-            let expected = u64::try_from(expected).unwrap_or(u64::MAX);
-            let shown = Progress { arrived, queued: arrived, expected, ..self.progress().await? };
-            self.display.show(&shown);
+            let news = std::mem::take(&mut *arrived.lock().unwrap_or_else(PoisonError::into_inner));
+            for row in news.into_iter().filter_map(|index| rows.get(index)) {
+                let id = row.payment_id().to_string();
+                if seen.insert(id.clone()) {
+                    accepted.push(outcome::accepted(row, id));
+                }
+            }
+            self.read_open(&mut accepted).await?;
+            self.show(&accepted, expected).await?;
         }
     }
 
@@ -210,16 +219,7 @@ impl Watch<'_> {
         loop {
             self.read_open(accepted).await?;
             let settled = accepted.iter().filter(|payment| is_settled(payment)).count();
-            let shown = Progress {
-                arrived: count(accepted, |_| true),
-                queued: count(accepted, |payment| stands_in(payment, &[State::Queued])),
-                in_flight: count(accepted, |payment| stands_in(payment, &[State::Sending])),
-                to_query: count(accepted, |payment| stands_in(payment, &[State::Pending, State::Unknown])),
-                settled: count(accepted, is_settled),
-                expected: count(accepted, |_| true),
-                ..self.progress().await?
-            };
-            self.display.show(&shown);
+            self.show(accepted, count(accepted, |_| true)).await?;
             if settled == accepted.len() || bound.is_over(settled) {
                 self.display.finish();
                 let open = accepted.iter().filter(|payment| !is_settled(payment));
@@ -244,16 +244,22 @@ impl Watch<'_> {
         Ok(())
     }
 
-    async fn progress(&mut self) -> Result<Progress, String> {
+    async fn show(&mut self, accepted: &[Accepted], expected: u64) -> Result<(), String> {
         let now_ms = SystemClock.now().ms();
         // A provider that is gone for a while is no reason to look away; its books are needed at the end only.
         let calls = self.books.calls().await.unwrap_or_default();
-        Ok(Progress {
+        self.display.show(&Progress {
             seconds: self.begun.elapsed().as_secs(),
+            arrived: count(accepted, |_| true),
+            queued: count(accepted, |payment| stands_in(payment, &[State::Queued])),
+            in_flight: count(accepted, |payment| stands_in(payment, &[State::Sending])),
+            to_query: count(accepted, |payment| stands_in(payment, &[State::Pending, State::Unknown])),
+            settled: count(accepted, is_settled),
             calls: calls.iter().filter(|call| call.at_ms + 1_000 > now_ms).count(),
             limit: self.limit,
-            ..Progress::default()
-        })
+            expected,
+        });
+        Ok(())
     }
 }
 

@@ -84,7 +84,8 @@ impl Answers {
     }
 }
 
-fn accepted(transaction: &Transaction, payment_id: String) -> Accepted {
+/// A transaction that was taken, without where it stands.
+pub fn accepted(transaction: &Transaction, payment_id: String) -> Accepted {
     Accepted {
         payment_id,
         kind: transaction.kind.as_str().to_owned(),
