@@ -13,7 +13,7 @@ use payments::ports::Entropy;
 
 use crate::embedded::{Fault as AwsFault, When};
 use crate::load::share;
-use crate::local::provider::{KEY_VARIABLE, Provider};
+use crate::local::provider::{CALLBACK_KEY_VARIABLE, KEY_VARIABLE, Keys, Provider};
 use crate::local::settings;
 use crate::local::system::{System, Wiring};
 use crate::merchants::Permissions;
@@ -122,14 +122,21 @@ pub async fn run(arguments: Arguments) -> Result<(), String> {
         faults.set(fault, share);
     }
     faults.check()?;
+    if faults.callback > 0.0 && arguments.listen.port() == 0 {
+        return Err(
+            "--fault callback needs a port that the provider can be told beforehand: give one with --listen".to_owned()
+        );
+    }
     if let Some(file) = &arguments.log {
         log_into(file)?;
     }
-    let (provider, provider_url, provider_key) = provider(&arguments).await?;
+    let callback_key = callback_key(&arguments);
+    let (provider, provider_url, provider_key) = provider(&arguments, callback_key.as_deref()).await?;
     let wiring = Wiring {
         listen: arguments.listen,
         provider_url: &provider_url,
         provider_key: &provider_key,
+        callback_key: callback_key.as_deref(),
         rate_per_second: arguments.provider_rate,
         merchant_rate: arguments.merchant_rate,
         queue_depth_max: arguments.queue_depth_max,
@@ -150,7 +157,7 @@ pub async fn run(arguments: Arguments) -> Result<(), String> {
     let address = system.address();
     println!("sluice    http://{address}");
     match &provider {
-        Some(_) => println!("provider  {provider_url}, its books at {provider_url}/ledger and {provider_url}/calls"),
+        Some(_) => println!("provider  {provider_url}, its books at {provider_url}/ledger, /calls and /callbacks"),
         None => println!("provider  {provider_url}"),
     }
     println!("aws       {}, for `cargo dev load`, `get`, `list` and `replay`", endpoint.url());
@@ -170,15 +177,30 @@ pub async fn run(arguments: Arguments) -> Result<(), String> {
     interrupted.map_err(|error| format!("cannot wait for Ctrl-C: {error}"))
 }
 
-async fn provider(arguments: &Arguments) -> Result<(Option<Provider>, String, String), String> {
+/// What callbacks are signed with: drawn for the sandbox; another provider's is taken from the environment, if it has one.
+fn callback_key(arguments: &Arguments) -> Option<String> {
+    if arguments.provider_url.is_some() {
+        return std::env::var(CALLBACK_KEY_VARIABLE).ok();
+    }
+    let entropy = aws::system::SystemEntropy::new();
+    Some(format!("{}{}", Nonce::from_bits(entropy.bits()).as_str(), Nonce::from_bits(entropy.bits()).as_str()))
+}
+
+async fn provider(
+    arguments: &Arguments,
+    callback_key: Option<&str>,
+) -> Result<(Option<Provider>, String, String), String> {
     if let Some(url) = &arguments.provider_url {
         let key = std::env::var(KEY_VARIABLE)
             .map_err(|_| format!("{KEY_VARIABLE} is missing: it is what the provider at --provider-url knows us by"))?;
         return Ok((None, url.clone(), key));
     }
     let key = Nonce::from_bits(aws::system::SystemEntropy::new().bits());
-    let to_sandbox = settings::sandbox_arguments(arguments.provider_rate, 1, arguments.faults.clone());
-    let provider = Provider::start(arguments.provider_listen, &to_sandbox, key.as_str()).await?;
+    let mut to_sandbox = settings::sandbox_arguments(arguments.provider_rate, 1, arguments.faults.clone());
+    let events = format!("http://{}/v1/providers/{}/events", arguments.listen, settings::PROVIDER_NAME);
+    to_sandbox.extend(["--callback-url".to_owned(), events]);
+    let keys = Keys { key: key.as_str(), callback_key };
+    let provider = Provider::start(arguments.provider_listen, &to_sandbox, keys).await?;
     let url = provider.base_url().to_owned();
     Ok((Some(provider), url, key.as_str().to_owned()))
 }
