@@ -166,6 +166,7 @@ struct SandboxArguments {
 }
 
 fn main() -> ExitCode {
+    end_with_the_reader();
     let command_line = CommandLine::parse();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -208,6 +209,20 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failed(&error),
     }
+}
+
+/// Whoever reads the output, such as `head`, has read enough: the rest is not worth a panic's lines.
+fn end_with_the_reader() {
+    /// What a shell makes of a process that SIGPIPE has ended.
+    const ENDED_BY_SIGPIPE: i32 = 128 + 13;
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        // print! and println! have no other way to say it.
+        if panic.payload_as_str().is_some_and(|text| text.starts_with("failed printing to stdout")) {
+            std::process::exit(ENDED_BY_SIGPIPE);
+        }
+        report(panic);
+    }));
 }
 
 fn failed(error: &str) -> ExitCode {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
+use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -92,12 +93,12 @@ impl AwsFaults {
                 for lane in LANES {
                     embedded.faults().refuse_sends(lane);
                 }
-                println!("from now on, for {lasts} s, the lanes take no message");
+                say(&format!("from now on, for {lasts} s, the lanes take no message"));
                 tokio::time::sleep(Duration::from_secs(lasts)).await;
                 for lane in LANES {
                     embedded.faults().accept_sends(lane);
                 }
-                println!("the lanes take messages again");
+                say("the lanes take messages again");
             });
         }
     }
@@ -108,6 +109,11 @@ fn log_into(file: &Path) -> Result<(), String> {
     let opened = opened.map_err(|error| format!("cannot write the logs to {}: {error}", file.display()))?;
     aws::telemetry::start_into(Mutex::new(opened));
     Ok(())
+}
+
+/// A reader that has gone away is no reason to stop a system that others use.
+fn say(text: &str) {
+    let _ = writeln!(std::io::stdout(), "{text}");
 }
 
 fn spell(text: &str) -> Result<(u64, u64), String> {
@@ -155,22 +161,21 @@ pub async fn run(arguments: Arguments) -> Result<(), String> {
         .await?;
     let key = keys.get(&merchant).ok_or("the merchant has no key")?;
     let address = system.address();
-    println!("sluice    http://{address}");
-    match &provider {
-        Some(_) => println!("provider  {provider_url}, its books at {provider_url}/ledger, /calls and /callbacks"),
-        None => println!("provider  {provider_url}"),
-    }
-    println!("aws       {}, for `cargo dev load`, `get`, `list` and `replay`", endpoint.url());
-    println!("numbers   {}", settings::scale());
-    println!("try       curl -i http://{address}/v1/payments -H 'Authorization: Bearer {key}' \\");
-    println!("               -H 'Content-Type: application/json' \\");
-    println!(
-        "               -d '{{\"order_id\":\"A-1001\",\"kind\":\"charge\",\"amount\":1999,\"currency\":\"EUR\"}}'"
-    );
-    println!(
-        "Everything is kept in memory: whoever ends it, Ctrl-C or kill, a restart begins with empty tables, queues and books, \
-         and with another key."
-    );
+    let books = provider
+        .as_ref()
+        .map_or(String::new(), |_| format!(", its books at {provider_url}/ledger, /calls and /callbacks"));
+    say(&format!(
+        r#"sluice    http://{address}
+provider  {provider_url}{books}
+aws       {aws}, for `cargo dev load`, `get`, `list` and `replay`
+numbers   {scale}
+try       curl -i http://{address}/v1/payments -H 'Authorization: Bearer {key}' \
+               -H 'Content-Type: application/json' \
+               -d '{{"order_id":"A-1001","kind":"charge","amount":1999,"currency":"EUR"}}'
+Everything is kept in memory: whoever ends it, Ctrl-C or kill, a restart begins with empty tables, queues and books, and with another key."#,
+        aws = endpoint.url(),
+        scale = settings::scale(),
+    ));
     let interrupted = tokio::signal::ctrl_c().await;
     // What is under way is dropped, and its connections reset: nobody waits for a restart that remembers nothing.
     system.abort();
