@@ -11,6 +11,7 @@ pub mod mapping;
 pub mod memory;
 mod operator;
 pub mod run;
+pub mod sale;
 pub mod scenario;
 mod system;
 pub mod world;
