@@ -36,12 +36,17 @@ impl Waits {
                 sum.add(waits).expect("histograms of the same digits add up");
             }
         }
-        Wait { payments: sum.len(), p50_ms: sum.value_at_quantile(0.5), p99_ms: sum.value_at_quantile(0.99) }
+        Wait {
+            payments: sum.len(),
+            p50_ms: sum.value_at_quantile(0.5),
+            p99_ms: sum.value_at_quantile(0.99),
+            percentiles_ms: (0..=100).map(|percent| sum.value_at_quantile(ratio(percent, 100))).collect(),
+        }
     }
 }
 
 /// How long payments waited, from accepted to ended.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Wait {
     /// How many.
     pub payments: u64,
@@ -49,6 +54,8 @@ pub struct Wait {
     pub p50_ms: u64,
     /// 99 of 100 at most so long.
     pub p99_ms: u64,
+    /// From the shortest to the longest.
+    pub percentiles_ms: Vec<u64>,
 }
 
 /// The most calls in any second, however it is laid: a second that begins with a call holds as many as any.

@@ -13,10 +13,11 @@ mod recipe;
 mod report;
 mod settings;
 mod shop;
+pub mod target;
 
 pub use measure::Wait;
 pub use provider::Trouble;
-pub use report::{Course, MerchantWaits, Report, Samples, Way};
+pub use report::{Course, MerchantWaits, Samples, Way};
 pub use settings::{Scale, Settings};
 pub use shop::Size;
 

@@ -1,7 +1,5 @@
 //! What came of a sale.
 
-use std::time::Duration;
-
 use payments::payment::Lane;
 
 use crate::sale::mapping;
@@ -229,15 +227,4 @@ impl Course {
         let of_it = self.merchants.iter().find(|waits| waits.size == size);
         of_it.expect("each kind of merchant is there")
     }
-}
-
-/// A sale in all ways that were asked for.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Report {
-    /// Its settings.
-    pub settings: Settings,
-    /// One for each way, ours first.
-    pub courses: Vec<Course>,
-    /// Virtual time of the longest.
-    pub virtual_time: Duration,
 }
