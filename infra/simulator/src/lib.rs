@@ -12,6 +12,7 @@ pub mod memory;
 mod operator;
 mod people;
 pub mod run;
+pub mod sale;
 pub mod scenario;
 mod system;
 pub mod world;
