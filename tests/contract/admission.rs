@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use payments::admission::{Backlog, MEASURE_MS};
+use payments::admission::{BUSY_MS, Backlog};
 use payments::gate::{Form, GateState};
 use payments::id::MerchantId;
 use payments::limit::{Bucket, Limit, Limiter, Take, Taken, admit};
@@ -104,9 +104,9 @@ async fn what_is_known_is_what_was_written<A: Admission, G: GateStore, Q: Queue>
 }
 
 async fn of_many_who_would_measure_one_does<A: Admission + Send + Sync + 'static>(admission: Arc<A>) {
-    let early = NOW.plus_ms(MEASURE_MS - 1);
+    let early = NOW.plus_ms(BUSY_MS - 1);
     assert_eq!(admission.measure(early).await, Ok(None), "somebody just has");
-    let at = NOW.plus_ms(MEASURE_MS);
+    let at = NOW.plus_ms(BUSY_MS);
     let mut tasks = tokio::task::JoinSet::new();
     for _ in 0..20 {
         let admission = Arc::clone(&admission);

@@ -19,6 +19,11 @@ use crate::time::Timestamp;
 pub const MEASURE_MS: u64 = 5_000;
 /// How long one environment believes what it read of gate and lanes, in ms.
 pub const LOOK_MS: u64 = 5_000;
+/// An environment that has accepted so many payments since it looked looks, and has the lanes measured, more often: in a
+/// sale a lane grows by a minute's wait in three seconds. So many, that a look costs a twentieth of a call a payment.
+pub const BUSY_PAYMENTS: u64 = 50;
+/// How old figure and look may be for such an environment, in ms. Nobody measures again sooner.
+pub const BUSY_MS: u64 = 1_000;
 /// How old the figure of the lanes may be before nothing is concluded from it, in ms: six measurements missed.
 pub const STALE_MS: u64 = 30_000;
 /// The longest Retry-After, in seconds.
@@ -95,27 +100,35 @@ pub enum Refusal {
 pub struct Outlook {
     gate: Option<(GateState, Timestamp)>,
     backlog: Option<Backlog>,
+    /// The figure before, from which follows how fast a lane grows.
+    backlog_before: Option<Backlog>,
     /// What this environment has accepted since the lanes were measured, by lane.
     accepted_high: u64,
     accepted_standard: u64,
+    accepted_since_look: u64,
     looked_at: Option<Timestamp>,
 }
 
 impl Outlook {
     /// Whether it is time to look again.
     pub fn is_due(&self, now: Timestamp) -> bool {
-        self.looked_at.is_none_or(|at| now.since_ms(at) >= LOOK_MS)
+        let bound_ms = if self.accepted_since_look >= BUSY_PAYMENTS { BUSY_MS } else { LOOK_MS };
+        self.looked_at.is_none_or(|at| now.since_ms(at) >= bound_ms)
     }
 
-    /// Somebody looks now; others need not.
-    pub const fn looks(&mut self, now: Timestamp) {
+    /// Somebody looks now; others need not. Returns how old the lanes' figure may be before the lanes are measured, in ms.
+    pub const fn looks(&mut self, now: Timestamp) -> u64 {
+        let was_busy = self.accepted_since_look >= BUSY_PAYMENTS;
         self.looked_at = Some(now);
+        self.accepted_since_look = 0;
+        if was_busy { BUSY_MS } else { MEASURE_MS }
     }
 
     /// Takes in what was seen.
     pub fn saw(&mut self, gate: Option<GateState>, backlog: Option<Backlog>, now: Timestamp) {
         self.gate = gate.map(|gate| (gate, now));
         if backlog.map(|backlog| backlog.at) > self.backlog.map(|known| known.at) {
+            self.backlog_before = self.backlog;
             self.backlog = backlog;
             (self.accepted_high, self.accepted_standard) = (0, 0);
         }
@@ -128,6 +141,7 @@ impl Outlook {
             Lane::Standard => &mut self.accepted_standard,
         };
         *accepted = accepted.saturating_add(1);
+        self.accepted_since_look = self.accepted_since_look.saturating_add(1);
     }
 
     /// Whether the provider is called.
@@ -187,11 +201,19 @@ impl Outlook {
         self.gate.as_ref().filter(|(_, at)| now.since_ms(*at) <= STALE_MS).map(|(gate, _)| gate)
     }
 
-    /// This lane's messages and the other's, with what came since.
+    /// This lane's messages and the other's, with what came since: as many as have come here, or as many as have come
+    /// everywhere if the lane goes on growing as it did, whichever is more.
     fn depths(&self, lane: Lane, now: Timestamp) -> Option<(u64, u64)> {
         let backlog = self.backlog.filter(|backlog| now.since_ms(backlog.at) <= STALE_MS)?;
-        let high = backlog.high.saturating_add(self.accepted_high);
-        let standard = backlog.standard.saturating_add(self.accepted_standard);
+        let age_ms = now.since_ms(backlog.at);
+        let now_in = |lane: Lane, accepted: u64| {
+            let grown = self.backlog_before.map_or(0, |before| {
+                let grew = backlog.depth(lane).saturating_sub(before.depth(lane));
+                grew.saturating_mul(age_ms) / backlog.at.since_ms(before.at).max(1)
+            });
+            backlog.depth(lane).saturating_add(accepted.max(grown))
+        };
+        let (high, standard) = (now_in(Lane::High, self.accepted_high), now_in(Lane::Standard, self.accepted_standard));
         Some(match lane {
             Lane::High => (high, standard),
             Lane::Standard => (standard, high),
@@ -242,16 +264,16 @@ fn per_second(gate: &GateState, permille: u32) -> u64 {
 /// Looks at gate and lanes if it is time to, and measures the lanes if nobody has lately. What cannot be read is not
 /// known; the error is returned to be logged, and refuses nobody.
 pub async fn look<A: Admission>(port: &A, outlook: &Mutex<Outlook>, now: Timestamp) -> Result<(), AdmissionError> {
-    {
+    let measured_again_after_ms = {
         let mut outlook = lock(outlook);
         if !outlook.is_due(now) {
             return Ok(());
         }
-        outlook.looks(now);
-    }
+        outlook.looks(now)
+    };
     let (gate, backlog) = port.look().await?;
     lock(outlook).saw(gate.clone(), backlog, now);
-    if backlog.is_none_or(|backlog| now.since_ms(backlog.at) >= MEASURE_MS)
+    if backlog.is_none_or(|backlog| now.since_ms(backlog.at) >= measured_again_after_ms)
         && let Some(measured) = port.measure(now).await?
     {
         lock(outlook).saw(gate, Some(measured), now);

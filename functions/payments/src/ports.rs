@@ -169,7 +169,7 @@ pub trait Admission: Sync {
     fn look(&self) -> impl Future<Output = Result<(Option<GateState>, Option<Backlog>), AdmissionError>> + Send;
 
     /// Measures the lanes and writes the figure down for everybody, unless somebody else began to within
-    /// [`crate::admission::MEASURE_MS`].
+    /// [`crate::admission::BUSY_MS`].
     fn measure(&self, now: Timestamp) -> impl Future<Output = Result<Option<Backlog>, AdmissionError>> + Send;
 }
 
