@@ -90,14 +90,14 @@ impl Admission for MemoryAdmission {
         self.io("look ahead", || (self.gates.state(&self.provider), lock(&self.buckets.figure).backlog)).await
     }
 
-    async fn measure(&self, now: Timestamp) -> Result<Option<Backlog>, AdmissionError> {
+    async fn measure(&self, now: Timestamp, before: Option<Backlog>) -> Result<Option<Backlog>, AdmissionError> {
         let effect = || {
             let mut figure = lock(&self.buckets.figure);
             if figure.measure_from.is_some_and(|from| from > now) {
                 return None;
             }
-            let depth = |name| u64::try_from(self.queues.depth(name)).unwrap_or(u64::MAX);
-            let backlog = Backlog { at: now, high: depth(Name::High), standard: depth(Name::Standard) };
+            let (high, standard) = (self.queues.measure(Name::High), self.queues.measure(Name::Standard));
+            let backlog = Backlog::measured(now, high, standard, before);
             *figure = Figure { measure_from: Some(now.plus_ms(BUSY_MS)), backlog: Some(backlog) };
             Some(backlog)
         };

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Mutex;
 
-use payments::admission::{AdmissionSettings, BUSY_MS, Backlog};
+use payments::admission::{AdmissionSettings, BUSY_MS, Backlog, Depth};
 use payments::gate::GateState;
 use payments::id::MerchantId;
 use payments::limit::{Bucket, Limit, RATE_MAX, Take, Taken};
@@ -55,7 +55,7 @@ impl Admission for Ports {
         Ok((lock(&self.services.gate).clone(), backlog))
     }
 
-    async fn measure(&self, now: Timestamp) -> Result<Option<Backlog>, AdmissionError> {
+    async fn measure(&self, now: Timestamp, before: Option<Backlog>) -> Result<Option<Backlog>, AdmissionError> {
         let measured = self.call(|| {
             let mut figure = lock(&self.services.desk.figure);
             if figure.0.is_some_and(|from| from > now) {
@@ -63,9 +63,10 @@ impl Admission for Ports {
             }
             let depth = |lane| {
                 let lane = lock(&self.services.lanes[lane_index(lane)]);
-                u64::try_from(lane.depth()).expect("as many as fit in memory")
+                let count = |number| u64::try_from(number).expect("as many as fit in memory");
+                Depth { waiting: count(lane.visible()), in_flight: count(lane.depth() - lane.visible()) }
             };
-            let backlog = Backlog { at: now, high: depth(Lane::High), standard: depth(Lane::Standard) };
+            let backlog = Backlog::measured(now, depth(Lane::High), depth(Lane::Standard), before);
             *figure = (Some(now.plus_ms(BUSY_MS)), Some(backlog));
             Some(backlog)
         });

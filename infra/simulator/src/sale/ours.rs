@@ -103,7 +103,7 @@ fn request(shop: &Shop, purchase: Purchase) -> ApiGatewayV2httpRequest {
     request.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     let bearer = format!("Bearer {}", shop.sellers[purchase.merchant].key);
     request.headers.insert(AUTHORIZATION, HeaderValue::from_str(&bearer).expect("a key is plain text"));
-    request.body = Some(shop.body(purchase));
+    request.body = Some(Shop::body(purchase));
     request
 }
 

@@ -134,7 +134,7 @@ impl Services {
     fn accepted(&self, number: u32, at_ms: u64) -> Payment {
         let purchase = self.shop.purchase(number);
         let merchant = &self.shop.sellers[purchase.merchant].record;
-        let request = request::read(self.shop.body(purchase).as_bytes(), merchant, None)
+        let request = request::read(Shop::body(purchase).as_bytes(), merchant, None)
             .expect("what ingest took once can be read again");
         let draws = Draws::new(self.seed, number, at_ms);
         Payment::accepted(request.order, request.fingerprint, &store::moment(&draws, &draws, &self.policy))
