@@ -2,9 +2,10 @@
 
 use std::{convert::Infallible, process::ExitCode};
 
-use aws::settings::IngestSettings;
 use aws::system::{SystemClock, SystemEntropy};
-use aws::{clients::Clients, merchants::DynamoMerchants, queue::SqsQueue, store::DynamoStore};
+use aws::{
+    clients::Clients, merchants::DynamoMerchants, queue::SqsQueue, settings::IngestSettings, store::DynamoStore,
+};
 use aws_lambda_events::apigw::ApiGatewayV2httpRequest as Request;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 
@@ -23,6 +24,7 @@ async fn run() -> Result<(), Error> {
     let queue = SqsQueue::new(sqs, settings.queues);
     let ingest = ingest::Ingest::new(store, merchants, queue, SystemClock, SystemEntropy::new(), settings.policy)
         .with_callbacks(settings.callbacks.map(Into::into))
+        .with_recovery(settings.recovery)
         .with_admission(admission);
     let answer = async |event: LambdaEvent<Request>| Ok::<_, Infallible>(Box::pin(ingest.handle(event.payload)).await);
     lambda_runtime::run(service_fn(answer)).await

@@ -16,7 +16,7 @@ pub struct Named {
 }
 
 /// The sets of faults that can be named.
-pub fn named() -> [Named; 9] {
+pub fn named() -> [Named; 10] {
     let skewed = Faults { clock_skew_ms: 300_000, ..Faults::everything() };
     [
         Named { name: "none", faults: Faults::none() },
@@ -27,6 +27,7 @@ pub fn named() -> [Named; 9] {
         Named { name: "brownout", faults: Faults::brownout() },
         Named { name: "operator", faults: Faults::operator() },
         Named { name: "everything", faults: Faults::everything() },
+        Named { name: "restore", faults: Faults::restore() },
         Named { name: "skewed-clocks", faults: skewed },
     ]
 }
