@@ -3,9 +3,7 @@
 use std::{convert::Infallible, process::ExitCode};
 
 use aws::system::{SystemClock, SystemEntropy};
-use aws::{
-    clients::Clients, merchants::DynamoMerchants, queue::SqsQueue, settings::IngestSettings, store::DynamoStore,
-};
+use aws::{clients::Clients, merchants::DynamoMerchants, queue::SqsQueue, settings::IngestSettings, store};
 use aws_lambda_events::apigw::ApiGatewayV2httpRequest as Request;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 
@@ -19,7 +17,7 @@ async fn run() -> Result<(), Error> {
     let clients = Clients::from_environment().await;
     let admission = ingest::AdmissionControl::from_settings(&clients, &settings);
     let Clients { dynamodb, sqs } = clients;
-    let store = DynamoStore::new(dynamodb.clone(), settings.payments_table);
+    let store = store::DynamoStore::new(dynamodb.clone(), settings.payments_table);
     let merchants = DynamoMerchants::new(dynamodb, settings.merchants_table);
     let queue = SqsQueue::new(sqs, settings.queues);
     let ingest = ingest::Ingest::new(store, merchants, queue, SystemClock, SystemEntropy::new(), settings.policy)
