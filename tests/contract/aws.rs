@@ -191,38 +191,42 @@ impl SqsSide {
     }
 }
 
+/// Receives up to ten messages without waiting.
+pub(super) async fn received(client: &aws_sdk_sqs::Client, url: &str) -> Vec<Received> {
+    let output = client
+        .receive_message()
+        .queue_url(url)
+        .max_number_of_messages(10)
+        .message_system_attribute_names(MessageSystemAttributeName::All)
+        .send()
+        .await
+        .unwrap();
+    let attribute = |message: &aws_sdk_sqs::types::Message, name: &MessageSystemAttributeName| {
+        message.attributes().and_then(|attributes| attributes.get(name)).cloned()
+    };
+    output
+        .messages
+        .unwrap_or_default()
+        .into_iter()
+        .map(|message| Received {
+            group: attribute(&message, &MessageSystemAttributeName::MessageGroupId),
+            sent_timestamp: Timestamp::from_ms(
+                attribute(&message, &MessageSystemAttributeName::SentTimestamp).unwrap().parse().unwrap(),
+            ),
+            receive_count: attribute(&message, &MessageSystemAttributeName::ApproximateReceiveCount)
+                .unwrap()
+                .parse()
+                .unwrap(),
+            message_id: message.message_id.unwrap(),
+            receipt_handle: message.receipt_handle.unwrap(),
+            body: message.body.unwrap(),
+        })
+        .collect()
+}
+
 impl Inspect for SqsSide {
     async fn receive(&self, place: Place) -> Vec<Received> {
-        let output = self
-            .client
-            .receive_message()
-            .queue_url(self.url(place))
-            .max_number_of_messages(10)
-            .message_system_attribute_names(MessageSystemAttributeName::All)
-            .send()
-            .await
-            .unwrap();
-        let attribute = |message: &aws_sdk_sqs::types::Message, name: &MessageSystemAttributeName| {
-            message.attributes().and_then(|attributes| attributes.get(name)).cloned()
-        };
-        output
-            .messages
-            .unwrap_or_default()
-            .into_iter()
-            .map(|message| Received {
-                group: attribute(&message, &MessageSystemAttributeName::MessageGroupId),
-                sent_timestamp: Timestamp::from_ms(
-                    attribute(&message, &MessageSystemAttributeName::SentTimestamp).unwrap().parse().unwrap(),
-                ),
-                receive_count: attribute(&message, &MessageSystemAttributeName::ApproximateReceiveCount)
-                    .unwrap()
-                    .parse()
-                    .unwrap(),
-                message_id: message.message_id.unwrap(),
-                receipt_handle: message.receipt_handle.unwrap(),
-                body: message.body.unwrap(),
-            })
-            .collect()
+        received(&self.client, self.url(place)).await
     }
 
     async fn delete(&self, place: Place, receipt_handle: &str) {

@@ -14,5 +14,6 @@ pub mod size;
 pub mod store;
 
 mod aws;
+mod emulator;
 mod memory;
 mod settings;

@@ -70,7 +70,7 @@ pub async fn queue_contract<Q: Queue, I: Inspect>(queue: &Q, inspect: &I) {
     a_redrive_keeps_the_time_of_sending_and_a_move_does_not(queue, inspect).await;
 }
 
-fn an_arn_names_its_queue<Q: Queue, I: Inspect>(queue: &Q, inspect: &I) {
+pub(super) fn an_arn_names_its_queue<Q: Queue, I: Inspect>(queue: &Q, inspect: &I) {
     assert_eq!(queue.source_of(&inspect.arn(STANDARD)), Some(Source::Lane(Lane::Standard)));
     assert_eq!(queue.source_of(&inspect.arn(HIGH)), Some(Source::Lane(Lane::High)));
     assert_eq!(queue.source_of(&inspect.arn(Place::DeadLetter)), Some(Source::DeadLetter));
@@ -79,7 +79,7 @@ fn an_arn_names_its_queue<Q: Queue, I: Inspect>(queue: &Q, inspect: &I) {
     }
 }
 
-async fn what_is_sent_is_received<Q: Queue, I: Inspect>(queue: &Q, inspect: &I) {
+pub(super) async fn what_is_sent_is_received<Q: Queue, I: Inspect>(queue: &Q, inspect: &I) {
     for (lane, place, other) in [(Lane::Standard, STANDARD, HIGH), (Lane::High, HIGH, STANDARD)] {
         let sent = message();
         queue.send(lane, &sent, 0).await.unwrap();
@@ -95,7 +95,7 @@ async fn what_is_sent_is_received<Q: Queue, I: Inspect>(queue: &Q, inspect: &I) 
     assert_eq!(inspect.receive(STANDARD).await, [], "deleted is gone");
 }
 
-async fn a_delay_is_kept<Q: Queue, I: Inspect>(queue: &Q, inspect: &I) {
+pub(super) async fn a_delay_is_kept<Q: Queue, I: Inspect>(queue: &Q, inspect: &I) {
     queue.send(Lane::Standard, &message(), 1).await.unwrap();
     assert_eq!(inspect.receive(STANDARD).await, []);
     inspect.wait_ms(1_100).await;
@@ -103,7 +103,7 @@ async fn a_delay_is_kept<Q: Queue, I: Inspect>(queue: &Q, inspect: &I) {
     inspect.delete(STANDARD, &received.receipt_handle).await;
 }
 
-async fn what_is_hidden_comes_back_in_time<Q: Queue, I: Inspect>(queue: &Q, inspect: &I) {
+pub(super) async fn what_is_hidden_comes_back_in_time<Q: Queue, I: Inspect>(queue: &Q, inspect: &I) {
     let source = Source::Lane(Lane::Standard);
     queue.send(Lane::Standard, &message(), 0).await.unwrap();
     let first = only(inspect.receive(STANDARD).await);
@@ -116,7 +116,7 @@ async fn what_is_hidden_comes_back_in_time<Q: Queue, I: Inspect>(queue: &Q, insp
     inspect.delete(STANDARD, &second.receipt_handle).await;
 }
 
-async fn what_cannot_be_done_is_refused<Q: Queue, I: Inspect>(queue: &Q, inspect: &I) {
+pub(super) async fn what_cannot_be_done_is_refused<Q: Queue, I: Inspect>(queue: &Q, inspect: &I) {
     assert!(queue.send(Lane::Standard, &message(), 901).await.is_err(), "SQS delays 900 s at most");
     queue.send(Lane::Standard, &message(), 0).await.unwrap();
     let received = only(inspect.receive(STANDARD).await);
@@ -130,7 +130,10 @@ async fn what_cannot_be_done_is_refused<Q: Queue, I: Inspect>(queue: &Q, inspect
     inspect.delete(STANDARD, &received.receipt_handle).await;
 }
 
-async fn a_redrive_keeps_the_time_of_sending_and_a_move_does_not<Q: Queue, I: Inspect>(queue: &Q, inspect: &I) {
+pub(super) async fn a_redrive_keeps_the_time_of_sending_and_a_move_does_not<Q: Queue, I: Inspect>(
+    queue: &Q,
+    inspect: &I,
+) {
     let sent = message();
     queue.send(Lane::High, &sent, 0).await.unwrap();
     let first = received_often(queue, inspect, HIGH).await;

@@ -128,37 +128,9 @@ impl Embedded {
         self.inside.faults()
     }
 
-    /// Creates the three tables as the template does.
+    /// Creates the tables as the template does.
     pub async fn create_tables(&self) -> Result<(), String> {
-        let client = aws_sdk_dynamodb::Client::new(&self.config("setup"));
-        let open = GlobalSecondaryIndex::builder()
-            .index_name(OPEN_INDEX)
-            .key_schema(key("open_shard", KeyType::Hash)?)
-            .key_schema(key("created_at", KeyType::Range)?)
-            .projection(Projection::builder().projection_type(ProjectionType::KeysOnly).build())
-            .build()
-            .map_err(|error| error.to_string())?;
-        for (table, table_key, index) in [
-            (PAYMENTS_TABLE, "id", Some(open)),
-            (MERCHANTS_TABLE, "key_hash", None),
-            (GATES_TABLE, "provider", None),
-            (ADMISSION_TABLE, "name", None),
-        ] {
-            let mut request = client
-                .create_table()
-                .table_name(table)
-                .billing_mode(BillingMode::PayPerRequest)
-                .key_schema(key(table_key, KeyType::Hash)?)
-                .attribute_definitions(attribute(table_key, ScalarAttributeType::S)?);
-            if let Some(index) = index {
-                request = request
-                    .attribute_definitions(attribute("open_shard", ScalarAttributeType::S)?)
-                    .attribute_definitions(attribute("created_at", ScalarAttributeType::N)?)
-                    .global_secondary_indexes(index);
-            }
-            request.send().await.map_err(|error| format!("CreateTable {table}: {error:?}"))?;
-        }
-        Ok(())
+        create_tables(&aws_sdk_dynamodb::Client::new(&self.config("setup"))).await
     }
 
     /// Creates `parked`, the DLQ that leads there, and both lanes that lead to the DLQ.
@@ -229,4 +201,36 @@ fn attribute(name: &str, attribute_type: ScalarAttributeType) -> Result<Attribut
         .attribute_type(attribute_type)
         .build()
         .map_err(|error| error.to_string())
+}
+
+/// Creates the tables as the template does, by whatever client.
+pub async fn create_tables(client: &aws_sdk_dynamodb::Client) -> Result<(), String> {
+    let open = GlobalSecondaryIndex::builder()
+        .index_name(OPEN_INDEX)
+        .key_schema(key("open_shard", KeyType::Hash)?)
+        .key_schema(key("created_at", KeyType::Range)?)
+        .projection(Projection::builder().projection_type(ProjectionType::KeysOnly).build())
+        .build()
+        .map_err(|error| error.to_string())?;
+    for (table, table_key, index) in [
+        (PAYMENTS_TABLE, "id", Some(open)),
+        (MERCHANTS_TABLE, "key_hash", None),
+        (GATES_TABLE, "provider", None),
+        (ADMISSION_TABLE, "name", None),
+    ] {
+        let mut request = client
+            .create_table()
+            .table_name(table)
+            .billing_mode(BillingMode::PayPerRequest)
+            .key_schema(key(table_key, KeyType::Hash)?)
+            .attribute_definitions(attribute(table_key, ScalarAttributeType::S)?);
+        if let Some(index) = index {
+            request = request
+                .attribute_definitions(attribute("open_shard", ScalarAttributeType::S)?)
+                .attribute_definitions(attribute("created_at", ScalarAttributeType::N)?)
+                .global_secondary_indexes(index);
+        }
+        request.send().await.map_err(|error| format!("CreateTable {table}: {error:?}"))?;
+    }
+    Ok(())
 }
