@@ -346,7 +346,7 @@ fn the_walks_reach_every_state_and_every_reason_to_stop() {
     let mut runner = TestRunner::deterministic();
     let (mut states, mut reasons) = (BTreeSet::new(), BTreeSet::new());
     let (mut sent_again, mut lost_claims, mut late_successes, mut closed) = (0, 0, 0, 0);
-    // A heal and a lapsed lease are noted beside the state, a case in the history.
+    // A heal and a lapsed lease are noted beside the state, a case in the history; a table is restored in `restored.rs`.
     let beside = [
         Reason::Healed,
         Reason::LateSuccess,
@@ -354,6 +354,9 @@ fn the_walks_reach_every_state_and_every_reason_to_stop() {
         Reason::CaseTaken,
         Reason::CaseRefunded,
         Reason::CaseAccepted,
+        Reason::Restored,
+        Reason::MayHaveBeenMade,
+        Reason::AbsentAfterRestore,
     ];
     for _ in 0..20_000 {
         if sent_again > 50
