@@ -9,7 +9,7 @@ use dev::account::{Account, AccountArguments};
 use dev::local::provider::{KEY_VARIABLE, LISTENING};
 use dev::ops::{gate, get, list, merchant, replay, resolve};
 use dev::sandbox::{Fault, Faults, Sandbox, SandboxSettings, parse_fault};
-use dev::{demo, explain, load, model_check, plan, simulate, up};
+use dev::{demo, explain, load, model_check, mutants, plan, simulate, up};
 
 /// Sluice on this machine, without an AWS account.
 #[derive(Parser)]
@@ -55,6 +55,8 @@ enum Command {
     Simulate(SimulateArguments),
     /// Explores every order of one payment's steps under the deployed rules, and judges the invariants in every state.
     Model(ModelArguments),
+    /// Plants bugs into a copy of the code, one at a time, and says whether the simulator or the model finds each.
+    Mutants(mutants::Arguments),
     /// Says what to deploy for a provider and a sale, or checks a template's numbers against one another.
     Plan(plan::Arguments),
     /// Runs the sandbox provider until it is interrupted. Its key is taken from SANDBOX_KEY.
@@ -182,6 +184,7 @@ fn main() -> ExitCode {
             Command::Merchant(arguments) => merchant::run(&arguments).await,
             Command::Replay(arguments) => replay::run(&arguments).await,
             Command::Model(ModelArguments { bounds }) => model_check::run(&bounds),
+            Command::Mutants(arguments) => mutants::run(&arguments).await,
             Command::Plan(arguments) => plan::run(&arguments),
             Command::Gate(arguments) => gate::show(&arguments).await,
             Command::Pause(arguments) => gate::pause(&arguments).await,
