@@ -13,6 +13,7 @@ use crate::faults::Brownout;
 use crate::mapping::Deletions;
 use crate::memory::queue::{Name, Stored};
 use crate::memory::{Allowed, Gates, Ledger, Queues, Table};
+use crate::refunds;
 use crate::run::policy;
 use crate::world::World;
 
@@ -59,7 +60,16 @@ impl Check {
         at_any_time(&self.world, &self.table, &self.ledger);
         let payments = self.table.payments();
         let keys = policy().history_keys;
+        refunds::check(&self.world, &payments, &self.ledger.effects_by_payment());
         for payment in &payments {
+            // What a send takes of them a refusal gives back, and a person's replay may grant one more.
+            if payment.attempts + payment.attempts_left < policy().max_attempts {
+                let how = format!(
+                    "{} sent {} times has {} attempts left",
+                    payment.id, payment.attempts, payment.attempts_left
+                );
+                self.world.violated("I9", &how);
+            }
             if !payment.state.is_terminal() && payment.state != State::Parked {
                 let how = format!("{} is still {}", payment.id, payment.state.as_str());
                 self.world.violated("I2", &how);

@@ -10,6 +10,7 @@ pub mod faults;
 pub mod mapping;
 pub mod memory;
 mod operator;
+mod refunds;
 pub mod run;
 pub mod scenario;
 mod system;

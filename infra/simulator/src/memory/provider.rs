@@ -199,6 +199,10 @@ impl Ledger {
         *lock(&self.sends).entry(id.clone()).or_default() += 1;
         let world = &self.world;
         let answer_ms = self.latency_ms();
+        let skew_ms = world.faults.clock_skew_ms;
+        if let Some(at) = order.expires_at.filter(|at| at.plus_ms(skew_ms) < world.now()) {
+            world.violated("expiry", &format!("{id} was sent {} ms after its time was over", world.now().since_ms(at)));
+        }
         // In a brownout each call fails in one of these ways; a connection may be refused before it comes to that.
         let down = |share| if self.is_down() { Some(share) } else { None };
         let faults = &ProviderFaults {
