@@ -16,13 +16,14 @@ const PACKAGE_VARIABLE: &str = "SLUICE_PACKAGE";
 
 /// Where a binary lies, after it was built.
 pub(super) fn binary(name: &str) -> PathBuf {
+    static BUILT: OnceLock<BTreeMap<String, PathBuf>> = OnceLock::new();
+
     if let Some(package) = std::env::var_os(PACKAGE_VARIABLE).filter(|_| FUNCTIONS.contains(&name)) {
         // A test runs in its package's folder; the variable was written in the workspace's.
         let packaged = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).join(package).join(name).join("bootstrap");
         assert!(packaged.is_file(), "{PACKAGE_VARIABLE}: there is no {}", packaged.display());
         return packaged;
     }
-    static BUILT: OnceLock<BTreeMap<String, PathBuf>> = OnceLock::new();
     BUILT.get_or_init(build).get(name).unwrap_or_else(|| panic!("the workspace has no binary {name}")).clone()
 }
 

@@ -13,7 +13,7 @@ use aws_sdk_sqs::types::QueueAttributeName;
 use dev::client::{Answer, Base, Client};
 use dev::embedded::{Embedded, Endpoint, MERCHANTS_TABLE, PAYMENTS_TABLE, QueueNumbers, Queues, REGION, queue_arn};
 use dev::front::Front;
-use dev::local::provider::Provider;
+use dev::local::provider::{Keys, Provider};
 use dev::mapping::{self, Mapping, QueueAddress};
 use dev::runtime_api::{Function, Settings};
 use payments::id::PaymentId;
@@ -83,7 +83,8 @@ impl Deployment {
         ]
         .map(|(name, value)| [name.to_owned(), value.to_string()])
         .concat();
-        let provider = Provider::start_program(&binary("dev"), any_port(), &arguments, PROVIDER_KEY).await.unwrap();
+        let keys = Keys { key: PROVIDER_KEY, callback_key: None };
+        let provider = Provider::start_program(&binary("dev"), any_port(), &arguments, keys).await.unwrap();
         let function = |name: &str| {
             Function::new(Settings {
                 name: name.to_owned(),

@@ -34,6 +34,7 @@ impl Up {
             .spawn()
             .expect("the binary starts");
         let mut lines = BufReader::new(process.stdout.take().expect("piped")).lines();
+        // What follows is read by nobody, which must not matter.
         let mut after = async |start: &str| next_after(&mut lines, start).await;
         let url = after("sluice ").await.trim().to_owned();
         let aws = after("aws ").await.split(',').next().expect("a URL").trim().to_owned();
@@ -77,7 +78,11 @@ async fn the_printed_request_is_charged_once_and_the_log_agrees_with_its_story()
     let document: Value = serde_json::from_slice(&answer.body).expect("JSON");
     let id = document["id"].as_str().expect("an id");
     // Every answer is dropped after the charge, so the end is found out by a query.
-    until("it has ended", async || up.explain(id).await.1.contains("\nsucceeded since ")).await;
+    until("it has ended", async || {
+        let repeat = up.client().post("/v1/payments", &up.key, up.body.clone()).await;
+        repeat.is_ok_and(|repeat| repeat.status == 200)
+    })
+    .await;
 
     let (is_well, story) = up.explain(id).await;
     assert!(is_well, "{story}");
@@ -95,4 +100,18 @@ async fn the_printed_request_is_charged_once_and_the_log_agrees_with_its_story()
         assert!(!is_well, "{changed} instead of {head}: {story}");
     }
     std::fs::remove_file(&log).expect("it is there");
+}
+
+/// As in `cargo dev demo | head`.
+#[test]
+fn a_command_whose_reader_has_gone_ends_without_a_word() {
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let output = std::process::Command::new(binary("dev"))
+        .args(["simulate", "--runs", "1"])
+        .stdout(writer)
+        .stderr(Stdio::piped())
+        .output()
+        .expect("the binary starts");
+    assert_eq!((output.status.code(), String::from_utf8_lossy(&output.stderr).as_ref()), (Some(141), ""));
 }

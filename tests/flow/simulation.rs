@@ -51,6 +51,7 @@ fn a_bad_provider_charges_nobody_twice() {
         "nothing was ever queried"
     );
     assert!(total(&reports, |report| report.callbacks) > 500, "hardly anything was called back");
+    assert!(total(&reports, |report| report.cases) > 5, "hardly anything was done after all");
 }
 
 #[test]
@@ -74,6 +75,12 @@ fn clocks_five_minutes_apart_charge_nobody_twice() {
 fn a_provider_that_hardly_ever_answers_charges_nobody_twice() {
     let reports = hold("stubborn-provider", &Faults::stubborn_provider(), 0..100);
     assert!(total(&reports, |report| report.calls) > 2 * total(&reports, |report| report.effects));
+    assert!(ended(&reports, "parked") > 5, "nobody had to be asked");
+    assert_eq!(
+        total(&reports, |report| report.resolved),
+        ended(&reports, "parked"),
+        "people know what the provider knows"
+    );
 }
 
 #[test]

@@ -46,6 +46,7 @@ impl Place {
             pending_ms: settings::PENDING_MS,
             late_ms: settings::LATE_MS,
             seed: 1,
+            callback: None,
         })
         .await
         .unwrap();
@@ -53,6 +54,7 @@ impl Place {
             listen: (Ipv4Addr::LOCALHOST, 0).into(),
             provider_url: &provider.base_url(),
             provider_key: PROVIDER_KEY,
+            callback_key: None,
             rate_per_second: RATE,
             merchant_rate: settings::MERCHANT_RATE,
             queue_depth_max: settings::QUEUE_DEPTH_MAX,

@@ -1,11 +1,18 @@
 //! The sandbox keeps its contract when it is honest, and breaks it just as it is told to.
 
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use dev::sandbox::{Fault, Faults, SandboxSettings, parse_fault};
+use aws::system::SystemClock;
+use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
+use dev::front::Front;
+use dev::sandbox::{CallbackTarget, Fault, Faults, SandboxSettings, parse_fault};
 use payments::answer::{Found, NotTaken, QueryAnswer, SendAnswer, Unclear};
 use payments::payment::Order;
-use payments::ports::{Connection, Provider};
+use payments::ports::{Clock, Connection, Provider};
+use providers::http::callback::{Callback, CallbackKeys, SIGNATURE};
 use providers::http::{HttpProvider, HttpSettings};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -273,4 +280,64 @@ fn a_fault_is_named_and_has_a_share() {
     }
     let faults = Faults { late: 0.6, decline: 0.6, ..Faults::default() };
     assert!(faults.check().is_err());
+}
+
+/// Takes callbacks as `ingest` would, but for the table: the first of all is turned away once.
+async fn taker(bodies: Arc<Mutex<Vec<String>>>) -> Front {
+    let is_first = Arc::new(AtomicBool::new(true));
+    let listen = SocketAddr::from(([127, 0, 0, 1], 0));
+    let keys = CallbackKeys::new(CALLBACK_KEY, None);
+    let taken = move |request: ApiGatewayV2httpRequest| {
+        let header = request.headers.get(SIGNATURE).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let body = request.body.unwrap_or_default();
+        let verified = keys.verify(header.as_deref(), body.as_bytes(), SystemClock.now());
+        assert!(request.raw_path.as_deref() == Some("/v1/providers/sandbox/events"), "{:?}", request.raw_path);
+        let mut response = ApiGatewayV2httpResponse::default();
+        response.status_code = match (is_first.swap(false, Ordering::Relaxed), verified) {
+            (true, _) => 503,
+            (false, Ok(())) => {
+                bodies.lock().unwrap().push(body);
+                200
+            }
+            (false, Err(_)) => 401,
+        };
+        async move { response }
+    };
+    Front::start(listen, taken).await.expect("a listener")
+}
+
+const CALLBACK_KEY: &str = "callback_key_0123456789abcdefghij";
+
+#[tokio::test]
+async fn it_calls_back_as_often_and_as_late_as_it_is_told_until_it_is_taken() {
+    let bodies = Arc::new(Mutex::new(Vec::new()));
+    let front = taker(Arc::clone(&bodies)).await;
+    let url = format!("http://{}/v1/providers/sandbox/events", front.address());
+    let faults = Faults { pending: 1.0, callback: 1.0, callback_twice: 1.0, callback_late: 1.0, ..Faults::default() };
+    let settings = SandboxSettings {
+        pending_ms: 50,
+        slow_ms: 2_000,
+        callback: Some(CallbackTarget::new(&url, CALLBACK_KEY).unwrap()),
+        ..sandbox_settings(faults)
+    };
+    let (sandbox, provider) = sandbox_with(settings).await;
+    let order = order("1");
+    send(&provider, &order).await;
+    eventually("four callbacks are over", || sandbox.callbacks().len() == 4).await;
+    // Twice each, and that it was accepted comes after that it was approved.
+    let told: Vec<_> = sandbox.callbacks().iter().map(|callback| (callback.status, callback.answered)).collect();
+    assert_eq!(told, [("approved", 200), ("approved", 200), ("accepted", 200), ("accepted", 200)]);
+    for body in bodies.lock().unwrap().iter() {
+        assert_eq!(Callback::read(body.as_bytes()).expect("it follows the contract").payment_id, id_of(&order));
+    }
+    assert_eq!(bodies.lock().unwrap().len(), 4, "what was turned away came again");
+}
+
+#[test]
+fn callbacks_without_an_address_are_refused() {
+    let faults = Faults { callback: 0.5, ..Faults::default() };
+    let error = sandbox_settings(faults).check().unwrap_err();
+    assert!(error.contains("--callback-url"), "{error}");
+    // They fall beside the others, of which one at most falls to a call.
+    assert_eq!(Faults { decline: 1.0, callback: 1.0, slow: 1.0, ..Faults::default() }.check(), Ok(()));
 }

@@ -12,7 +12,7 @@ use payments::payment::State;
 use payments::ports::Entropy;
 
 use crate::client::Base;
-use crate::local::provider::Provider;
+use crate::local::provider::{Keys, Provider};
 use crate::local::settings;
 use crate::local::system::{self, System, Wiring};
 use crate::merchants;
@@ -63,11 +63,12 @@ async fn run_to_end(options: Options) -> Result<(), String> {
     let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let faults = settings::FAULTS.into_iter().filter(|_| !calm);
     let arguments = settings::sandbox_arguments(rate_per_second, seed, faults);
-    let mut provider = Provider::start(any_port, &arguments, key.as_str()).await?;
+    let mut provider = Provider::start(any_port, &arguments, Keys { key: key.as_str(), callback_key: None }).await?;
     let wiring = Wiring {
         listen: any_port,
         provider_url: provider.base_url(),
         provider_key: key.as_str(),
+        callback_key: None,
         rate_per_second,
         merchant_rate: settings::MERCHANT_RATE,
         queue_depth_max: settings::QUEUE_DEPTH_MAX,

@@ -6,10 +6,11 @@ mod story;
 use std::path::PathBuf;
 
 use payments::history::{AnchorFinding, Anchored, Finding, HistoryKeys, Verification, anchored, verify};
-use payments::id::PaymentId;
 use payments::payment::Payment;
 use payments::ports::Store;
 use serde_json::{Value, json};
+
+use crate::ops::get::read_id;
 
 /// The variable that holds the keys of a deployment's histories, as its functions have it.
 pub const KEYS_VARIABLE: &str = "HISTORY_KEYS";
@@ -89,7 +90,7 @@ pub fn keys(is_real: bool) -> Result<HistoryKeys, String> {
 
 /// Reads a payment and explains it.
 pub async fn run(store: &impl Store, id: &str, options: &Options) -> Result<Explained, String> {
-    let id = PaymentId::new(id).map_err(|error| format!("{id:?} is no payment's id: it {error}"))?;
+    let id = read_id(id)?;
     let payment = store.get(&id).await.map_err(|error| error.to_string())?;
     let payment = payment.ok_or_else(|| format!("there is no payment {id} in this table"))?;
     let checked = match &options.verify {

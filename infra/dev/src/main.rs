@@ -6,10 +6,15 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use dev::account::{Account, AccountArguments};
-use dev::local::provider::{KEY_VARIABLE, LISTENING};
+use dev::local::provider::{CALLBACK_KEY_VARIABLE, KEY_VARIABLE, LISTENING};
 use dev::ops::{gate, get, list, merchant, replay, resolve};
+<<<<<<< HEAD
 use dev::sandbox::{Fault, Faults, Sandbox, SandboxSettings, parse_fault};
 use dev::{demo, explain, load, model_check, mutants, plan, simulate, up};
+=======
+use dev::sandbox::{CallbackTarget, Fault, Faults, Sandbox, SandboxSettings, parse_fault};
+use dev::{demo, explain, load, model_check, plan, simulate, up};
+>>>>>>> origin/main
 
 /// Sluice on this machine, without an AWS account.
 #[derive(Parser)]
@@ -81,7 +86,7 @@ struct DemoArguments {
 
 #[derive(Args)]
 struct ExplainArguments {
-    /// The payment's id.
+    /// The payment's id, or MERCHANT/KIND/ORDER_ID.
     id: String,
     /// Checks the chain of its history, under the keys in HISTORY_KEYS; without --aws those of `cargo dev up` if there are
     /// none.
@@ -158,12 +163,17 @@ struct SandboxArguments {
     /// The same payments with the same seed meet the same faults.
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
+    /// Where it calls back, such as http://127.0.0.1:8080/v1/providers/sandbox/events; what it signs with is taken from
+    /// SANDBOX_CALLBACK_KEY.
+    #[arg(long, value_name = "URL")]
+    callback_url: Option<String>,
     /// Ends with its standard input: whoever started it has ended.
     #[arg(long, hide = true)]
     until_input_ends: bool,
 }
 
 fn main() -> ExitCode {
+    end_with_the_reader();
     let command_line = CommandLine::parse();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -209,6 +219,20 @@ fn main() -> ExitCode {
     }
 }
 
+/// Whoever reads the output, such as `head`, has read enough: the rest is not worth a panic's lines.
+fn end_with_the_reader() {
+    /// What a shell makes of a process that SIGPIPE has ended.
+    const ENDED_BY_SIGPIPE: i32 = 128 + 13;
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        // print! and println! have no other way to say it.
+        if panic.payload_as_str().is_some_and(|text| text.starts_with("failed printing to stdout")) {
+            std::process::exit(ENDED_BY_SIGPIPE);
+        }
+        report(panic);
+    }));
+}
+
 fn failed(error: &str) -> ExitCode {
     eprintln!("error: {error}");
     ExitCode::FAILURE
@@ -242,6 +266,7 @@ async fn sandbox(arguments: SandboxArguments) -> Result<(), String> {
         pending_ms: arguments.pending_ms,
         late_ms: arguments.late_ms,
         seed: arguments.seed,
+        callback: arguments.callback_url.as_deref().map(callback_target).transpose()?,
     };
     settings.check()?;
     let cannot = |error: std::io::Error| format!("the sandbox provider cannot listen on {}: {error}", arguments.listen);
@@ -252,6 +277,12 @@ async fn sandbox(arguments: SandboxArguments) -> Result<(), String> {
         () = input_ended(arguments.until_input_ends) => Ok(()),
         _ = tokio::signal::ctrl_c() => Ok(()),
     }
+}
+
+fn callback_target(url: &str) -> Result<CallbackTarget, String> {
+    let key = std::env::var(CALLBACK_KEY_VARIABLE)
+        .map_err(|_| format!("{CALLBACK_KEY_VARIABLE} is missing: callbacks have to be signed"))?;
+    CallbackTarget::new(url, key).map_err(|error| error.to_string())
 }
 
 async fn input_ended(matters: bool) {

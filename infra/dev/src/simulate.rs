@@ -98,6 +98,7 @@ pub fn run(options: &Options) -> Result<(), String> {
     println!("provider calls   {}, {} effects, {} callbacks taken", sum.calls, sum.effects, sum.callbacks);
     let states: Vec<String> = sum.states.iter().map(|(state, count)| format!("{state} {count}")).collect();
     println!("final states     {}", states.join(", "));
+    println!("people           then resolved {} parked payments and closed {} cases", sum.resolved, sum.cases);
     if let Some((closed_ms, ended_ms)) = sum.recovered_after_ms {
         let parked = sum.states.get("parked").copied().unwrap_or(0);
         println!("waiting          used up {} attempts and parked {parked}", sum.unsent_attempts);
@@ -137,6 +138,8 @@ struct Sum {
     calls: u64,
     effects: u64,
     callbacks: u64,
+    resolved: u64,
+    cases: u64,
     states: BTreeMap<&'static str, u64>,
     unsent_attempts: u64,
     recovered_after_ms: Option<(u64, u64)>,
@@ -151,6 +154,8 @@ impl Sum {
         self.calls += report.calls;
         self.effects += report.effects;
         self.callbacks += report.callbacks;
+        self.resolved += report.resolved;
+        self.cases += report.cases;
         self.unsent_attempts += report.unsent_attempts;
         if let Some((closed_ms, ended_ms)) = report.recovered_after_ms {
             let (closed_before_ms, ended_before_ms) = self.recovered_after_ms.unwrap_or_default();

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
+use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -13,7 +14,7 @@ use payments::ports::Entropy;
 
 use crate::embedded::{Fault as AwsFault, When};
 use crate::load::share;
-use crate::local::provider::{KEY_VARIABLE, Provider};
+use crate::local::provider::{CALLBACK_KEY_VARIABLE, KEY_VARIABLE, Keys, Provider};
 use crate::local::settings;
 use crate::local::system::{System, Wiring};
 use crate::merchants::Permissions;
@@ -92,12 +93,12 @@ impl AwsFaults {
                 for lane in LANES {
                     embedded.faults().refuse_sends(lane);
                 }
-                println!("from now on, for {lasts} s, the lanes take no message");
+                say(&format!("from now on, for {lasts} s, the lanes take no message"));
                 tokio::time::sleep(Duration::from_secs(lasts)).await;
                 for lane in LANES {
                     embedded.faults().accept_sends(lane);
                 }
-                println!("the lanes take messages again");
+                say("the lanes take messages again");
             });
         }
     }
@@ -108,6 +109,11 @@ fn log_into(file: &Path) -> Result<(), String> {
     let opened = opened.map_err(|error| format!("cannot write the logs to {}: {error}", file.display()))?;
     aws::telemetry::start_into(Mutex::new(opened));
     Ok(())
+}
+
+/// A reader that has gone away is no reason to stop a system that others use.
+fn say(text: &str) {
+    let _ = writeln!(std::io::stdout(), "{text}");
 }
 
 fn spell(text: &str) -> Result<(u64, u64), String> {
@@ -122,14 +128,21 @@ pub async fn run(arguments: Arguments) -> Result<(), String> {
         faults.set(fault, share);
     }
     faults.check()?;
+    if faults.callback > 0.0 && arguments.listen.port() == 0 {
+        return Err(
+            "--fault callback needs a port that the provider can be told beforehand: give one with --listen".to_owned()
+        );
+    }
     if let Some(file) = &arguments.log {
         log_into(file)?;
     }
-    let (provider, provider_url, provider_key) = provider(&arguments).await?;
+    let callback_key = callback_key(&arguments);
+    let (provider, provider_url, provider_key) = provider(&arguments, callback_key.as_deref()).await?;
     let wiring = Wiring {
         listen: arguments.listen,
         provider_url: &provider_url,
         provider_key: &provider_key,
+        callback_key: callback_key.as_deref(),
         rate_per_second: arguments.provider_rate,
         merchant_rate: arguments.merchant_rate,
         queue_depth_max: arguments.queue_depth_max,
@@ -148,37 +161,51 @@ pub async fn run(arguments: Arguments) -> Result<(), String> {
         .await?;
     let key = keys.get(&merchant).ok_or("the merchant has no key")?;
     let address = system.address();
-    println!("sluice    http://{address}");
-    match &provider {
-        Some(_) => println!("provider  {provider_url}, its books at {provider_url}/ledger and {provider_url}/calls"),
-        None => println!("provider  {provider_url}"),
-    }
-    println!("aws       {}, for `cargo dev load`, `get`, `list` and `replay`", endpoint.url());
-    println!("numbers   {}", settings::scale());
-    println!("try       curl -i http://{address}/v1/payments -H 'Authorization: Bearer {key}' \\");
-    println!("               -H 'Content-Type: application/json' \\");
-    println!(
-        "               -d '{{\"order_id\":\"A-1001\",\"kind\":\"charge\",\"amount\":1999,\"currency\":\"EUR\"}}'"
-    );
-    println!(
-        "Everything is kept in memory: whoever ends it, Ctrl-C or kill, a restart begins with empty tables, queues and books, \
-         and with another key."
-    );
+    let books = provider
+        .as_ref()
+        .map_or(String::new(), |_| format!(", its books at {provider_url}/ledger, /calls and /callbacks"));
+    say(&format!(
+        r#"sluice    http://{address}
+provider  {provider_url}{books}
+aws       {aws}, for `cargo dev load`, `get`, `list` and `replay`
+numbers   {scale}
+try       curl -i http://{address}/v1/payments -H 'Authorization: Bearer {key}' \
+               -H 'Content-Type: application/json' \
+               -d '{{"order_id":"A-1001","kind":"charge","amount":1999,"currency":"EUR"}}'
+Everything is kept in memory: whoever ends it, Ctrl-C or kill, a restart begins with empty tables, queues and books, and with another key."#,
+        aws = endpoint.url(),
+        scale = settings::scale(),
+    ));
     let interrupted = tokio::signal::ctrl_c().await;
     // What is under way is dropped, and its connections reset: nobody waits for a restart that remembers nothing.
     system.abort();
     interrupted.map_err(|error| format!("cannot wait for Ctrl-C: {error}"))
 }
 
-async fn provider(arguments: &Arguments) -> Result<(Option<Provider>, String, String), String> {
+/// What callbacks are signed with: drawn for the sandbox; another provider's is taken from the environment, if it has one.
+fn callback_key(arguments: &Arguments) -> Option<String> {
+    if arguments.provider_url.is_some() {
+        return std::env::var(CALLBACK_KEY_VARIABLE).ok();
+    }
+    let entropy = aws::system::SystemEntropy::new();
+    Some(format!("{}{}", Nonce::from_bits(entropy.bits()).as_str(), Nonce::from_bits(entropy.bits()).as_str()))
+}
+
+async fn provider(
+    arguments: &Arguments,
+    callback_key: Option<&str>,
+) -> Result<(Option<Provider>, String, String), String> {
     if let Some(url) = &arguments.provider_url {
         let key = std::env::var(KEY_VARIABLE)
             .map_err(|_| format!("{KEY_VARIABLE} is missing: it is what the provider at --provider-url knows us by"))?;
         return Ok((None, url.clone(), key));
     }
     let key = Nonce::from_bits(aws::system::SystemEntropy::new().bits());
-    let to_sandbox = settings::sandbox_arguments(arguments.provider_rate, 1, arguments.faults.clone());
-    let provider = Provider::start(arguments.provider_listen, &to_sandbox, key.as_str()).await?;
+    let mut to_sandbox = settings::sandbox_arguments(arguments.provider_rate, 1, arguments.faults.clone());
+    let events = format!("http://{}/v1/providers/{}/events", arguments.listen, settings::PROVIDER_NAME);
+    to_sandbox.extend(["--callback-url".to_owned(), events]);
+    let keys = Keys { key: key.as_str(), callback_key };
+    let provider = Provider::start(arguments.provider_listen, &to_sandbox, keys).await?;
     let url = provider.base_url().to_owned();
     Ok((Some(provider), url, key.as_str().to_owned()))
 }

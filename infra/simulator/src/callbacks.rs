@@ -9,7 +9,7 @@ use http::{HeaderValue, Method};
 use ingest::Callbacks;
 use payments::id::PaymentId;
 use payments::money::Money;
-use payments::payment::State;
+use payments::payment::{Kind, State};
 use payments::time::Timestamp;
 use providers::http::callback::{CallbackKeys, SIGNATURE, TOLERANCE_MS, sign};
 use serde_json::json;
@@ -63,9 +63,15 @@ pub(crate) struct Due {
     pub(crate) status: Status,
     /// Somebody else's, who says the opposite.
     pub(crate) is_forged: bool,
+    /// It is done only now, after it was declined.
+    pub(crate) reverses: Option<Kind>,
 }
 
 impl Due {
+    pub(crate) fn new(at_us: u64, id: &PaymentId, money: Money, status: Status) -> Self {
+        Self { at_us, payment_id: id.clone(), money, status, is_forged: false, reverses: None }
+    }
+
     fn body(&self, status: Status) -> String {
         let mut body = json!({
             "status": status.as_str(),
@@ -103,7 +109,11 @@ pub(crate) async fn deliver(system: System) {
             if due.is_forged {
                 forge(&system, &due).await;
             } else {
+                if let Some(kind) = due.reverses {
+                    system.ledger.reverse(&due.payment_id, kind, due.money);
+                }
                 repeat(&system, &due).await;
+                system.ledger.reversed(&due.payment_id);
             }
             system.ledger.delivered();
         });

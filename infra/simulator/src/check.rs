@@ -198,7 +198,7 @@ fn at_any_time(world: &World, table: &Table, ledger: &Ledger) {
     table.each(|payment| {
         let took_effect = effects.contains_key(&payment.id);
         let denied = matches!(payment.state, State::Declined | State::Canceled | State::Expired);
-        if took_effect && denied && payment.case.is_none() {
+        if took_effect && denied && payment.case.is_none() && !ledger.is_reversing(&payment.id) {
             let how = format!("{} took effect and is {}", payment.id, payment.state.as_str());
             world.violated("I1", &how);
         }

@@ -102,6 +102,8 @@ pub struct ProviderFaults {
     pub callback_late: f64,
     /// Beside it somebody else says the opposite without the key, or sends again what was recorded.
     pub callback_forged: f64,
+    /// Does after all what it has declined, and says so by a callback alone.
+    pub reversed: f64,
 }
 
 impl Faults {
@@ -136,6 +138,7 @@ impl Faults {
                 callback_twice: 0.0,
                 callback_late: 0.0,
                 callback_forged: 0.0,
+                reversed: 0.0,
             },
         }
     }
@@ -160,6 +163,7 @@ impl Faults {
                 callback_twice: 0.2,
                 callback_late: 0.3,
                 callback_forged: 0.2,
+                reversed: 0.1,
             },
             ..Self::none()
         }

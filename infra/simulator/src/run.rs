@@ -14,6 +14,7 @@ use payments::policy::Policy;
 use crate::faults::{CrashPoint, Faults, Phase};
 use crate::memory::queue::Name;
 use crate::operator;
+use crate::people::{self, Decided};
 use crate::scenario::{self, Told};
 use crate::system::System;
 
@@ -96,7 +97,7 @@ pub struct Report {
     pub violations: Vec<String>,
     /// The last lines before the end.
     pub trace: Vec<String>,
-    /// Payments by their state.
+    /// Payments by their state, before people decided about what waits for them.
     pub states: BTreeMap<&'static str, u64>,
     /// Effects in the provider's ledger.
     pub effects: u64,
@@ -104,6 +105,10 @@ pub struct Report {
     pub calls: u64,
     /// Callbacks of the provider's that were taken.
     pub callbacks: u64,
+    /// Parked payments that a person ended.
+    pub resolved: u64,
+    /// Late successes that a person decided about.
+    pub cases: u64,
     /// I/Os of all environments.
     pub ios: u64,
     /// Environments that died.
@@ -177,14 +182,27 @@ async fn play(settings: &Settings) -> Report {
         }
     }
     system.check().at_the_end(&told.accepted());
-    report(settings, &system, &told)
+    let states = states(&system);
+    let decided = people::decide(&system).await;
+    system.check().at_the_end(&told.accepted());
+    report(settings, &system, &told, states, decided)
 }
 
-fn report(settings: &Settings, system: &System, told: &Told) -> Report {
+fn states(system: &System) -> BTreeMap<&'static str, u64> {
     let mut states = BTreeMap::new();
     for payment in system.table.payments() {
         *states.entry(payment.state.as_str()).or_default() += 1;
     }
+    states
+}
+
+fn report(
+    settings: &Settings,
+    system: &System,
+    told: &Told,
+    states: BTreeMap<&'static str, u64>,
+    decided: Decided,
+) -> Report {
     let count = |length: usize| u64::try_from(length).unwrap_or(u64::MAX);
     Report {
         settings: settings.clone(),
@@ -194,6 +212,8 @@ fn report(settings: &Settings, system: &System, told: &Told) -> Report {
         effects: count(system.ledger.effects().len()),
         calls: count(system.ledger.calls_us().len()),
         callbacks: system.ledger.callbacks_taken(),
+        resolved: decided.resolved,
+        cases: decided.closed,
         ios: system.world.ios(),
         crashes: system.world.crashes(),
         injected: system.world.injected(),

@@ -218,7 +218,7 @@ async fn what_is_not_there_is_said() {
     let desk = Desk::start().await;
     let options = Options { verify: None, log: None, json: false };
     let error = run(&desk.store, "no id", &options).await.unwrap_err();
-    assert!(error.starts_with("\"no id\" is no payment's id"), "{error}");
+    assert!(error.starts_with("no id is no payment's id"), "{error}");
     let nobody = format!("pay_{}", "a".repeat(32));
     let error = run(&desk.store, &nobody, &options).await.unwrap_err();
     assert_eq!(error, format!("there is no payment {nobody} in this table"));

@@ -14,8 +14,19 @@ use crate::books::Books;
 const START_TIMEOUT: Duration = Duration::from_secs(10);
 /// The environment variable that carries the key, which an argument would show to everybody on the machine.
 pub const KEY_VARIABLE: &str = "SANDBOX_KEY";
+/// The one that carries what callbacks are signed with.
+pub const CALLBACK_KEY_VARIABLE: &str = "SANDBOX_CALLBACK_KEY";
 /// What the process prints before its address, once it listens.
 pub const LISTENING: &str = "listening on ";
+
+/// What the sandbox is told besides its arguments.
+#[derive(Clone, Copy)]
+pub struct Keys<'a> {
+    /// What it knows us by.
+    pub key: &'a str,
+    /// What it signs its callbacks with, if it makes any.
+    pub callback_key: Option<&'a str>,
+}
 
 /// The process. It ends when this is dropped; should this process be killed, it notices its input's end.
 pub struct Provider {
@@ -26,9 +37,9 @@ pub struct Provider {
 
 impl Provider {
     /// Starts this same program as `sandbox`, with these arguments; port 0 takes any free one.
-    pub async fn start(listen: SocketAddr, arguments: &[String], key: &str) -> Result<Self, String> {
+    pub async fn start(listen: SocketAddr, arguments: &[String], keys: Keys<'_>) -> Result<Self, String> {
         let program = std::env::current_exe().map_err(|error| format!("cannot find this program: {error}"))?;
-        Self::start_program(&program, listen, arguments, key).await
+        Self::start_program(&program, listen, arguments, keys).await
     }
 
     /// The same for whoever is not that program but knows where it is.
@@ -36,12 +47,13 @@ impl Provider {
         program: &Path,
         listen: SocketAddr,
         arguments: &[String],
-        key: &str,
+        keys: Keys<'_>,
     ) -> Result<Self, String> {
         let mut child = Command::new(program)
             .args(["sandbox", "--listen", &listen.to_string(), "--until-input-ends"])
             .args(arguments)
-            .env(KEY_VARIABLE, key)
+            .env(KEY_VARIABLE, keys.key)
+            .envs(keys.callback_key.map(|key| (CALLBACK_KEY_VARIABLE, key)))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true)

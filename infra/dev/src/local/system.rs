@@ -17,13 +17,14 @@ use aws_lambda_events::sqs::SqsEvent;
 use aws_sdk_dynamodb::error::DisplayErrorContext;
 use consumer::{Consumer, Limits};
 use dead_letter::DeadLetter;
-use ingest::{AdmissionControl, Ingest};
+use ingest::{AdmissionControl, Callbacks, Ingest};
 use payments::gate::GateState;
 use payments::id::{MerchantId, PaymentId};
 use payments::limit::Limit;
 use payments::payment::Payment;
 use payments::ports::{Clock, Store};
 use payments::time::Timestamp;
+use providers::http::callback::CallbackKeys;
 use providers::http::{HttpProvider, HttpSettings};
 use reconcile::Reconcile;
 
@@ -57,6 +58,8 @@ pub struct Wiring<'a> {
     pub provider_url: &'a str,
     /// What it knows us by.
     pub provider_key: &'a str,
+    /// What it signs its callbacks with, if it makes any.
+    pub callback_key: Option<&'a str>,
     /// The calls a second that it allows.
     pub rate_per_second: u32,
     /// Payments a second that a merchant may send whose record says nothing.
@@ -224,6 +227,9 @@ async fn front(embedded: &Embedded, queues: &Queues, wiring: &Wiring<'_>) -> Res
     let port = DynamoAdmission::new(&clients, ADMISSION_TABLE, GATES_TABLE, settings::PROVIDER_NAME, queues.urls());
     let limit = Limit::usual(wiring.merchant_rate);
     let admission = AdmissionControl::new(port, limit, settings::admission(wiring.queue_depth_max));
+    let callbacks = wiring
+        .callback_key
+        .map(|key| Callbacks { provider: settings::PROVIDER_NAME.to_owned(), keys: CallbackKeys::new(key, None) });
     let ingest = Ingest::new(
         DynamoStore::new(clients.dynamodb.clone(), PAYMENTS_TABLE),
         DynamoMerchants::new(clients.dynamodb, MERCHANTS_TABLE),
@@ -232,7 +238,7 @@ async fn front(embedded: &Embedded, queues: &Queues, wiring: &Wiring<'_>) -> Res
         SystemEntropy::new(),
         settings::policy(),
     );
-    let ingest = Arc::new(ingest.with_admission(admission));
+    let ingest = Arc::new(ingest.with_admission(admission).with_callbacks(callbacks));
     Front::start(wiring.listen, move |request| {
         let ingest = Arc::clone(&ingest);
         async move { ingest.handle(request).await }

@@ -78,6 +78,11 @@ pub(super) const fn status(outcome: Outcome) -> StatusCode {
 
 /// What came of a payment.
 pub(super) fn told(id: &str, status: StatusCode, asked: &Asked, outcome: Outcome) -> Answer {
+    json_answer(status, &told_body(id, asked, outcome))
+}
+
+/// The body that says so, of an answer or a callback.
+pub(super) fn told_body(id: &str, asked: &Asked, outcome: Outcome) -> Value {
     let reference = format!("sbx_{}", id.trim_start_matches("pay_"));
     let mut body = json!({
         "status": name(outcome),
@@ -89,7 +94,7 @@ pub(super) fn told(id: &str, status: StatusCode, asked: &Asked, outcome: Outcome
         Outcome::Approved | Outcome::Accepted => body["reference"] = reference.into(),
         Outcome::Declined(code) => body["code"] = code.into(),
     }
-    json_answer(status, &body)
+    body
 }
 
 /// A body that is one, with something in it that cannot be.

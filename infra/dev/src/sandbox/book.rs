@@ -46,6 +46,19 @@ pub struct Call {
     pub at: Timestamp,
 }
 
+/// A callback that is over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CalledBack {
+    /// The payment.
+    pub payment_id: Arc<str>,
+    /// What was said of it.
+    pub status: &'static str,
+    /// What was answered in the end; 0 for nothing.
+    pub answered: u16,
+    /// When.
+    pub at: Timestamp,
+}
+
 /// A call's place in the book.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ticket {
@@ -107,6 +120,7 @@ pub(super) enum Begun {
 #[derive(Default)]
 struct Key {
     calls: u32,
+    callbacks: u32,
     record: Option<Record>,
 }
 
@@ -121,6 +135,7 @@ struct Pages {
     keys: HashMap<Arc<str>, Key>,
     ledger: Vec<Effect>,
     calls: Vec<Call>,
+    callbacks: Vec<CalledBack>,
     taken: VecDeque<Instant>,
     connections: u64,
 }
@@ -148,6 +163,29 @@ impl Book {
 
     pub(super) fn calls(&self) -> Vec<Call> {
         self.pages().calls.clone()
+    }
+
+    pub(super) fn callbacks(&self) -> Vec<CalledBack> {
+        self.pages().callbacks.clone()
+    }
+
+    /// How many callbacks of a payment were begun so far.
+    pub(super) fn callbacks_begun(&self, id: &str) -> u32 {
+        self.pages().keys.get(id).map_or(0, |key| key.callbacks)
+    }
+
+    /// A callback is on its way.
+    pub(super) fn callback_begins(&self, id: &str) {
+        if let Some(key) = self.pages().keys.get_mut(id) {
+            key.callbacks += 1;
+        }
+    }
+
+    /// A callback is over.
+    pub(super) fn callback_ended(&self, id: &str, status: &'static str, answered: u16) {
+        let mut pages = self.pages();
+        let payment_id = pages.key(id);
+        pages.callbacks.push(CalledBack { payment_id, status, answered, at: wall_clock() });
     }
 
     /// Notes a call that was refused before it counted.
@@ -289,6 +327,23 @@ pub(super) fn call_lines(calls: &[Call]) -> Vec<u8> {
         operation: call.operation,
         answer: call.answer,
         at: call.at.to_string(),
+    }))
+}
+
+/// The callbacks as `GET /callbacks` shows them.
+pub(super) fn callback_lines(callbacks: &[CalledBack]) -> Vec<u8> {
+    #[derive(Serialize)]
+    struct Line<'a> {
+        payment_id: &'a str,
+        status: &'a str,
+        answered: u16,
+        at: String,
+    }
+    lines(callbacks.iter().map(|callback| Line {
+        payment_id: &callback.payment_id,
+        status: callback.status,
+        answered: callback.answered,
+        at: callback.at.to_string(),
     }))
 }
 

@@ -23,11 +23,17 @@ pub enum Fault {
     Unreadable,
     /// The payment is done `late_ms` after its request came, and never answered.
     Late,
+    /// What came of the payment is also said by a callback; falls beside the others, as do the two below.
+    Callback,
+    /// The callback comes twice.
+    CallbackTwice,
+    /// The first callback of a payment comes `slow_ms` later, after what follows it.
+    CallbackLate,
 }
 
 impl Fault {
     /// Every fault.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 13] = [
         Self::Slow,
         Self::RateLimited,
         Self::ErrorBefore,
@@ -38,7 +44,15 @@ impl Fault {
         Self::DropAfter,
         Self::Unreadable,
         Self::Late,
+        Self::Callback,
+        Self::CallbackTwice,
+        Self::CallbackLate,
     ];
+
+    /// Whether it falls to a call beside any other.
+    const fn falls_beside(self) -> bool {
+        matches!(self, Self::Slow | Self::Callback | Self::CallbackTwice | Self::CallbackLate)
+    }
 
     /// Its name on the command line.
     pub const fn name(self) -> &'static str {
@@ -53,11 +67,14 @@ impl Fault {
             Self::DropAfter => "drop_after",
             Self::Unreadable => "unreadable",
             Self::Late => "late",
+            Self::Callback => "callback",
+            Self::CallbackTwice => "callback_twice",
+            Self::CallbackLate => "callback_late",
         }
     }
 }
 
-/// The share of calls that each fault happens to, from 0 to 1. But for `slow`, at most one happens to a call, so those
+/// The share of calls that each fault happens to, from 0 to 1. But for `slow` and the callbacks, at most one happens to a call, so those
 /// shares add up to 1 at most.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[allow(missing_docs, reason = "each is the fault of the same name, which says what it does")]
@@ -72,6 +89,9 @@ pub struct Faults {
     pub drop_after: f64,
     pub unreadable: f64,
     pub late: f64,
+    pub callback: f64,
+    pub callback_twice: f64,
+    pub callback_late: f64,
 }
 
 impl Faults {
@@ -88,6 +108,9 @@ impl Faults {
             Fault::DropAfter => self.drop_after,
             Fault::Unreadable => self.unreadable,
             Fault::Late => self.late,
+            Fault::Callback => self.callback,
+            Fault::CallbackTwice => self.callback_twice,
+            Fault::CallbackLate => self.callback_late,
         }
     }
 
@@ -104,6 +127,9 @@ impl Faults {
             Fault::DropAfter => &mut self.drop_after,
             Fault::Unreadable => &mut self.unreadable,
             Fault::Late => &mut self.late,
+            Fault::Callback => &mut self.callback,
+            Fault::CallbackTwice => &mut self.callback_twice,
+            Fault::CallbackLate => &mut self.callback_late,
         };
         *place = share;
     }
@@ -116,14 +142,15 @@ impl Faults {
             if !(0.0..=1.0).contains(&share) {
                 return Err(format!("the share of {} must be from 0 to 1, not {share}", fault.name()));
             }
-            if fault != Fault::Slow {
+            if !fault.falls_beside() {
                 sum += share;
             }
         }
         // Shares such as 0.1 and 0.9 need not add up to 1 exactly.
         if sum > 1.0 + 1e-9 {
             return Err(format!(
-                "the shares of all faults but slow add up to {sum}; at most one fault happens to a call, so 1 is the most"
+                "the shares of all faults but slow and the callbacks add up to {sum}; at most one of them happens to a \
+                 call, so 1 is the most"
             ));
         }
         Ok(())
@@ -153,6 +180,14 @@ pub(super) struct Drawn {
     pub(super) latency_ms: u64,
     /// One of the decline codes, should it be declined.
     pub(super) decline_code: &'static str,
+    pub(super) callback: Option<DrawnCallback>,
+}
+
+/// How what came of a call is called back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct DrawnCallback {
+    pub(super) twice: bool,
+    pub(super) late: bool,
 }
 
 const DECLINE_CODES: [&str; 4] = ["insufficient_funds", "card_declined", "expired_card", "limit_exceeded"];
@@ -169,7 +204,7 @@ pub(super) fn draw(
     let slow = dice.f64() < faults.slow;
     let mut rest = dice.f64();
     let mut drawn = None;
-    for fault in Fault::ALL.into_iter().filter(|fault| *fault != Fault::Slow) {
+    for fault in Fault::ALL.into_iter().filter(|fault| !fault.falls_beside()) {
         rest -= faults.share(fault);
         if rest < 0.0 {
             drawn = Some(fault);
@@ -181,6 +216,10 @@ pub(super) fn draw(
         slow,
         latency_ms: dice.u64(min_ms..=max_ms.max(min_ms)),
         decline_code: DECLINE_CODES[dice.usize(..DECLINE_CODES.len())],
+        callback: (dice.f64() < faults.callback).then(|| DrawnCallback {
+            twice: dice.f64() < faults.callback_twice,
+            late: dice.f64() < faults.callback_late,
+        }),
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod answer;
 mod book;
+mod callback;
 mod faults;
 mod operations;
 mod server;
@@ -11,7 +12,8 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 
-pub use self::book::{Call, Effect, Operation};
+pub use self::book::{Call, CalledBack, Effect, Operation};
+pub use self::callback::CallbackTarget;
 pub use self::faults::{Fault, Faults, parse_fault};
 pub use self::server::{Running, Sandbox};
 
@@ -37,6 +39,8 @@ pub struct SandboxSettings {
     pub late_ms: u64,
     /// The dice: the same payments with the same seed meet the same faults.
     pub seed: u64,
+    /// Where it calls back, if it does.
+    pub callback: Option<CallbackTarget>,
 }
 
 impl SandboxSettings {
@@ -52,6 +56,7 @@ impl SandboxSettings {
             pending_ms: 2_000,
             late_ms: 2_000,
             seed: 0,
+            callback: None,
         }
     }
 
@@ -63,6 +68,9 @@ impl SandboxSettings {
         }
         if min_ms > max_ms {
             return Err(format!("the latency's bounds are the wrong way round: {min_ms} to {max_ms} ms"));
+        }
+        if self.faults.callback > 0.0 && self.callback.is_none() {
+            return Err("callbacks have nowhere to go: say where with --callback-url".to_owned());
         }
         self.faults.check()
     }
@@ -80,6 +88,7 @@ impl fmt::Debug for SandboxSettings {
             .field("pending_ms", &self.pending_ms)
             .field("late_ms", &self.late_ms)
             .field("seed", &self.seed)
+            .field("callback", &self.callback)
             .finish_non_exhaustive()
     }
 }

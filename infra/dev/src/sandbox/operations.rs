@@ -124,7 +124,7 @@ impl State {
         match self.book.begin(id, asked) {
             Begun::New => {
                 // A task of its own: the effect lands, whether or not somebody still waits for the answer.
-                let work = Arc::clone(self).process(id.to_owned(), call);
+                let work = Arc::clone(self).process(id.to_owned(), asked, call);
                 match tokio::spawn(work).await {
                     Ok(outcome) => self.reply(id, &call, &asked, outcome).await,
                     Err(_) => Err(Dropped),
@@ -146,7 +146,7 @@ impl State {
     }
 
     /// Lets happen what the send asks for, half way between its request and its answer.
-    async fn process(self: Arc<Self>, id: String, call: Admitted) -> Outcome {
+    async fn process(self: Arc<Self>, id: String, asked: Asked, call: Admitted) -> Outcome {
         let half = Duration::from_millis(call.drawn.latency_ms / 2);
         let (outcome, before, after) = match call.drawn.fault {
             Some(Fault::Late) => (Outcome::Approved, Duration::from_millis(self.settings.late_ms), Duration::ZERO),
@@ -156,12 +156,14 @@ impl State {
         };
         sleep_until((call.arrival.instant + before).into()).await;
         self.book.settle(&id, outcome);
+        self.call_back(&id, asked, outcome, &call.drawn);
         if outcome == Outcome::Accepted {
             let state = Arc::clone(&self);
             let id = id.clone();
             tokio::spawn(async move {
                 sleep(Duration::from_millis(state.settings.pending_ms)).await;
                 state.book.settle(&id, Outcome::Approved);
+                state.call_back(&id, asked, Outcome::Approved, &call.drawn);
             });
         }
         sleep(after).await;

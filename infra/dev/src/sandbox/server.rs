@@ -20,7 +20,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use super::SandboxSettings;
 use super::answer::{self, Answer};
-use super::book::{self, Arrival, Book, Call, Effect, Operation};
+use super::book::{self, Arrival, Book, Call, CalledBack, Effect, Operation};
 
 const BODY_MAX_BYTES: usize = 64 * 1024;
 const PAYMENTS: &str = "/v1/payments";
@@ -119,6 +119,11 @@ impl Running {
         self.state.book.calls()
     }
 
+    /// Every callback that is over so far.
+    pub fn callbacks(&self) -> Vec<CalledBack> {
+        self.state.book.callbacks()
+    }
+
     /// Connections accepted so far.
     pub fn connections(&self) -> u64 {
         self.state.book.connections()
@@ -162,6 +167,7 @@ async fn route(state: &Arc<State>, arrival: Arrival, request: Request<Incoming>)
     Ok(match (get, path) {
         (true, "/ledger") => answer::lines(book::ledger_lines(&state.book.ledger())),
         (true, "/calls") => answer::lines(book::call_lines(&state.book.calls())),
+        (true, "/callbacks") => answer::lines(book::callback_lines(&state.book.callbacks())),
         (true, "/healthz") => answer::lines(health(&state.settings, &state.started_at)),
         _ => no_such_path(),
     })

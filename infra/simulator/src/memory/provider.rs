@@ -3,7 +3,7 @@
 //! What comes of a request is drawn when it arrives: whether it takes effect, when, and what is answered, if anything.
 //! The caller may hang up at any time; what was drawn happens all the same.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -63,6 +63,7 @@ pub struct Ledger {
     undelivered: AtomicU64,
     taken: AtomicU64,
     sends: Mutex<BTreeMap<PaymentId, u32>>,
+    reversing: Mutex<BTreeSet<PaymentId>>,
 }
 
 impl Ledger {
@@ -73,6 +74,7 @@ impl Ledger {
             outbox: (outbox, Mutex::new(Some(inbox))),
             undelivered: AtomicU64::default(),
             taken: AtomicU64::default(),
+            reversing: Mutex::default(),
             world: Arc::clone(world),
             books: Mutex::default(),
             effects: Mutex::default(),
@@ -140,12 +142,15 @@ impl Ledger {
             let late = world.fails(faults.callback_late);
             let (low_ms, high_ms) = if late { CALLBACK_LATE_MS } else { CALLBACK_SOON_MS };
             let at_us = at_us + world.between(low_ms, high_ms) * 1_000;
-            let due = Due { at_us, payment_id: id.clone(), money: order.money, status, is_forged };
-            self.undelivered.fetch_add(1, Ordering::Relaxed);
-            // Nobody delivers in a test of one handler.
-            if self.outbox.0.send(due).is_err() {
-                self.delivered();
-            }
+            self.post(Due { is_forged, ..Due::new(at_us, id, order.money, status) });
+        }
+    }
+
+    fn post(&self, due: Due) {
+        self.undelivered.fetch_add(1, Ordering::Relaxed);
+        // Nobody delivers in a test of one handler.
+        if self.outbox.0.send(due).is_err() {
+            self.delivered();
         }
     }
 
@@ -167,6 +172,25 @@ impl Ledger {
         self.world.faults.brownout.is_some_and(|it| (it.from_ms..it.until_ms).contains(&elapsed_ms))
     }
 
+    /// Does after all what was declined. Until its callback is taken nobody can know.
+    pub(crate) fn reverse(&self, id: &PaymentId, kind: Kind, money: Money) {
+        let at_us = self.world.now_us();
+        self.world.note(&format!("provider     reverses its decline of {id}"));
+        lock(&self.books).insert(id.clone(), Book::Effect { at_us });
+        lock(&self.effects).push(Effect { payment_id: id.clone(), kind, money, at_us });
+        lock(&self.reversing).insert(id.clone());
+    }
+
+    /// The reversal is known from here on.
+    pub(crate) fn reversed(&self, id: &PaymentId) {
+        lock(&self.reversing).remove(id);
+    }
+
+    /// Whether it was just done after all, and the callback that says so is still on its way.
+    pub fn is_reversing(&self, id: &PaymentId) -> bool {
+        lock(&self.reversing).contains(id)
+    }
+
     fn called(&self, what: &str, id: &PaymentId) {
         lock(&self.calls_us).push(self.world.now_us());
         self.world.note(&format!("provider     {what} {id}"));
@@ -176,7 +200,8 @@ impl Ledger {
         ProviderText::new(&format!("ref-{}", id.as_str()))
     }
 
-    fn found(&self, id: &PaymentId) -> Option<Found> {
+    /// What the provider has of a payment by now.
+    pub fn found(&self, id: &PaymentId) -> Option<Found> {
         let now_us = self.world.now_us();
         match lock(&self.books).get(id)? {
             Book::Effect { at_us } if *at_us <= now_us => Some(Found::Approved { reference: Self::reference(id) }),
@@ -237,6 +262,11 @@ impl Ledger {
         if world.fails(faults.decline) {
             lock(&self.books).insert(id.clone(), Book::Declined);
             self.announce(id, order, Status::Declined, now_us);
+            if world.fails(faults.reversed) {
+                let at_us = now_us + world.between(CALLBACK_LATE_MS.0, CALLBACK_LATE_MS.1) * 1_000;
+                let reverses = Some(order.kind);
+                self.post(Due { reverses, ..Due::new(at_us, id, order.money, Status::Approved) });
+            }
             let code = ProviderText::new("insufficient_funds");
             return (answer_ms, Some(SendAnswer::Found(Found::Declined { code })));
         }

@@ -1,0 +1,93 @@
+//! The sandbox's own callbacks: signed anew at each attempt, sent until they are taken, twice or late when they are told
+//! to be.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::{Request, Uri};
+use http_body_util::Full;
+use payments::ports::Clock;
+use providers::http::callback::{SIGNATURE, sign};
+use tokio::time::sleep;
+
+use super::answer;
+use super::book::{Asked, Outcome};
+use super::faults::Drawn;
+use super::server::State;
+use crate::client::{Base, Client, NoAnswer};
+
+/// Times that a callback is sent which nobody takes.
+const ATTEMPTS_MAX: u32 = 20;
+/// How long the taker may take.
+const TIMEOUT: Duration = Duration::from_secs(5);
+/// From one attempt to the next, at most.
+const PAUSE_MS_MAX: u64 = 10_000;
+
+/// Where callbacks go, and what they are signed with.
+#[derive(Clone)]
+pub struct CallbackTarget {
+    base: Base,
+    path: String,
+    key: String,
+}
+
+impl CallbackTarget {
+    /// Reads `http://host:port/path`.
+    pub fn new(url: &str, key: impl Into<String>) -> Result<Self, NoAnswer> {
+        let base = Base::parse(url)?;
+        let path = url.parse::<Uri>().map_or_else(|_| "/".to_owned(), |uri| uri.path().to_owned());
+        Ok(Self { base, path, key: key.into() })
+    }
+}
+
+impl fmt::Debug for CallbackTarget {
+    /// Everything but the key.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CallbackTarget").field("base", &self.base).field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+impl State {
+    /// Says what came of a payment, if a callback falls to its call. The first word of a late one comes after the last.
+    pub(super) fn call_back(self: &Arc<Self>, id: &str, asked: Asked, outcome: Outcome, drawn: &Drawn) {
+        let (Some(target), Some(callback)) = (&self.settings.callback, drawn.callback) else { return };
+        let is_first = self.book.callbacks_begun(id) == 0;
+        let wait_ms = if callback.late && is_first { self.settings.slow_ms } else { 0 };
+        for _ in 0..if callback.twice { 2 } else { 1 } {
+            self.book.callback_begins(id);
+            let (state, target, id) = (Arc::clone(self), target.clone(), id.to_owned());
+            tokio::spawn(async move {
+                sleep(Duration::from_millis(wait_ms)).await;
+                let told = answer::told_body(&id, &asked, outcome).to_string();
+                let answered = deliver(&target, told).await;
+                state.book.callback_ended(&id, answer::name(outcome), answered);
+            });
+        }
+    }
+}
+
+/// Sends until somebody takes it or says that it never will; the last answer's status, 0 if there was none.
+async fn deliver(target: &CallbackTarget, body: String) -> u16 {
+    let mut client = Client::new(target.base.clone(), TIMEOUT);
+    let mut answered = 0;
+    for attempt in 1..=ATTEMPTS_MAX {
+        let signature = sign(&target.key, aws::system::SystemClock.now(), body.as_bytes());
+        let request = Request::post(&target.path)
+            .header(CONTENT_TYPE, "application/json")
+            .header(SIGNATURE, signature)
+            .body(Full::new(Bytes::from(body.clone())));
+        let Ok(request) = request else { return answered };
+        if let Ok(answer) = client.send(request).await {
+            answered = answer.status.as_u16();
+            let comes_again = matches!(answered, 401 | 404 | 429 | 500..=599);
+            if !comes_again {
+                return answered;
+            }
+        }
+        sleep(Duration::from_millis((500 * u64::from(attempt)).min(PAUSE_MS_MAX))).await;
+    }
+    answered
+}

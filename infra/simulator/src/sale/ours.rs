@@ -1,0 +1,190 @@
+//! The sale through this repository: the real ingest and consumer handlers over the ports of a sale.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
+use consumer::{Consumer, Limits};
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::{HeaderValue, Method};
+use ingest::Ingest;
+use payments::gate::GateState;
+use payments::payment::Lane;
+use payments::ports::Clock;
+
+use crate::sale::mapping;
+use crate::sale::place::{Environment, Place};
+use crate::sale::ports::{Ports, Services};
+use crate::sale::provider::Provider;
+use crate::sale::queue;
+use crate::sale::report::{CameOfIt, Course, Samples, Way};
+use crate::sale::settings::{Settings, gate_settings, policy};
+use crate::sale::shop::{Purchase, Shop};
+use crate::world::lock;
+
+/// The consumer's time-out, and what is kept of it.
+const FUNCTION_TIMEOUT_MS: u64 = 60_000;
+const GRACE_MS: u64 = 100;
+/// The lanes' visibility: six of those and the window.
+const VISIBILITY_US: u64 = 361_000_000;
+/// The lanes' maxReceiveCount.
+const RECEIVES_MAX: u16 = 60;
+/// The template's margin.
+const MARGIN_MS: u32 = 10;
+/// After this long a merchant asks again that was told to.
+const ASKS_AGAIN: Duration = Duration::from_secs(1);
+
+type TheIngest = Ingest<Ports, Ports, Ports, Environment, Environment>;
+type TheConsumer = Consumer<Ports, Ports, Ports, Ports, Environment, Environment>;
+
+/// Ingest's environments: each takes one request at a time.
+#[derive(Debug)]
+struct Front {
+    services: Arc<Services>,
+    warm: Mutex<Vec<(Environment, TheIngest)>>,
+    started: AtomicU64,
+    asked_again: AtomicU64,
+}
+
+impl Front {
+    async fn take(&self, purchase: Purchase) {
+        loop {
+            let taken = lock(&self.warm).pop();
+            let (environment, ingest) = taken.unwrap_or_else(|| {
+                let number = (1 << 20) + self.started.fetch_add(1, Ordering::Relaxed);
+                let environment = Environment::new(&self.services.place, number);
+                let ports = Ports::new(&self.services, &environment);
+                let ingest = Ingest::new(
+                    ports.clone(),
+                    ports.clone(),
+                    ports,
+                    environment.clone(),
+                    environment.clone(),
+                    policy(),
+                );
+                (environment, ingest)
+            });
+            environment.draws_for(purchase.number);
+            let status = ingest.handle(request(&self.services.shop, purchase)).await.status_code;
+            lock(&self.warm).push((environment, ingest));
+            match status {
+                202 => return,
+                429 | 503 => {
+                    self.asked_again.fetch_add(1, Ordering::Relaxed);
+                    tokio::time::sleep(ASKS_AGAIN).await;
+                }
+                other => panic!("a payment of the sale was answered with {other}"),
+            }
+        }
+    }
+}
+
+fn request(shop: &Shop, purchase: Purchase) -> ApiGatewayV2httpRequest {
+    let mut request = ApiGatewayV2httpRequest::default();
+    request.raw_path = Some("/v1/payments".to_owned());
+    request.request_context.http.method = Method::POST;
+    request.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let bearer = format!("Bearer {}", shop.sellers[purchase.merchant].key);
+    request.headers.insert(AUTHORIZATION, HeaderValue::from_str(&bearer).expect("a key is plain text"));
+    request.body = Some(shop.body(purchase));
+    request
+}
+
+fn start_mappings(settings: &Settings, services: &Arc<Services>) {
+    let batch = settings.scale.of(settings.batch);
+    let limits = Limits { max_in_flight: u32::try_from(batch).expect("a batch is small"), gate: gate_settings() };
+    let most = usize::try_from(batch).expect("a batch is small");
+    for (lane, concurrency) in [(Lane::High, settings.high), (Lane::Standard, settings.standard)] {
+        for index in 0..concurrency {
+            let number = index + if lane == Lane::High { 1 << 16 } else { 0 };
+            let environment = Environment::new(&services.place, number);
+            let ports = Ports::new(services, &environment);
+            let consumer: TheConsumer = Consumer::new(
+                ports.clone(),
+                ports.clone(),
+                ports.clone(),
+                ports,
+                environment.clone(),
+                environment.clone(),
+                policy(),
+                limits,
+                GateState::new("sandbox", settings.rate(), MARGIN_MS),
+            );
+            tokio::spawn(mapping::run(Arc::clone(services), lane, index, most, async move |event| {
+                let deadline = environment.now().plus_ms(FUNCTION_TIMEOUT_MS - GRACE_MS);
+                let within = Duration::from_millis(FUNCTION_TIMEOUT_MS);
+                tokio::time::timeout(within, consumer.handle(event, deadline)).await.ok()
+            }));
+        }
+    }
+}
+
+async fn arrivals(front: Arc<Front>) {
+    let shop = Arc::clone(&front.services.shop);
+    for number in 0..shop.payments() {
+        front.services.place.until_us(shop.sent_at_us(number)).await;
+        let front = Arc::clone(&front);
+        let purchase = shop.purchase(number);
+        tokio::spawn(async move { front.take(purchase).await });
+    }
+}
+
+/// Plays it. Call it inside a runtime whose time is paused.
+pub(super) async fn play(settings: &Settings) -> Course {
+    let place = Place::new(settings.seed);
+    let shop = Arc::new(Shop::new(settings));
+    let provider = Provider::new(settings.seed, settings.rate(), settings.trouble, shop.payments());
+    let whole = |number: u64| usize::try_from(settings.scale.of(number)).expect("as many as fit in memory");
+    let lane = queue::Numbers {
+        visibility_us: VISIBILITY_US,
+        receives_max: RECEIVES_MAX,
+        in_flight_max: whole(queue::IN_FLIGHT_MAX),
+        noisy_from: whole(queue::NOISY_FROM),
+        is_fair: true,
+    };
+    let services = Services::new(settings.seed, &place, &shop, policy(), lane, provider);
+    start_mappings(settings, &services);
+    let front = Arc::new(Front {
+        services: Arc::clone(&services),
+        warm: Mutex::default(),
+        started: AtomicU64::new(0),
+        asked_again: AtomicU64::new(0),
+    });
+    tokio::spawn(arrivals(Arc::clone(&front)));
+    let mut samples = Samples::default();
+    loop {
+        let (mut depth, mut visible) = (0, 0);
+        for lane in &services.lanes {
+            let lane = lock(lane);
+            depth += lane.depth();
+            visible += lane.visible();
+        }
+        let elapsed_us = place.elapsed_us();
+        samples.add(u64::from(shop.sent_by_us(elapsed_us)), depth, visible);
+        let all_came = services.accepted_so_far() == u64::from(shop.payments());
+        if (all_came && depth == 0) || elapsed_us > settings.at_most_ms * 1_000 {
+            break;
+        }
+        place.until_us(elapsed_us + 1_000_000).await;
+    }
+    report(settings, &services, samples)
+}
+
+fn report(settings: &Settings, services: &Services, samples: Samples) -> Course {
+    let books = services.books();
+    let dead = |lane: &Mutex<queue::Lane>| lock(lane).dead.iter().map(|letter| letter.number).collect::<Vec<_>>();
+    let came_of_it = CameOfIt {
+        succeeded: books.succeeded,
+        failed: books.ended - books.succeeded,
+        parked: books.parked,
+        attempts: books.attempts,
+        dead: services.lanes.iter().flat_map(dead).collect(),
+    };
+    let provider = lock(&services.provider);
+    let mut course =
+        Course::new(Way::Ours, settings, &services.shop, &provider, &services.waits(), samples, &came_of_it);
+    course.gate_updates = *lock(&services.gate_updates);
+    course.most_in_flight = services.lanes.iter().map(|lane| lock(lane).most_in_flight).max().unwrap_or(0);
+    course
+}

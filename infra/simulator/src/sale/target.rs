@@ -1,0 +1,48 @@
+//! What a sale has to reach (DESIGN, "Figures to reach").
+
+use crate::sale::provider::Trouble;
+use crate::sale::report::Course;
+use crate::sale::settings::Settings;
+use crate::sale::shop::Size;
+
+/// The drain, over the ideal one.
+pub const DRAIN_OVER_IDEAL_MAX: f64 = 1.015;
+/// The share of the rate that is used while it can be.
+pub const SHARE_USED_MIN: f64 = 0.989;
+/// The coefficient of variation of calls a window.
+pub const VARIATION_MAX: f64 = 0.005;
+/// Payments that succeed, whatever the provider does in the burst.
+pub const SUCCESS_MIN: f64 = 0.995;
+/// A small merchant's p99 beside a whale's backlog of twenty minutes, in ms.
+pub const SMALL_P99_MAX_MS: u64 = 10_000;
+
+/// What our course of a sale missed, one line each; none when it is good. Charging twice, exceeding the rate, dead
+/// letters and lost payments are misses whatever the provider does; the figures of the pace hold for one that works.
+pub fn missed(settings: &Settings, course: &Course) -> Vec<String> {
+    let mut missed = Vec::new();
+    let mut miss = |is_missed: bool, what: String| {
+        if is_missed {
+            missed.push(what);
+        }
+    };
+    let Course { most_in_a_second, rate, double_charged, charged_unknown, dead_letters, .. } = *course;
+    miss(most_in_a_second > rate, format!("{most_in_a_second} calls in one second, and the rate is {rate}"));
+    miss(double_charged > 0, format!("{double_charged} payments were charged more than once"));
+    miss(charged_unknown > 0, format!("{charged_unknown} payments were charged and did not end as succeeded"));
+    miss(dead_letters > 0, format!("{dead_letters} messages were dead-lettered"));
+    let ended = course.succeeded + course.failed + course.parked;
+    miss(ended < course.payments, format!("{} payments came to no end", course.payments - ended));
+    let success = course.success();
+    miss(success < SUCCESS_MIN, format!("{:.2} % of the payments succeeded, less than 99.5 %", 100.0 * success));
+    if settings.trouble == Trouble::NONE {
+        let drain = course.drain_over_ideal();
+        miss(drain > DRAIN_OVER_IDEAL_MAX, format!("drained in {drain:.4} of the ideal, more than 1.015"));
+        let used = course.share_used;
+        miss(used < SHARE_USED_MIN, format!("{:.2} % of the rate was used, less than 98.9 %", 100.0 * used));
+        let variation = course.variation;
+        miss(!(variation <= VARIATION_MAX), format!("calls a window vary by {variation:.4}, more than 0.005"));
+        let small_ms = course.waits_of(Size::Small).worst_p99_ms;
+        miss(small_ms > SMALL_P99_MAX_MS, format!("a small merchant's p99 was {small_ms} ms, more than 10 s"));
+    }
+    missed
+}
