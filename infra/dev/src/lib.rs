@@ -20,9 +20,23 @@ pub mod outcome;
 pub mod plan;
 pub mod progress;
 pub mod runtime_api;
+pub mod sale;
 pub mod sandbox;
 pub mod sender;
 pub mod simulate;
 pub mod summary;
 pub mod transactions;
 pub mod up;
+
+/// Digits in groups of three.
+pub(crate) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}

@@ -8,13 +8,8 @@ use clap::{Args, Parser, Subcommand};
 use dev::account::{Account, AccountArguments};
 use dev::local::provider::{CALLBACK_KEY_VARIABLE, KEY_VARIABLE, LISTENING};
 use dev::ops::{gate, get, list, merchant, replay, resolve};
-<<<<<<< HEAD
-use dev::sandbox::{Fault, Faults, Sandbox, SandboxSettings, parse_fault};
-use dev::{demo, explain, load, model_check, mutants, plan, simulate, up};
-=======
 use dev::sandbox::{CallbackTarget, Fault, Faults, Sandbox, SandboxSettings, parse_fault};
-use dev::{demo, explain, load, model_check, plan, simulate, up};
->>>>>>> origin/main
+use dev::{demo, explain, load, model_check, mutants, plan, sale, simulate, up};
 
 /// Sluice on this machine, without an AWS account.
 #[derive(Parser)]
@@ -103,7 +98,10 @@ struct ExplainArguments {
 }
 
 #[derive(Args)]
+#[command(args_conflicts_with_subcommands = true)]
 struct SimulateArguments {
+    #[command(subcommand)]
+    what: Option<Simulated>,
     /// The first run's seed; the others follow it.
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
@@ -124,6 +122,13 @@ struct SimulateArguments {
     /// One crash, such as before:17 or after:17: before or after the run's 17th I/O.
     #[arg(long, value_name = "SIDE:IO", value_parser = simulate::parse_crash)]
     crash: Option<simulator::CrashPoint>,
+}
+
+/// What else can be simulated.
+#[derive(Subcommand)]
+enum Simulated {
+    /// A flash sale and its drain, beside the same sale called directly and through a queue as it is usually set up
+    Sale(sale::Arguments),
 }
 
 #[derive(Args)]
@@ -204,9 +209,12 @@ fn main() -> ExitCode {
             Command::Explain(arguments) => explained(arguments).await,
             // Virtual time has a runtime of its own, and none may be under way around it.
             Command::Simulate(arguments) => {
-                let SimulateArguments { seed, runs, faults, payments, sweep, crash } = arguments;
+                let SimulateArguments { what, seed, runs, faults, payments, sweep, crash } = arguments;
                 let options = simulate::Options { seed, runs, faults, payments, sweep, crash };
-                let playing = tokio::task::spawn_blocking(move || simulate::run(&options));
+                let playing = tokio::task::spawn_blocking(move || match what {
+                    Some(Simulated::Sale(arguments)) => sale::run(&arguments),
+                    None => simulate::run(&options),
+                });
                 playing.await.unwrap_or_else(|_| Err("the simulation stopped by itself".to_owned()))
             }
         }

@@ -74,7 +74,7 @@ pub async fn run(arguments: &Arguments) -> Result<(), String> {
     }
     let bench = Bench::new(root, arguments.runs)?;
     eprintln!("building the checks of the code as it is, under target/mutants; at first this takes minutes");
-    let control = bench.judge().await;
+    let control = bench.judge(true).await;
     match &control {
         Verdict::Judged(judgement) if !control.is_caught() => print::control(judgement, begun.elapsed()),
         _ => {

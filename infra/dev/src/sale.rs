@@ -41,7 +41,8 @@ pub struct Arguments {
 /// Reads a scale.
 fn parse_scale(text: &str) -> Result<Scale, String> {
     let parts = text.parse().map_err(|_| "a scale is a whole number, such as 10 for a tenth".to_owned())?;
-    Scale::one_to(parts).ok_or_else(|| "rates and batches stay whole at 1, 2, 4, 5, 10, 20, 25, 40, 50 and 100".to_owned())
+    Scale::one_to(parts)
+        .ok_or_else(|| "rates and batches stay whole at 1, 2, 4, 5, 10, 20, 25, 40, 50 and 100".to_owned())
 }
 
 /// Reads what the provider does.

@@ -13,7 +13,7 @@ pub struct Judgement {
     pub runs: u64,
     /// What the model checker found first.
     pub model: Option<Finding>,
-    /// States that it explored.
+    /// States that it explored; none if it was not asked.
     pub states: usize,
 }
 
@@ -41,11 +41,16 @@ pub fn faults() -> [(&'static str, Faults); 9] {
     ]
 }
 
-/// Judges the code that this is built with: so many seeds of each set of faults, then the model's small bounds. Each
-/// check stops at the first thing that it finds.
-pub fn judge(seeds: u64) -> Judgement {
-    let (simulator, runs) = simulated(seeds);
-    let (model, states) = modelled();
+/// Judges the code that this is built with: so many seeds of each set of faults, and the model's small bounds unless
+/// nothing was changed that it knows. Each check stops at the first thing that it finds.
+pub fn judge(seeds: u64, with_model: bool) -> Judgement {
+    // Side by side: neither knows of the other.
+    let (simulated, modelled) = std::thread::scope(|scope| {
+        let modelled = scope.spawn(|| if with_model { modelled() } else { (None, 0) });
+        (simulated(seeds), modelled.join())
+    });
+    let (simulator, runs) = simulated;
+    let (model, states) = modelled.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
     Judgement { simulator, runs, model, states }
 }
 

@@ -49,6 +49,11 @@ impl Edit {
 }
 
 impl Mutant {
+    /// Whether the model checker can see it: of what is deployed it is built on the core alone.
+    pub fn is_in_the_core(&self) -> bool {
+        self.edits.iter().any(|edit| edit.file.starts_with("functions/payments/"))
+    }
+
     /// The files that this mutant changes below `root`, as they are with it.
     pub fn files(&self, root: &Path) -> Result<Vec<(&'static str, String)>, String> {
         let mut files: Vec<(&'static str, String)> = Vec::new();

@@ -179,12 +179,13 @@ async fn customer<A: Api>(world: &Arc<World>, api: &A, told: &Told, number: u64)
             tokio::time::sleep(Duration::from_millis(world.between(0, 2_000))).await;
             cancel(world, api, told, &order).await;
         }
-        // Asks for the same again a minute later.
+        // Asks for the same again a minute later, and then for something else under the same order.
         _ => {
             let order = order("charge", "order", amount, json!({}));
             pay(world, api, told, &order).await;
             tokio::time::sleep(Duration::from_mins(1)).await;
             pay(world, api, told, &order).await;
+            pay(world, api, told, &Order { amount: amount + 1, ..order }).await;
         }
     }
 }

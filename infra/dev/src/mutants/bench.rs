@@ -74,7 +74,7 @@ impl Bench {
             stood.push((path.clone(), fs::read(&path).map_err(|error| format!("cannot read {file}: {error}"))?));
             write(&path, text.as_bytes())?;
         }
-        let verdict = self.judge().await;
+        let verdict = self.judge(mutant.is_in_the_core()).await;
         for (path, text) in stood {
             write(&path, &text)?;
         }
@@ -82,7 +82,7 @@ impl Bench {
     }
 
     /// Builds the checks and runs them.
-    pub(super) async fn judge(&self) -> Verdict {
+    pub(super) async fn judge(&self, with_model: bool) -> Verdict {
         let built = Command::new(cargo())
             .args(["build", "--quiet", "--locked", "--offline", "--package", "mutants", "--message-format", "short"])
             .current_dir(&self.tree)
@@ -100,6 +100,7 @@ impl Bench {
         }
         let judging = Command::new(self.target.join("debug/judge"))
             .arg(self.runs.to_string())
+            .args(with_model.then_some("with-model"))
             .current_dir(&self.tree)
             .kill_on_drop(true)
             .output();

@@ -12,7 +12,8 @@ pub(super) fn one(mutant: &Mutant) {
     files.dedup();
     println!("\n{}", mutant.name);
     println!("  harm       {}", mutant.harm);
-    println!("  planted in {}", files.join(", "));
+    let where_the_model_is_blind = if mutant.is_in_the_core() { "" } else { ", which the model does not know" };
+    println!("  planted in {}{where_the_model_is_blind}", files.join(", "));
 }
 
 pub(super) fn control(judgement: &Judgement, took: Duration) {
@@ -24,7 +25,9 @@ pub(super) fn verdict(verdict: &Verdict) {
     match verdict {
         Verdict::Judged(Judgement { simulator, runs, model, states }) => {
             found("simulator", simulator.as_ref(), &format!("{runs} runs"));
-            found("model", model.as_ref(), &format!("{states} states"));
+            if *states > 0 {
+                found("model", model.as_ref(), &format!("{states} states"));
+            }
         }
         Verdict::DoesNotBuild(why) => println!("  DOES NOT BUILD\n{why}"),
         Verdict::Broke(why) => println!("  THE CHECKS BROKE DOWN\n{why}"),

@@ -7,6 +7,8 @@ use payments::plan::Plan;
 use payments::plan::cost::{self, Item};
 use payments::plan::price::{Dollars, US_EAST_1};
 
+use crate::grouped;
+
 /// A million payments, for comparison.
 const MILLION: u64 = 1_000_000;
 
@@ -153,19 +155,6 @@ pub fn parameters(plan: &Plan) -> Vec<(&'static str, u64)> {
 
 fn row(out: &mut String, name: &str, value: &str) -> std::fmt::Result {
     writeln!(out, "  {name:<46}{value}")
-}
-
-/// A number in groups of three.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
 }
 
 /// A time as a person says it.

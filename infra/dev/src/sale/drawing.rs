@@ -47,7 +47,12 @@ fn queues(area: &Area<'_>, courses: &[Course], until_s: f64) -> Result<(), Box<d
         .x_label_area_size(36)
         .y_label_area_size(80)
         .build_cartesian_2d(0.0..until_s, 0.0..1.1 * ratio(most, 1))?;
-    chart.configure_mesh().x_desc("seconds after the sale's begin").y_desc("payments").light_line_style(WHITE).draw()?;
+    chart
+        .configure_mesh()
+        .x_desc("seconds after the sale's begin")
+        .y_desc("payments")
+        .light_line_style(WHITE)
+        .draw()?;
     for (course, colour) in courses.iter().zip(COLOURS) {
         let depth = points(&course.samples.depth, 1.0, until_s);
         chart
@@ -125,7 +130,8 @@ fn waits(area: &Area<'_>, ours: &Course) -> Result<(), Box<dyn std::error::Error
         .draw()?;
     for (index, (name, wait)) in lines.into_iter().enumerate() {
         let colour = Palette99::pick(index).to_rgba();
-        let line = (0..).zip(&wait.percentiles_ms).map(|(percent, ms)| (f64::from(percent), ratio((*ms).max(100), 1_000)));
+        let line =
+            (0..).zip(&wait.percentiles_ms).map(|(percent, ms)| (f64::from(percent), ratio((*ms).max(100), 1_000)));
         chart
             .draw_series(LineSeries::new(line, colour.stroke_width(2)))?
             .label(name)

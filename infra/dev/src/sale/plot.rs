@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use simulator::sale::Course;
 
 use super::print::ratio;
-use crate::plan::grouped;
+use crate::grouped;
 
 /// Columns of a line.
 const COLUMNS: usize = 76;

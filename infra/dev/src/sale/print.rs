@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use simulator::sale::{Course, Settings, Size, Trouble, Wait, Way};
 
-use crate::plan::grouped;
+use crate::grouped;
 
 /// What is played.
 pub(super) fn headline(settings: &Settings) -> String {

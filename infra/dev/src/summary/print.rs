@@ -6,6 +6,7 @@ use std::fmt;
 use payments::payment::State;
 
 use super::{Evidence, Sums, doubles, faults, most_in_a_second, percentile, sums};
+use crate::grouped;
 use crate::sender::Problem;
 
 /// All that is printed.
@@ -99,7 +100,7 @@ impl Report<'_> {
         line(f, "on the way", format_args!("{} (payments that met it)", join(&detours)))?;
         let settled = accepted.iter().filter_map(|payment| payment.stands.as_ref()?.settled_after_ms);
         let settled = half_and_most(settled);
-        line(f, "settled after", format_args!("{settled}; the whole run took {} ms", thousands(self.took_ms)))
+        line(f, "settled after", format_args!("{settled}; the whole run took {} ms", grouped(self.took_ms)))
     }
 
     fn write_provider(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -122,13 +123,13 @@ impl Report<'_> {
         let succeeded = by_state(|state| state == State::Succeeded);
         let others = by_state(|state| state != State::Succeeded);
         for (key, amount) in &sent {
-            let of = |sums: &Sums| thousands(sums.get(key).copied().unwrap_or(0));
+            let of = |sums: &Sums| grouped(sums.get(key).copied().unwrap_or(0));
             line(
                 f,
                 &format!("{} {}", key.0, key.1),
                 format_args!(
                     "accepted {} = succeeded {} + other states {}; ledger {}",
-                    thousands(*amount),
+                    grouped(*amount),
                     of(&succeeded),
                     of(&others),
                     of(&by_ledger),
@@ -184,7 +185,7 @@ fn line(f: &mut fmt::Formatter<'_>, name: &str, text: fmt::Arguments<'_>) -> fmt
 
 fn half_and_most(values_ms: impl IntoIterator<Item = u64>) -> String {
     let values_ms: Vec<u64> = values_ms.into_iter().collect();
-    let of = |percent| percentile(values_ms.iter().copied(), percent).map_or("none".to_owned(), thousands);
+    let of = |percent| percentile(values_ms.iter().copied(), percent).map_or("none".to_owned(), grouped);
     format!("p50 {} ms, p99 {} ms", of(50), of(99))
 }
 
@@ -211,28 +212,15 @@ fn per(times: u64, payments: usize) -> String {
     format!("{}.{:02}", hundredths / 100, hundredths % 100)
 }
 
-/// Digits in groups of three.
-pub(crate) fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let mut grouped = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn numbers_are_readable() {
-        assert_eq!(thousands(0), "0");
-        assert_eq!(thousands(999), "999");
-        assert_eq!(thousands(1_234_567), "1,234,567");
+        assert_eq!(grouped(0), "0");
+        assert_eq!(grouped(999), "999");
+        assert_eq!(grouped(1_234_567), "1,234,567");
         assert_eq!(per(1_000, 467), "2.14");
         assert_eq!(per(5, 0), "5.00");
     }

@@ -77,6 +77,13 @@ impl Settings {
         }
     }
 
+    /// The same on so many environments of the consumer, three tenths of them for the high lane.
+    #[must_use]
+    pub const fn with_environments(self, environments: u64) -> Self {
+        let high = environments * 3 / 10;
+        Self { high, standard: environments - high, ..self }
+    }
+
     /// Payments in the sale, at its scale.
     pub fn payments(&self) -> u64 {
         self.scale.of(self.arrivals_per_second) * self.sale_ms / 1_000

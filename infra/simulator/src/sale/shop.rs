@@ -145,6 +145,7 @@ fn seller(name: &str, size: Size, permille: u64) -> Seller {
     let key = format!("sandbox_key_of_the_merchant_{}", name.replace('-', "_"));
     Seller {
         record: Merchant {
+            limit: None,
             key_hash: ApiKeyHash::of(&key).expect("the key has the form of one"),
             merchant: MerchantId::new(name).expect("the name has the form of one"),
             unlinked_refunds: false,
