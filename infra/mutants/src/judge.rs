@@ -27,16 +27,19 @@ pub struct Finding {
 }
 
 /// The sets of faults, as `cargo dev simulate` knows them: the simplest first, so that what is found is told by it.
-pub fn faults() -> [(&'static str, Faults); 9] {
+pub fn faults() -> [(&'static str, Faults); 12] {
     [
         ("none", Faults::none()),
         ("lost-answers", Faults::lost_answers()),
         ("freezes", Faults::freezes()),
         ("bad-provider", Faults::bad_provider()),
+        ("dead-letters", Faults::dead_letters()),
+        ("bad-table", Faults::bad_table()),
         ("everything", Faults::everything()),
         ("skewed-clocks", Faults { clock_skew_ms: 300_000, ..Faults::everything() }),
         ("brownout", Faults::brownout()),
         ("operator", Faults::operator()),
+        ("stalls", Faults::stalls()),
         ("stubborn-provider", Faults::stubborn_provider()),
     ]
 }

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use payments::breaker::Mode;
-use payments::history::verify;
+use payments::history::{Entry, verify};
 use payments::message::Message;
-use payments::payment::{Payment, State};
+use payments::payment::{Payment, Reason, State};
 use payments::time::Timestamp;
 
 use crate::faults::Brownout;
@@ -14,7 +14,7 @@ use crate::mapping::Deletions;
 use crate::memory::queue::{Name, Stored};
 use crate::memory::{Allowed, Gates, Ledger, Queues, Table};
 use crate::refunds;
-use crate::run::policy;
+use crate::run::{MOVES, policy};
 use crate::world::World;
 
 /// Everything that an invariant is judged by.
@@ -69,6 +69,17 @@ impl Check {
                     payment.id, payment.attempts, payment.attempts_left
                 );
                 self.world.violated("I9", &how);
+            }
+            let untried = |line: &&Entry| line.reason == Reason::AttemptsUsedUp && line.attempt < policy().max_attempts;
+            if let Some(line) = payment.history.iter().find(untried) {
+                let how = format!("{} was parked as used up after {} attempts", payment.id, line.attempt);
+                self.world.violated("I9", &how);
+            }
+            let replayed: u32 =
+                payment.history.iter().filter(|line| line.reason == Reason::Replayed).map(|line| line.times).sum();
+            if replayed > MOVES {
+                let how = format!("{} was replayed {replayed} times and put back {MOVES} times", payment.id);
+                self.world.violated("I8", &how);
             }
             if !payment.state.is_terminal() && payment.state != State::Parked {
                 let how = format!("{} is still {}", payment.id, payment.state.as_str());
@@ -189,8 +200,23 @@ impl Check {
     }
 }
 
-/// I1 by the provider's ledger: no second effect, none under another end, none that is only claimed.
+/// I1 by the provider's ledger: no second effect, none under another end, none that is only claimed; and what it rests
+/// on, which is that nothing is sent but under a claim to send whose lease still holds.
 fn at_any_time(world: &World, table: &Table, ledger: &Ledger) {
+    for (id, at_us) in ledger.take_unjudged() {
+        let Some(payment) = table.payment(&id) else {
+            world.violated("I1", &format!("{id} was sent and is no payment's key"));
+            continue;
+        };
+        // By a clock that is minutes ahead a lease ends while it still holds; the proof of absence reckons with that.
+        let skew_ms = world.faults.clock_skew_ms;
+        let at = Timestamp::from_us(at_us).minus_ms(skew_ms);
+        let holds = payment.claim.is_some_and(|it| it.from == State::Queued && it.lease_until >= at) || skew_ms > 1_000;
+        // A callback may have ended it a moment ago.
+        if !holds && !payment.state.is_terminal() {
+            world.violated("I1", &format!("{id} was sent without a lease, while it is {}", payment.state.as_str()));
+        }
+    }
     let effects = ledger.effects_by_payment();
     for (id, count) in effects.iter().filter(|(_, count)| **count > 1) {
         world.violated("I1", &format!("{id} took effect {count} times"));

@@ -41,6 +41,8 @@ pub struct Faults {
     pub clock_skew_ms: u64,
     /// How long customers keep coming, in ms.
     pub arrive_within_ms: u64,
+    /// How often a message is received before it is dead-lettered.
+    pub max_receive_count: u32,
     /// An operator sets other rates, pauses and resumes.
     pub operator: bool,
     /// A time in which every call fails.
@@ -120,6 +122,7 @@ impl Faults {
             freeze: 0.0,
             clock_skew_ms: 0,
             arrive_within_ms: 3_000,
+            max_receive_count: 12,
             operator: false,
             brownout: None,
             provider: ProviderFaults {
@@ -197,13 +200,51 @@ impl Faults {
         Self { arrive_within_ms: 1_200_000, operator: true, ..Self::bad_provider() }
     }
 
-    /// Whether nothing but the provider fails: then no environment dies between a claim and its send, and an attempt
+    /// Whether nothing but the provider and the queues fail: then no environment dies between a claim and its send, and an attempt
     /// is a request that the provider has seen.
     pub fn only_the_provider_fails(&self) -> bool {
-        let Self { duplicate, arrive_within_ms, operator, brownout, ref provider, .. } = *self;
-        let harmless =
-            Self { duplicate, arrive_within_ms, operator, brownout, provider: provider.clone(), ..Self::none() };
+        let Self {
+            duplicate,
+            arrive_within_ms,
+            max_receive_count,
+            queue_refuses,
+            operator,
+            brownout,
+            ref provider,
+            ..
+        } = *self;
+        let harmless = Self {
+            duplicate,
+            arrive_within_ms,
+            max_receive_count,
+            queue_refuses,
+            operator,
+            brownout,
+            provider: provider.clone(),
+            ..Self::none()
+        };
         *self == harmless
+    }
+
+    /// Messages that are dead-lettered again and again because their payments have to wait: the provider mostly refuses
+    /// connections and calls, and the queues now and then a message.
+    pub const fn dead_letters() -> Self {
+        Self {
+            max_receive_count: 3,
+            queue_refuses: 0.2,
+            provider: ProviderFaults { connect: 0.3, rate_limited: 0.5, ..Self::bad_provider().provider },
+            ..Self::bad_provider()
+        }
+    }
+
+    /// A table that refuses every third write and leaves every tenth in the dark, also when it is asked again.
+    pub const fn bad_table() -> Self {
+        Self { throttle: 0.3, unresolved: 0.1, ..Self::bad_provider() }
+    }
+
+    /// An operator who pauses while batches wait, whose environments freeze: invocations that run out of time.
+    pub const fn stalls() -> Self {
+        Self { freeze: 0.05, ..Self::operator() }
     }
 
     /// A provider that mostly fails without saying whether it charged, so that payments end in front of a person.

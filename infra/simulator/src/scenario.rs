@@ -152,9 +152,10 @@ async fn customer<A: Api>(world: &Arc<World>, api: &A, told: &Told, number: u64)
             let order = order("charge", "order", amount, json!({}));
             tokio::join!(pay(world, api, told, &order), pay(world, api, told, &order));
         }
-        // A payment that has to be done within a minute.
+        // A payment that has to be done within a minute, or sooner.
         1 => {
-            let expires_at = payments::time::Timestamp::from_us(world.now_us()).plus_ms(60_000);
+            let within_ms = world.between(2_000, 60_000);
+            let expires_at = payments::time::Timestamp::from_us(world.now_us()).plus_ms(within_ms);
             let more = json!({ "expires_at": expires_at.to_string() });
             pay(world, api, told, &order("charge", "order", amount, more)).await;
         }

@@ -42,11 +42,19 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "lease-not-looked-at-before-the-call",
         harm: "who was frozen past its lease writes its request while another may be sending",
-        edits: &[Edit {
-            file: JOB,
-            text: "            let too_late_to_start = now > latest;",
-            instead: "            let too_late_to_start = false;",
-        }],
+        edits: &[
+            Edit {
+                file: JOB,
+                text: "            let too_late_to_start = now > latest;",
+                instead: "            let too_late_to_start = false;",
+            },
+            // A slot that was missed is replaced only by one within the lease, which would save it.
+            Edit {
+                file: JOB,
+                text: "            if now_us <= slot.start_us.saturating_add(slot.margin_us) {",
+                instead: "            if now_us >= slot.start_us {",
+            },
+        ],
     },
     Mutant {
         name: "expiry-not-looked-at-before-the-call",

@@ -12,7 +12,8 @@ pub(crate) const MUTANTS: &[Mutant] = &[
             file: INGEST,
             text: "            Ok(Written::ChargeRefused(charge)) => Err(charge_refused(&request, charge.as_deref())),
             Err(error) => Err(Self::put_failed(&id, &error)),",
-            instead: "            Ok(Written::ChargeRefused(charge)) => Err(charge_refused(&request, charge.as_deref())),
+            instead:
+                "            Ok(Written::ChargeRefused(charge)) => Err(charge_refused(&request, charge.as_deref())),
             Err(_) => {
                 self.send(&payment).await?;
                 Ok(self.told(StatusCode::ACCEPTED, &payment, Replayed::No))
@@ -34,27 +35,6 @@ pub(crate) const MUTANTS: &[Mutant] = &[
                 file: "functions/reconcile/src/look.rs",
                 text: "if has_lost_its_message(&payment, lane_is_empty, now) {",
                 instead: "if has_lost_its_message(&payment, lane_is_empty, now) && payment.ever_sent() {",
-            },
-        ],
-    },
-    Mutant {
-        name: "stuck-claim-never-swept",
-        harm: "the sweep leaves alone what somebody died over, so a payment stays in sending for good",
-        edits: &[
-            Edit {
-                file: "functions/payments/src/transition/lost.rs",
-                text: "        State::Queued | State::Sending | State::Pending | State::Unknown => now.since_ms(last_heard) >= patience_ms,
-        State::Parked |",
-                instead: "        State::Queued => now.since_ms(last_heard) >= patience_ms,
-        State::Sending | State::Pending | State::Unknown => false,
-        State::Parked |",
-            },
-            Edit {
-                file: "functions/dead_letter/src/lib.rs",
-                text: "                        error!(event = \"message_send_failed\", payment_id = payment.id.as_str(), %error);
-                        Verdict::Again { seconds: PORT_DOWN_SECONDS }",
-                instead: "                        error!(event = \"message_send_failed\", payment_id = payment.id.as_str(), %error);
-                        Verdict::Done",
             },
         ],
     },

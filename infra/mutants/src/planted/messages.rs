@@ -33,6 +33,16 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         }],
     },
     Mutant {
+        // As it was until the simulator's dead letters found it.
+        name: "heal-done-again-looks-younger",
+        harm: "what a dead letter's first delivery has put back is dropped in favour of what its second never sent",
+        edits: &[Edit {
+            file: "functions/payments/src/transition/lost.rs",
+            text: "(heal.times, heal.at.min(now)),",
+            instead: "(heal.times, now),",
+        }],
+    },
+    Mutant {
         name: "dead-letter-of-an-unknown-payment-dropped",
         harm: "nobody asks the provider any more what became of a payment",
         edits: &[Edit {

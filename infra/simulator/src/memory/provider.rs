@@ -63,6 +63,8 @@ pub struct Ledger {
     undelivered: AtomicU64,
     taken: AtomicU64,
     sends: Mutex<BTreeMap<PaymentId, u32>>,
+    /// Sends that nobody has judged yet, and when they arrived.
+    unjudged: Mutex<Vec<(PaymentId, u64)>>,
     reversing: Mutex<BTreeSet<PaymentId>>,
 }
 
@@ -80,6 +82,7 @@ impl Ledger {
             effects: Mutex::default(),
             calls_us: Mutex::default(),
             sends: Mutex::default(),
+            unjudged: Mutex::default(),
         })
     }
 
@@ -154,6 +157,11 @@ impl Ledger {
         }
     }
 
+    /// Sends since this was last asked, with their times in microseconds since the epoch.
+    pub(crate) fn take_unjudged(&self) -> Vec<(PaymentId, u64)> {
+        std::mem::take(&mut lock(&self.unjudged))
+    }
+
     /// How often each payment was sent here, whatever came of it.
     pub fn sends_by_payment(&self) -> BTreeMap<PaymentId, u32> {
         lock(&self.sends).clone()
@@ -222,6 +230,7 @@ impl Ledger {
     fn arrives(&self, id: &PaymentId, order: &Order) -> (u64, Option<SendAnswer>) {
         self.called("send", id);
         *lock(&self.sends).entry(id.clone()).or_default() += 1;
+        lock(&self.unjudged).push((id.clone(), self.world.now_us()));
         let world = &self.world;
         let answer_ms = self.latency_ms();
         let skew_ms = world.faults.clock_skew_ms;
