@@ -91,6 +91,13 @@ fn dead_letters_come_back_and_are_parked_for_no_wait() {
     assert!(ended(&reports, "succeeded") > 1_000);
 }
 
+/// What the provider has taken and denies is parked, and never sent again.
+#[test]
+fn a_provider_that_forgets_what_it_has_charges_nobody_twice() {
+    let reports = hold("forgetting-provider", &Faults::forgetting_provider(), 0..100);
+    assert!(total(&reports, |report| report.calls) > 2 * total(&reports, |report| report.effects));
+}
+
 #[test]
 fn a_table_that_refuses_every_third_write_loses_nothing() {
     let reports = hold("bad-table", &Faults::bad_table(), 0..150);

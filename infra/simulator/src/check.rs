@@ -14,7 +14,7 @@ use crate::mapping::Deletions;
 use crate::memory::queue::{Name, Stored};
 use crate::memory::{Allowed, Gates, Ledger, Queues, Table};
 use crate::refunds;
-use crate::run::{MOVES, policy};
+use crate::run::policy;
 use crate::world::World;
 
 /// Everything that an invariant is judged by.
@@ -60,6 +60,7 @@ impl Check {
         at_any_time(&self.world, &self.table, &self.ledger);
         let payments = self.table.payments();
         let keys = policy().history_keys;
+        let moves_us = self.queues.moves_us();
         refunds::check(&self.world, &payments, &self.ledger.effects_by_payment());
         for payment in &payments {
             // What a send takes of them a refusal gives back, and a person's replay may grant one more.
@@ -75,11 +76,11 @@ impl Check {
                 let how = format!("{} was parked as used up after {} attempts", payment.id, line.attempt);
                 self.world.violated("I9", &how);
             }
-            let replayed: u32 =
-                payment.history.iter().filter(|line| line.reason == Reason::Replayed).map(|line| line.times).sum();
-            if replayed > MOVES {
-                let how = format!("{} was replayed {replayed} times and put back {MOVES} times", payment.id);
-                self.world.violated("I8", &how);
+            // I8: a replay has a person behind it, and each of a person's moves is one.
+            for (index, replayed_us) in self.table.replays_us(&payment.id).into_iter().enumerate() {
+                if moves_us.get(index).is_none_or(|moved_us| replayed_us < *moved_us) {
+                    self.world.violated("I8", &format!("{} was replayed and nobody had put it back", payment.id));
+                }
             }
             if !payment.state.is_terminal() && payment.state != State::Parked {
                 let how = format!("{} is still {}", payment.id, payment.state.as_str());

@@ -80,6 +80,8 @@ pub struct ProviderFaults {
     pub decline: f64,
     /// Takes it and answers later.
     pub pending: f64,
+    /// Says for an hour or two that it does not know what it has taken. A share of what is pending.
+    pub forgets: f64,
     /// 429.
     pub rate_limited: f64,
     /// 403: it does not know our key.
@@ -129,6 +131,7 @@ impl Faults {
                 connect: 0.0,
                 decline: 0.0,
                 pending: 0.0,
+                forgets: 0.0,
                 rate_limited: 0.0,
                 credentials_refused: 0.0,
                 error_before: 0.0,
@@ -154,6 +157,7 @@ impl Faults {
                 connect: 0.03,
                 decline: 0.08,
                 pending: 0.06,
+                forgets: 0.0,
                 rate_limited: 0.05,
                 credentials_refused: 0.0,
                 error_before: 0.05,
@@ -245,6 +249,14 @@ impl Faults {
     /// An operator who pauses while batches wait, whose environments freeze: invocations that run out of time.
     pub const fn stalls() -> Self {
         Self { freeze: 0.05, ..Self::operator() }
+    }
+
+    /// A provider that takes much and answers later, and denies half of it until then.
+    pub const fn forgetting_provider() -> Self {
+        Self {
+            provider: ProviderFaults { pending: 0.4, forgets: 0.5, ..Self::bad_provider().provider },
+            ..Self::bad_provider()
+        }
     }
 
     /// A provider that mostly fails without saying whether it charged, so that payments end in front of a person.

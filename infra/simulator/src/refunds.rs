@@ -15,7 +15,11 @@ pub(crate) fn check(world: &World, payments: &[Payment], effects: &BTreeMap<Paym
         let Some(RefundOf::Charge { payment_id, .. }) = &payment.order.refund_of else { continue };
         let (held, given) = refunds.entry(payment_id).or_default();
         let amount = payment.order.money.amount();
-        *held += if holds_its_share(payment) { amount } else { 0 };
+        // A provider that does after all what it has declined makes a case, which a person settles.
+        if !holds_its_share(payment) {
+            continue;
+        }
+        *held += amount;
         *given += amount * u64::from(effects.get(&payment.id).copied().unwrap_or(0));
     }
     for charge in payments {

@@ -50,7 +50,7 @@ impl Settings {
 }
 
 /// How often a person puts back everything that is parked.
-pub(crate) const MOVES: u32 = 2;
+const MOVES: u32 = 2;
 
 /// The policy of a run: a provider's ordinary numbers.
 pub fn policy() -> Policy {

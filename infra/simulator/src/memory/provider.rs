@@ -24,6 +24,8 @@ use crate::world::{Environment, World, lock};
 const LATE_MS: (u64, u64) = (5_000, 60_000);
 /// How long a pending payment takes to be done, in ms.
 const PENDING_MS: (u64, u64) = (10_000, 300_000);
+/// The same for one that is denied until then: longer than an absence has to last to be proved.
+const FORGOTTEN_MS: (u64, u64) = (900_000, 7_200_000);
 /// How long after it is true a callback comes, in ms: mostly about when the answer does.
 const CALLBACK_SOON_MS: (u64, u64) = (0, 5_000);
 /// The same for a late one.
@@ -46,8 +48,14 @@ pub struct Effect {
 
 #[derive(Clone, Debug)]
 enum Book {
-    Effect { at_us: u64 },
-    Pending { done_at_us: u64 },
+    Effect {
+        at_us: u64,
+    },
+    /// Forgotten, it is denied until it is done.
+    Pending {
+        done_at_us: u64,
+        is_forgotten: bool,
+    },
     Declined,
 }
 
@@ -214,9 +222,10 @@ impl Ledger {
         match lock(&self.books).get(id)? {
             Book::Effect { at_us } if *at_us <= now_us => Some(Found::Approved { reference: Self::reference(id) }),
             Book::Effect { .. } => None,
-            Book::Pending { done_at_us } if *done_at_us <= now_us => {
+            Book::Pending { done_at_us, .. } if *done_at_us <= now_us => {
                 Some(Found::Approved { reference: Self::reference(id) })
             }
+            Book::Pending { is_forgotten: true, .. } => None,
             Book::Pending { .. } => Some(Found::Accepted { reference: None }),
             Book::Declined => Some(Found::Declined { code: ProviderText::new("insufficient_funds") }),
         }
@@ -258,7 +267,8 @@ impl Ledger {
             return (answer_ms, Some(SendAnswer::Found(found)));
         }
         let now_us = world.now_us();
-        if let Some(Book::Effect { at_us }) = lock(&self.books).get(id).cloned() {
+        let under_way = lock(&self.books).get(id).cloned();
+        if let Some(Book::Effect { at_us } | Book::Pending { done_at_us: at_us, .. }) = under_way {
             world.violated("I1", &format!("{id} was sent again while it was taking effect"));
             return ((at_us - now_us) / 1_000, Some(SendAnswer::Unclear(Unclear::Conflict)));
         }
@@ -280,8 +290,10 @@ impl Ledger {
             return (answer_ms, Some(SendAnswer::Found(Found::Declined { code })));
         }
         if world.fails(faults.pending) {
-            let done_at_us = now_us + world.between(PENDING_MS.0, PENDING_MS.1) * 1_000;
-            lock(&self.books).insert(id.clone(), Book::Pending { done_at_us });
+            let is_forgotten = world.fails(faults.forgets);
+            let (low_ms, high_ms) = if is_forgotten { FORGOTTEN_MS } else { PENDING_MS };
+            let done_at_us = now_us + world.between(low_ms, high_ms) * 1_000;
+            lock(&self.books).insert(id.clone(), Book::Pending { done_at_us, is_forgotten });
             self.take_effect(id, order, done_at_us);
             self.announce(id, order, Status::Accepted, now_us);
             self.announce(id, order, Status::Approved, done_at_us);
