@@ -2,14 +2,14 @@
 
 use std::sync::{Arc, Mutex};
 
-use payments::admission::{Backlog, MEASURE_MS};
+use payments::admission::{BUSY_MS, Backlog};
 use payments::gate::{Form, GateState};
 use payments::id::MerchantId;
 use payments::limit::{Bucket, Limit, Limiter, Take, Taken, admit};
 use payments::payment::Lane;
 use payments::ports::{Admission, GateStore, Queue};
 
-use super::samples::{NOW, drawn, message};
+use super::samples::{NOW, backlog, drawn, message};
 
 /// Every promise of an admission that goes by this gate and these lanes.
 pub async fn admission_contract<A, G, Q>(admission: Arc<A>, gates: &G, queue: &Q, provider: &str)
@@ -98,21 +98,22 @@ async fn what_is_known_is_what_was_written<A: Admission, G: GateStore, Q: Queue>
         }
     }
     assert_eq!(admission.look().await, Ok((Some(gate.clone()), None)));
-    let measured = Backlog { at: NOW, high: 2, standard: 3 };
-    assert_eq!(admission.measure(NOW).await, Ok(Some(measured)));
+    let measured = backlog(NOW, 2, 3);
+    assert_eq!(admission.measure(NOW, None).await, Ok(Some(measured)));
     assert_eq!(admission.look().await, Ok((Some(gate), Some(measured))));
 }
 
 async fn of_many_who_would_measure_one_does<A: Admission + Send + Sync + 'static>(admission: Arc<A>) {
-    let early = NOW.plus_ms(MEASURE_MS - 1);
-    assert_eq!(admission.measure(early).await, Ok(None), "somebody just has");
-    let at = NOW.plus_ms(MEASURE_MS);
+    let early = NOW.plus_ms(BUSY_MS - 1);
+    assert_eq!(admission.measure(early, None).await, Ok(None), "somebody just has");
+    let at = NOW.plus_ms(BUSY_MS);
     let mut tasks = tokio::task::JoinSet::new();
     for _ in 0..20 {
         let admission = Arc::clone(&admission);
-        tasks.spawn(async move { admission.measure(at).await.unwrap() });
+        tasks.spawn(async move { admission.measure(at, Some(backlog(NOW, 2, 3))).await.unwrap() });
     }
     let measured: Vec<_> = tasks.join_all().await.into_iter().flatten().collect();
-    assert_eq!(measured, [Backlog { at, high: 2, standard: 3 }]);
+    // Nobody has received anything since.
+    assert_eq!(measured, [Backlog { at, ..backlog(NOW, 2, 3) }]);
     assert_eq!(admission.look().await.unwrap().1, Some(measured[0]));
 }

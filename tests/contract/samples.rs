@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use payments::admission::{Backlog, Depth};
 use payments::answer::ProviderText;
 use payments::backoff::Dice;
 use payments::fingerprint::Fingerprint;
@@ -224,4 +225,10 @@ pub fn message() -> Message {
     let order = order();
     let id = PaymentId::derive(&order.merchant, order.kind, &order.order_id);
     Message::new(id, order.merchant, NOW)
+}
+
+/// What the lanes held when somebody measured for the first time, with nothing under way.
+pub(crate) fn backlog(at: Timestamp, high: u64, standard: u64) -> Backlog {
+    let waiting = |waiting| Depth { waiting, in_flight: 0 };
+    Backlog::measured(at, waiting(high), waiting(standard), None)
 }

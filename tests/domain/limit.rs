@@ -50,7 +50,7 @@ impl Admission for Table {
         Ok((None, None))
     }
 
-    async fn measure(&self, _: Timestamp) -> Result<Option<Backlog>, AdmissionError> {
+    async fn measure(&self, _: Timestamp, _: Option<Backlog>) -> Result<Option<Backlog>, AdmissionError> {
         Ok(None)
     }
 }

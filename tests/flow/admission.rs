@@ -1,7 +1,6 @@
 //! Who may come in, and what is told about the wait: I11's half that is ingest's.
 
 use http::Method;
-use payments::admission::Backlog;
 use payments::breaker::{Breaker, Mode};
 use payments::gate::GateState;
 use payments::limit::Limit;
@@ -11,7 +10,7 @@ use simulator::Faults;
 use simulator::memory::queue::Name;
 
 use super::stage::{FRANCE, PROVIDER, Stage, UK, ask, charge, get, merchant, post, request, seconds};
-use crate::contract::samples::in_state;
+use crate::contract::samples::{backlog, in_state};
 
 const DEEP: u64 = 1_000_000;
 
@@ -118,7 +117,7 @@ async fn the_wait_is_told_with_each_answer_while_a_payment_waits() {
     let stage = Stage::calm();
     let ingest = stage.admitting(plenty(), DEEP);
     // The gate sends 99 a second.
-    stage.buckets.set_backlog(Backlog { at: stage.now(), high: 0, standard: 9_900 });
+    stage.buckets.set_backlog(backlog(stage.now(), 0, 9_900));
     let paid = ask(&ingest, post(&charge("1"))).await;
     assert_eq!((paid.status, &paid.document["estimated_wait_seconds"]), (202, &json!(101)));
     assert_eq!(paid.text("reason"), "accepted");
@@ -163,15 +162,19 @@ async fn what_would_expire_in_the_lane_is_refused_at_once_and_a_repeat_is_not() 
     let mut body = charge("1");
     body["expires_at"] = json!(stage.now().plus_ms(60_000).to_string());
     assert_eq!(ask(&ingest, post(&body)).await.status, 202);
+    // So many that it is known whose they are.
+    for number in 100..119 {
+        assert_eq!(ask(&ingest, post(&charge(&number.to_string()))).await.status, 202);
+    }
     seconds(10).await;
-    stage.buckets.set_backlog(Backlog { at: stage.now(), high: 0, standard: 9_900 });
+    stage.buckets.set_backlog(backlog(stage.now(), 0, 9_900));
     let mut late = body.clone();
     late["order_id"] = json!("2");
     let answer = ask(&ingest, post(&late)).await;
     assert_eq!((answer.status, answer.problem()), (503, "too-late"));
     // A wait of 101 s, of which some ms less than 50 s are left.
     assert_eq!(answer.header("retry-after"), Some("52"));
-    assert_eq!((stage.table.payments().len(), stage.queues.depth(Name::Standard)), (1, 1));
+    assert_eq!((stage.table.payments().len(), stage.queues.depth(Name::Standard)), (20, 20));
     let again = ask(&ingest, post(&body)).await;
     assert_eq!((again.status, again.header("idempotent-replayed")), (202, Some("true")));
     // What may wait is taken.

@@ -13,6 +13,7 @@ pub mod logs;
 mod model;
 mod reconcile;
 mod refunds;
+mod sale;
 mod simulation;
 mod stage;
 mod unavailable;

@@ -298,7 +298,7 @@ pub async fn ask<A: Admission>(
     ingest: &Ingest<MemoryStore, MemoryStore, MemoryQueue, Environment, Environment, A>,
     request: ApiGatewayV2httpRequest,
 ) -> Answer {
-    let ApiGatewayV2httpResponse { status_code, headers, body, .. } = ingest.handle(request).await;
+    let ApiGatewayV2httpResponse { status_code, headers, body, .. } = Box::pin(ingest.handle(request)).await;
     let document = match body {
         Some(Body::Text(text)) => serde_json::from_str(&text).expect("an answer is JSON"),
         other => panic!("an answer is text: {other:?}"),

@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
 use futures_util::future::{try_join, try_join_all};
-use payments::admission::{Backlog, MEASURE_MS};
+use payments::admission::{BUSY_MS, Backlog};
 use payments::gate::{Form, GateState};
 use payments::limit::{Bucket, Take, Taken};
 use payments::payment::Lane;
@@ -126,17 +126,17 @@ impl Admission for DynamoAdmission {
         try_join(gate, self.backlog()).await
     }
 
-    async fn measure(&self, now: Timestamp) -> Result<Option<Backlog>, AdmissionError> {
+    async fn measure(&self, now: Timestamp, before: Option<Backlog>) -> Result<Option<Backlog>, AdmissionError> {
         let mut turn = Update::default();
         let (from, asked) = (turn.name("measure_from"), turn.value("now", number(now.ms())));
-        turn.set("measure_from", number(now.plus_ms(MEASURE_MS).ms()));
+        turn.set("measure_from", number(now.plus_ms(BUSY_MS).ms()));
         if !self.update_backlog(turn, format!("attribute_not_exists({from}) OR {from} <= {asked}")).await? {
             return Ok(None);
         }
         let depths = try_join_all([Lane::High, Lane::Standard].map(|lane| self.queue.depth(lane)));
         let depths = depths.await.map_err(|error| AdmissionError(error.to_string()))?;
         let [high, standard] = depths[..] else { return Ok(None) };
-        let backlog = Backlog { at: now, high, standard };
+        let backlog = Backlog::measured(now, high, standard, before);
         let mut update = Update::default();
         let at = update.name("at");
         for (attribute, value) in to_item(&backlog).map_err(|error| unreadable(&error))? {

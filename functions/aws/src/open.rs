@@ -2,6 +2,7 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_sqs::types::QueueAttributeName;
+use payments::admission::Depth;
 use payments::id::PaymentId;
 use payments::payment::Lane;
 use payments::ports::{Depths, OpenKey, OpenPayments, QueueError, Shard, StoreError};
@@ -65,25 +66,23 @@ fn open_key(item: &Item) -> Result<OpenKey, StoreError> {
 
 impl Depths for SqsQueue {
     /// The three approximate counts; SQS says itself that they settle within a minute ("GetQueueAttributes").
-    async fn depth(&self, lane: Lane) -> Result<u64, QueueError> {
-        const COUNTS: [QueueAttributeName; 3] = [
-            QueueAttributeName::ApproximateNumberOfMessages,
-            QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
-            QueueAttributeName::ApproximateNumberOfMessagesDelayed,
-        ];
+    async fn depth(&self, lane: Lane) -> Result<Depth, QueueError> {
+        const VISIBLE: QueueAttributeName = QueueAttributeName::ApproximateNumberOfMessages;
+        const DELAYED: QueueAttributeName = QueueAttributeName::ApproximateNumberOfMessagesDelayed;
+        const IN_FLIGHT: QueueAttributeName = QueueAttributeName::ApproximateNumberOfMessagesNotVisible;
         let output = self
             .client
             .get_queue_attributes()
             .queue_url(self.lane_url(lane))
-            .set_attribute_names(Some(COUNTS.to_vec()))
+            .set_attribute_names(Some(vec![VISIBLE, DELAYED, IN_FLIGHT]))
             .send()
             .await
             .map_err(|error| QueueError(describe("GetQueueAttributes", &error)))?;
         let attributes = output.attributes.unwrap_or_default();
-        COUNTS.iter().try_fold(0_u64, |sum, name| {
+        let count = |name: &QueueAttributeName| {
             let count = attributes.get(name).and_then(|text| text.parse::<u64>().ok());
-            let missing = || QueueError(format!("GetQueueAttributes: no {}", name.as_str()));
-            count.map(|count| sum.saturating_add(count)).ok_or_else(missing)
-        })
+            count.ok_or_else(|| QueueError(format!("GetQueueAttributes: no {}", name.as_str())))
+        };
+        Ok(Depth { waiting: count(&VISIBLE)?.saturating_add(count(&DELAYED)?), in_flight: count(&IN_FLIGHT)? })
     }
 }

@@ -101,7 +101,7 @@ impl<A: Admission> AdmissionControl<A> {
 
     /// Why a new payment is refused although its merchant may send it.
     pub(crate) fn refuses(&self, order: &Order, now: Timestamp) -> Option<Problem> {
-        let refusal = self.outlook().refuses(order.lane, order.expires_at, &self.settings, now)?;
+        let refusal = self.outlook().refuses(&order.merchant, order.lane, order.expires_at, &self.settings, now)?;
         Some(match refusal {
             Refusal::LaneFull { retry_after_seconds } => Problem::LaneFull { retry_after_seconds },
             Refusal::TooLate { wait_seconds, retry_after_seconds } => {
@@ -112,11 +112,11 @@ impl<A: Admission> AdmissionControl<A> {
 
     /// Counts a payment that was accepted.
     pub(crate) fn count(&self, payment: &Payment) {
-        self.outlook().count(payment.order.lane);
+        self.outlook().count(&payment.order.merchant, payment.order.lane);
     }
 
     /// What a payment has ahead of it. Its place in the lane is not known: a payment that has waited already is told
-    /// what a new one would wait, which is the most that is left.
+    /// what a new one of its merchant would wait, which is the most that is left.
     pub(crate) fn ahead(&self, payment: &Payment, now: Timestamp) -> Ahead {
         if payment.state != State::Queued {
             return Ahead::default();
@@ -126,7 +126,7 @@ impl<A: Admission> AdmissionControl<A> {
         let due_seconds = u32::try_from(due_seconds).unwrap_or(u32::MAX);
         Ahead {
             wait_seconds: outlook
-                .wait_seconds(payment.order.lane, &self.settings, now)
+                .wait_seconds(&payment.order.merchant, payment.order.lane, &self.settings, now)
                 .map(|seconds| seconds.max(due_seconds)),
             reason: match outlook.provider(&self.settings, now) {
                 Provider::Runs => None,

@@ -5,20 +5,31 @@
 //! It is an estimate and says so. The depths are SQS's approximate ones, some seconds old; each payment counts as one
 //! call; a lane's share is its share of the consumers. A figure that is too old says nothing and refuses nobody.
 
+mod crowd;
+
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
 use crate::breaker::{Breaker, Mode, WHOLE_PERMILLE};
 use crate::gate::{GateSettings, GateState, Sending};
+use crate::id::MerchantId;
 use crate::payment::Lane;
 use crate::ports::{Admission, AdmissionError};
 use crate::time::Timestamp;
+
+use crowd::Crowd;
+pub use crowd::Pace;
 
 /// How old the figure of the lanes may be before somebody measures again, in ms.
 pub const MEASURE_MS: u64 = 5_000;
 /// How long one environment believes what it read of gate and lanes, in ms.
 pub const LOOK_MS: u64 = 5_000;
+/// An environment that has accepted so many payments since it looked looks, and has the lanes measured, more often: in a
+/// sale a lane grows by a minute's wait in three seconds. So many, that a look costs a twentieth of a call a payment.
+pub const BUSY_PAYMENTS: u64 = 50;
+/// How old figure and look may be for such an environment, in ms. Nobody measures again sooner.
+pub const BUSY_MS: u64 = 1_000;
 /// How old the figure of the lanes may be before nothing is concluded from it, in ms: six measurements missed.
 pub const STALE_MS: u64 = 30_000;
 /// The longest Retry-After, in seconds.
@@ -28,23 +39,68 @@ const STOPPED_RETRY_SECONDS: u32 = 60;
 /// For how long the pace is followed second by second; after that it counts as the whole rate.
 const PACE_SECONDS_MAX: u64 = 3_600;
 
-/// How many messages the lanes held when somebody measured.
+/// How many messages a lane holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Depth {
+    /// Visible and delayed.
+    pub waiting: u64,
+    /// Received by somebody and not deleted.
+    pub in_flight: u64,
+}
+
+impl Depth {
+    /// Both.
+    pub const fn all(self) -> u64 {
+        self.waiting.saturating_add(self.in_flight)
+    }
+
+    /// Whether no more waits than is under way: whoever comes now is soon received.
+    const fn is_all_but_empty(self) -> bool {
+        self.waiting <= self.in_flight
+    }
+}
+
+/// What the lanes held when somebody measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Backlog {
     /// When.
     pub at: Timestamp,
-    /// In the `high` lane: visible, in flight and delayed.
-    pub high: u64,
-    /// In the `standard` lane.
-    pub standard: u64,
+    /// The `high` lane.
+    pub high: Depth,
+    /// When it was seen all but empty for the last time, or measured for the first.
+    pub high_since: Timestamp,
+    /// The `standard` lane.
+    pub standard: Depth,
+    /// As for the other.
+    pub standard_since: Timestamp,
 }
 
 impl Backlog {
+    /// What was measured, after what was measured before.
+    pub fn measured(at: Timestamp, high: Depth, standard: Depth, before: Option<Self>) -> Self {
+        let since =
+            |depth: Depth, before: Option<Timestamp>| if depth.is_all_but_empty() { at } else { before.unwrap_or(at) };
+        Self {
+            at,
+            high,
+            high_since: since(high, before.map(|before| before.high_since)),
+            standard,
+            standard_since: since(standard, before.map(|before| before.standard_since)),
+        }
+    }
+
     /// A lane's.
-    pub const fn depth(&self, lane: Lane) -> u64 {
+    pub const fn depth(&self, lane: Lane) -> Depth {
         match lane {
             Lane::High => self.high,
             Lane::Standard => self.standard,
+        }
+    }
+
+    const fn since(&self, lane: Lane) -> Timestamp {
+        match lane {
+            Lane::High => self.high_since,
+            Lane::Standard => self.standard_since,
         }
     }
 }
@@ -95,39 +151,58 @@ pub enum Refusal {
 pub struct Outlook {
     gate: Option<(GateState, Timestamp)>,
     backlog: Option<Backlog>,
+    /// The figure before, from which follows how fast a lane grows.
+    backlog_before: Option<Backlog>,
     /// What this environment has accepted since the lanes were measured, by lane.
     accepted_high: u64,
     accepted_standard: u64,
+    accepted_since_look: u64,
     looked_at: Option<Timestamp>,
+    high_crowd: Crowd,
+    standard_crowd: Crowd,
 }
 
 impl Outlook {
     /// Whether it is time to look again.
     pub fn is_due(&self, now: Timestamp) -> bool {
-        self.looked_at.is_none_or(|at| now.since_ms(at) >= LOOK_MS)
+        let bound_ms = if self.accepted_since_look >= BUSY_PAYMENTS { BUSY_MS } else { LOOK_MS };
+        self.looked_at.is_none_or(|at| now.since_ms(at) >= bound_ms)
     }
 
-    /// Somebody looks now; others need not.
-    pub const fn looks(&mut self, now: Timestamp) {
+    /// Somebody looks now; others need not. Returns how old the lanes' figure may be before the lanes are measured, in ms.
+    pub const fn looks(&mut self, now: Timestamp) -> u64 {
+        let was_busy = self.accepted_since_look >= BUSY_PAYMENTS;
         self.looked_at = Some(now);
+        self.accepted_since_look = 0;
+        if was_busy { BUSY_MS } else { MEASURE_MS }
     }
 
     /// Takes in what was seen.
     pub fn saw(&mut self, gate: Option<GateState>, backlog: Option<Backlog>, now: Timestamp) {
         self.gate = gate.map(|gate| (gate, now));
         if backlog.map(|backlog| backlog.at) > self.backlog.map(|known| known.at) {
+            self.backlog_before = self.backlog;
             self.backlog = backlog;
             (self.accepted_high, self.accepted_standard) = (0, 0);
+            if let Some(backlog) = backlog {
+                for (lane, crowd) in [(Lane::High, &mut self.high_crowd), (Lane::Standard, &mut self.standard_crowd)] {
+                    if backlog.depth(lane).is_all_but_empty() {
+                        crowd.begin_anew();
+                    }
+                }
+            }
         }
     }
 
-    /// Counts a payment that this environment has accepted.
-    pub const fn count(&mut self, lane: Lane) {
-        let accepted = match lane {
-            Lane::High => &mut self.accepted_high,
-            Lane::Standard => &mut self.accepted_standard,
+    /// Counts a payment of a merchant that this environment has accepted.
+    pub fn count(&mut self, merchant: &MerchantId, lane: Lane) {
+        let (accepted, crowd) = match lane {
+            Lane::High => (&mut self.accepted_high, &mut self.high_crowd),
+            Lane::Standard => (&mut self.accepted_standard, &mut self.standard_crowd),
         };
+        crowd.count(merchant);
         *accepted = accepted.saturating_add(1);
+        self.accepted_since_look = self.accepted_since_look.saturating_add(1);
     }
 
     /// Whether the provider is called.
@@ -139,10 +214,43 @@ impl Outlook {
         }
     }
 
-    /// How long a payment that comes into this lane now waits until it is sent, in seconds. `None` when nobody knows:
-    /// nothing was measured lately, the provider is paused, or its breaker waits for an operator. While the breaker is
-    /// open it is the shortest that it can be: the next probe is answered.
-    pub fn wait_seconds(&self, lane: Lane, settings: &AdmissionSettings, now: Timestamp) -> Option<u32> {
+    /// How long a payment of this merchant that comes into this lane now waits until it is sent, in seconds. `None` when
+    /// nobody knows: nothing was measured lately, the provider is paused, or its breaker waits for an operator. While the
+    /// breaker is open it is the shortest that it can be: the next probe is answered. A merchant that has brought much, or
+    /// of whom nobody knows, is told the whole lane's wait, which is the longest.
+    pub fn wait_seconds(
+        &self,
+        merchant: &MerchantId,
+        lane: Lane,
+        settings: &AdmissionSettings,
+        now: Timestamp,
+    ) -> Option<u32> {
+        match self.pace(merchant, lane, now) {
+            Pace::Quiet => self.passed_on_seconds(settings, now),
+            Pace::Noisy | Pace::Unknown => self.lane_seconds(lane, settings, now),
+        }
+    }
+
+    /// How a merchant's payments go through a lane now.
+    pub fn pace(&self, merchant: &MerchantId, lane: Lane, now: Timestamp) -> Pace {
+        let (Some(gate), Some(backlog)) = (self.gate(now), self.fresh(now)) else { return Pace::Unknown };
+        let crowd = match lane {
+            Lane::High => &self.high_crowd,
+            Lane::Standard => &self.standard_crowd,
+        };
+        let gathered_ms = backlog.at.since_ms(backlog.since(lane));
+        crowd.pace(merchant, backlog.depth(lane).waiting, per_second(gate, WHOLE_PERMILLE), gathered_ms)
+    }
+
+    /// The wait of whoever is passed on before all that waits: until what is under way is done.
+    fn passed_on_seconds(&self, settings: &AdmissionSettings, now: Timestamp) -> Option<u32> {
+        let backlog = self.fresh(now)?;
+        let ahead = backlog.high.in_flight.saturating_add(backlog.standard.in_flight);
+        seconds_to_send(self.gate(now)?, &settings.gate, ahead.saturating_add(1), now.us())
+    }
+
+    /// The wait of whoever waits for all that a lane holds.
+    fn lane_seconds(&self, lane: Lane, settings: &AdmissionSettings, now: Timestamp) -> Option<u32> {
         let gate = self.gate(now)?;
         let (own, other) = self.depths(lane, now)?;
         let consumers = match lane {
@@ -156,9 +264,11 @@ impl Outlook {
         seconds_to_send(gate, &settings.gate, ahead.saturating_add(1), now.us())
     }
 
-    /// Why a payment into this lane is not to be accepted, if that is known.
+    /// Why a payment of this merchant into this lane is not to be accepted, if that is known. A merchant that brings little,
+    /// or of whom nobody knows, is not refused for what others have brought.
     pub fn refuses(
         &self,
+        merchant: &MerchantId,
         lane: Lane,
         expires_at: Option<Timestamp>,
         settings: &AdmissionSettings,
@@ -173,7 +283,10 @@ impl Outlook {
             return Some(Refusal::LaneFull { retry_after_seconds });
         }
         let left_ms = expires_at?.since_ms(now);
-        let wait_seconds = self.wait_seconds(lane, settings, now)?;
+        let wait_seconds = match self.pace(merchant, lane, now) {
+            Pace::Noisy => self.lane_seconds(lane, settings, now)?,
+            Pace::Quiet | Pace::Unknown => self.passed_on_seconds(settings, now)?,
+        };
         let late_ms = u64::from(wait_seconds).saturating_mul(1_000).saturating_sub(left_ms);
         // A wait is told in whole seconds, rounded up: less than one too many may be none.
         (late_ms >= 1_000).then(|| {
@@ -187,11 +300,23 @@ impl Outlook {
         self.gate.as_ref().filter(|(_, at)| now.since_ms(*at) <= STALE_MS).map(|(gate, _)| gate)
     }
 
-    /// This lane's messages and the other's, with what came since.
+    fn fresh(&self, now: Timestamp) -> Option<Backlog> {
+        self.backlog.filter(|backlog| now.since_ms(backlog.at) <= STALE_MS)
+    }
+
+    /// This lane's messages and the other's, with what came since: as many as have come here, or as many as have come
+    /// everywhere if the lane goes on growing as it did, whichever is more.
     fn depths(&self, lane: Lane, now: Timestamp) -> Option<(u64, u64)> {
-        let backlog = self.backlog.filter(|backlog| now.since_ms(backlog.at) <= STALE_MS)?;
-        let high = backlog.high.saturating_add(self.accepted_high);
-        let standard = backlog.standard.saturating_add(self.accepted_standard);
+        let backlog = self.fresh(now)?;
+        let age_ms = now.since_ms(backlog.at);
+        let now_in = |lane: Lane, accepted: u64| {
+            let grown = self.backlog_before.map_or(0, |before| {
+                let grew = backlog.depth(lane).all().saturating_sub(before.depth(lane).all());
+                grew.saturating_mul(age_ms) / backlog.at.since_ms(before.at).max(1)
+            });
+            backlog.depth(lane).all().saturating_add(accepted.max(grown))
+        };
+        let (high, standard) = (now_in(Lane::High, self.accepted_high), now_in(Lane::Standard, self.accepted_standard));
         Some(match lane {
             Lane::High => (high, standard),
             Lane::Standard => (standard, high),
@@ -242,17 +367,17 @@ fn per_second(gate: &GateState, permille: u32) -> u64 {
 /// Looks at gate and lanes if it is time to, and measures the lanes if nobody has lately. What cannot be read is not
 /// known; the error is returned to be logged, and refuses nobody.
 pub async fn look<A: Admission>(port: &A, outlook: &Mutex<Outlook>, now: Timestamp) -> Result<(), AdmissionError> {
-    {
+    let measured_again_after_ms = {
         let mut outlook = lock(outlook);
         if !outlook.is_due(now) {
             return Ok(());
         }
-        outlook.looks(now);
-    }
+        outlook.looks(now)
+    };
     let (gate, backlog) = port.look().await?;
     lock(outlook).saw(gate.clone(), backlog, now);
-    if backlog.is_none_or(|backlog| now.since_ms(backlog.at) >= MEASURE_MS)
-        && let Some(measured) = port.measure(now).await?
+    if backlog.is_none_or(|backlog| now.since_ms(backlog.at) >= measured_again_after_ms)
+        && let Some(measured) = port.measure(now, backlog).await?
     {
         lock(outlook).saw(gate, Some(measured), now);
     }

@@ -3,7 +3,7 @@
 
 use std::future::Future;
 
-use crate::admission::Backlog;
+use crate::admission::{Backlog, Depth};
 use crate::answer::{QueryAnswer, SendAnswer};
 use crate::gate::{GateAnswer, GateState, GateUpdate};
 use crate::id::PaymentId;
@@ -133,8 +133,8 @@ pub trait Queue: Sync {
 
 /// How full the lanes are.
 pub trait Depths: Sync {
-    /// Messages in a lane's queue: visible, in flight and delayed, as far as the queue knows.
-    fn depth(&self, lane: Lane) -> impl Future<Output = Result<u64, QueueError>> + Send;
+    /// Messages in a lane's queue, as far as the queue knows.
+    fn depth(&self, lane: Lane) -> impl Future<Output = Result<Depth, QueueError>> + Send;
 }
 
 /// Why the gate gave no answer; nothing is sent then.
@@ -168,9 +168,13 @@ pub trait Admission: Sync {
     /// The gate as it stands, and the lanes as somebody last measured them.
     fn look(&self) -> impl Future<Output = Result<(Option<GateState>, Option<Backlog>), AdmissionError>> + Send;
 
-    /// Measures the lanes and writes the figure down for everybody, unless somebody else began to within
-    /// [`crate::admission::MEASURE_MS`].
-    fn measure(&self, now: Timestamp) -> impl Future<Output = Result<Option<Backlog>, AdmissionError>> + Send;
+    /// Measures the lanes, after what was known before, and writes the figure down for everybody, unless somebody else began to within
+    /// [`crate::admission::BUSY_MS`].
+    fn measure(
+        &self,
+        now: Timestamp,
+        before: Option<Backlog>,
+    ) -> impl Future<Output = Result<Option<Backlog>, AdmissionError>> + Send;
 }
 
 /// No admission: every payment comes in, and nothing is said about the wait. It has no value, so that whoever has one
@@ -187,7 +191,7 @@ impl Admission for NoAdmission {
         match *self {}
     }
 
-    async fn measure(&self, _: Timestamp) -> Result<Option<Backlog>, AdmissionError> {
+    async fn measure(&self, _: Timestamp, _: Option<Backlog>) -> Result<Option<Backlog>, AdmissionError> {
         match *self {}
     }
 }

@@ -195,7 +195,7 @@ impl<S: Store + OpenPayments, Q: Queue + Depths, C: Clock, E: Entropy> Reconcile
     /// A lane whose depth cannot be read counts as busy.
     async fn is_empty(&self, lane: Lane) -> bool {
         match self.queue.depth(lane).await {
-            Ok(depth) => depth == 0,
+            Ok(depth) => depth.all() == 0,
             Err(error) => {
                 error!(event = "depth_unreadable", lane = lane.as_str(), %error);
                 false

@@ -24,7 +24,7 @@ pub struct Arguments {
     #[arg(long, value_name = "N", default_value = "10", value_parser = parse_scale)]
     one_to: Scale,
     /// What the provider does: none, half (fails half of the calls in the sale's minute), or brownout (fails every call
-    /// for five minutes of the drain).
+    /// for ten minutes of the drain).
     #[arg(long, value_name = "NAME", default_value = "none", value_parser = parse_trouble)]
     trouble: Trouble,
     /// Environments of the consumer, three tenths of them for the high lane.

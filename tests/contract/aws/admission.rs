@@ -47,7 +47,7 @@ async fn what_does_not_answer_is_given_up_at_once() {
     let take = Take::new(&merchant, Limit::usual(10), 1, Bucket::default(), NOW.us());
     assert!(admission.take(&take).await.unwrap_err().0.contains("UpdateItem"));
     assert!(admission.look().await.unwrap_err().0.contains("GetItem"));
-    assert!(admission.measure(NOW).await.is_err());
+    assert!(admission.measure(NOW, None).await.is_err());
     let calls = embedded.calls();
     let count = |operation: &str| calls.get(&("suite".to_owned(), operation.to_owned())).copied();
     assert_eq!(count("UpdateItem"), Some(2), "{calls:?}");

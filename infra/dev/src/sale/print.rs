@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use simulator::sale::{Course, Settings, Size, Trouble, Wait, Way};
+use simulator::sale::{Course, Settings, Size, Told, Trouble, Wait, Way};
 
 use crate::grouped;
 
@@ -71,6 +71,19 @@ pub(super) fn table(courses: &[Course]) -> String {
         row(&format!("  {} merchants", size.as_str()), &|it| waited(&it.waits_of(size).all));
     }
     row("  p99 of the worst small merchant", &|it| seconds(it.waits_of(Size::Small).worst_p99_ms));
+    row("told a wait that came true:", &|_| String::new());
+    row("  high lane", &|it| told(it.told_high));
+    for size in [Size::Whale, Size::Large, Size::Small] {
+        row(&format!("  {} merchants, standard lane", size.as_str()), &|it| told(it.waits_of(size).told_standard));
+    }
+    row("    of the small, sooner than told", &|it| {
+        let Told { payments, sooner, .. } = it.waits_of(Size::Small).told_standard;
+        if payments == 0 { "-".to_owned() } else { percent(ratio(sooner, payments)) }
+    });
+    row("most of one queue in flight", &|it| match it.way {
+        Way::Ours => count(u64::try_from(it.most_in_flight).unwrap_or(u64::MAX)),
+        Way::Direct | Way::Recipe { .. } => "-".to_owned(),
+    });
     row("updates of the gate a second", &|it| match it.way {
         Way::Ours => format!("{:.1}", ratio(it.gate_updates * 1_000, it.steady_ms.1.max(1))),
         Way::Direct | Way::Recipe { .. } => "-".to_owned(),
@@ -100,6 +113,11 @@ pub(super) fn memory() -> String {
     let most = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let kilobytes = most.and_then(|text| text.trim().trim_end_matches("kB").trim().parse::<u64>().ok());
     kilobytes.map_or_else(String::new, |kilobytes| format!(", {} MB of memory", grouped(kilobytes / 1_024)))
+}
+
+/// The share of the told waits that came true, within 20 % or 10 s.
+fn told(told: Told) -> String {
+    if told.payments == 0 { "-".to_owned() } else { percent(ratio(told.right, told.payments)) }
 }
 
 fn waited(wait: &Wait) -> String {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use payments::admission::{Backlog, MEASURE_MS};
+use payments::admission::{BUSY_MS, Backlog};
 use payments::gate::GateState;
 use payments::id::MerchantId;
 use payments::limit::{Bucket, Take, Taken};
@@ -30,7 +30,7 @@ struct Figure {
 impl Buckets {
     /// Sets the lanes' figure: for tests.
     pub fn set_backlog(&self, backlog: Backlog) {
-        *lock(&self.figure) = Figure { measure_from: Some(backlog.at.plus_ms(MEASURE_MS)), backlog: Some(backlog) };
+        *lock(&self.figure) = Figure { measure_from: Some(backlog.at.plus_ms(BUSY_MS)), backlog: Some(backlog) };
     }
 }
 
@@ -90,15 +90,15 @@ impl Admission for MemoryAdmission {
         self.io("look ahead", || (self.gates.state(&self.provider), lock(&self.buckets.figure).backlog)).await
     }
 
-    async fn measure(&self, now: Timestamp) -> Result<Option<Backlog>, AdmissionError> {
+    async fn measure(&self, now: Timestamp, before: Option<Backlog>) -> Result<Option<Backlog>, AdmissionError> {
         let effect = || {
             let mut figure = lock(&self.buckets.figure);
             if figure.measure_from.is_some_and(|from| from > now) {
                 return None;
             }
-            let depth = |name| u64::try_from(self.queues.depth(name)).unwrap_or(u64::MAX);
-            let backlog = Backlog { at: now, high: depth(Name::High), standard: depth(Name::Standard) };
-            *figure = Figure { measure_from: Some(now.plus_ms(MEASURE_MS)), backlog: Some(backlog) };
+            let (high, standard) = (self.queues.measure(Name::High), self.queues.measure(Name::Standard));
+            let backlog = Backlog::measured(now, high, standard, before);
+            *figure = Figure { measure_from: Some(now.plus_ms(BUSY_MS)), backlog: Some(backlog) };
             Some(backlog)
         };
         self.io("measure lanes", effect).await

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use payments::admission::Depth;
 use payments::id::PaymentId;
 use payments::message::Message;
 use payments::payment::Lane;
@@ -236,6 +237,15 @@ impl Queues {
         lock(&self.stored).get(&name).map_or(0, Vec::len)
     }
 
+    /// The same, told apart as SQS does.
+    pub fn measure(&self, name: Name) -> Depth {
+        let now_us = self.world.now_us();
+        let is_in_flight = |message: &&Stored| message.receive_count > 0 && message.visible_at_us > now_us;
+        let in_flight = lock(&self.stored).get(&name).map_or(0, |queue| queue.iter().filter(is_in_flight).count());
+        let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+        Depth { waiting: count(self.depth(name) - in_flight), in_flight: count(in_flight) }
+    }
+
     /// Whether any queue holds another message of this payment than this one.
     pub fn holds_beside(&self, id: &PaymentId, but: &Stored) -> bool {
         let queues = lock(&self.stored);
@@ -329,8 +339,8 @@ impl Queue for MemoryQueue {
 }
 
 impl Depths for MemoryQueue {
-    async fn depth(&self, lane: Lane) -> Result<u64, QueueError> {
-        let depth = || Ok(u64::try_from(self.queues.depth(lane.into())).unwrap_or(u64::MAX));
+    async fn depth(&self, lane: Lane) -> Result<Depth, QueueError> {
+        let depth = || Ok(self.queues.measure(lane.into()));
         self.environment.io("depth", depth).await
     }
 }

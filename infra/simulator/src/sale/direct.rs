@@ -29,12 +29,12 @@ pub(super) fn play(settings: &Settings) -> Course {
     let mut came_of_it = CameOfIt::default();
     let mut samples = Samples::default();
     // Tries, and customers that are told, each at its time: the payment, and how often it was tried before.
-    let mut tries = BinaryHeap::new();
+    let mut due = BinaryHeap::new();
     let (mut next, mut second) = (0, 0);
     let mut over: u64 = 0;
     loop {
         let arrives_us = (next < shop.payments()).then(|| shop.sent_at_us(next));
-        let due_us = tries.peek().map(|&Reverse((at_us, _, _))| at_us);
+        let due_us = due.peek().map(|&Reverse((at_us, _, _))| at_us);
         let now_us = match (arrives_us, due_us) {
             (Some(arrives_us), Some(due_us)) => arrives_us.min(due_us),
             (Some(at_us), None) | (None, Some(at_us)) => at_us,
@@ -49,7 +49,7 @@ pub(super) fn play(settings: &Settings) -> Course {
             next += 1;
             (next - 1, 0)
         } else {
-            let Some(Reverse((_, number, tried))) = tries.pop() else { break };
+            let Some(Reverse((_, number, tried))) = due.pop() else { break };
             (number, tried)
         };
         let answer = provider.send(number, now_us);
@@ -68,7 +68,7 @@ pub(super) fn play(settings: &Settings) -> Course {
             let known_ms = if in_time { answer.after_ms } else { TIMEOUT_MS };
             let pause_ms = PAUSE_MS << tried;
             let pause_ms = dice.u64(pause_ms / 2..=pause_ms * 3 / 2);
-            tries.push(Reverse((now_us + (known_ms + pause_ms) * 1_000, number, tried + 1)));
+            due.push(Reverse((now_us + (known_ms + pause_ms) * 1_000, number, tried + 1)));
         }
     }
     Course::new(Way::Direct, settings, &shop, &provider, &waits, samples, &came_of_it)

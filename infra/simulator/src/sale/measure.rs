@@ -45,6 +45,64 @@ impl Waits {
     }
 }
 
+/// What a told wait may be off, as a share of it or, where it is short, in ms: it is told in whole seconds, from a figure
+/// that is up to ten seconds old.
+const TOLD_WITHIN: f64 = 0.2;
+const TOLD_WITHIN_MS: u64 = 10_000;
+
+/// How many of the waits that merchants were told came true.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Told {
+    /// Payments whose merchant was told a wait, and that have ended.
+    pub payments: u64,
+    /// Those that waited as long as told, within 20 % or 10 s.
+    pub right: u64,
+    /// Those that waited less than told by more than that.
+    pub sooner: u64,
+}
+
+/// The waits that merchants were told, and what came of them.
+#[derive(Clone, Debug)]
+pub(super) struct ToldWaits {
+    /// By payment, in seconds; the largest number for none.
+    seconds: Vec<u16>,
+    by_merchant: Vec<[Told; 2]>,
+}
+
+impl ToldWaits {
+    pub(super) fn new(payments: usize, merchants: usize) -> Self {
+        Self { seconds: vec![u16::MAX; payments], by_merchant: vec![[Told::default(); 2]; merchants] }
+    }
+
+    pub(super) fn tell(&mut self, payment: usize, seconds: Option<u32>) {
+        self.seconds[payment] = seconds.and_then(|seconds| u16::try_from(seconds).ok()).unwrap_or(u16::MAX);
+    }
+
+    pub(super) fn ended(&mut self, payment: usize, merchant: usize, lane: Lane, waited_ms: u64) {
+        if self.seconds[payment] == u16::MAX {
+            return;
+        }
+        let told_ms = u64::from(self.seconds[payment]) * 1_000;
+        let off_ms = told_ms.abs_diff(waited_ms);
+        let told = &mut self.by_merchant[merchant][usize::from(lane == Lane::Standard)];
+        told.payments += 1;
+        if off_ms <= TOLD_WITHIN_MS || ratio(off_ms, waited_ms.max(1)) <= TOLD_WITHIN {
+            told.right += 1;
+        } else if waited_ms < told_ms {
+            told.sooner += 1;
+        }
+    }
+
+    /// Those of some merchants in a lane.
+    pub(super) fn of(&self, merchants: impl Fn(usize) -> bool, lane: Lane) -> Told {
+        let of = self.by_merchant.iter().enumerate().filter(|(index, _)| merchants(*index));
+        of.fold(Told::default(), |sum, (_, lanes)| {
+            let Told { payments, right, sooner } = lanes[usize::from(lane == Lane::Standard)];
+            Told { payments: sum.payments + payments, right: sum.right + right, sooner: sum.sooner + sooner }
+        })
+    }
+}
+
 /// How long payments waited, from accepted to ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Wait {

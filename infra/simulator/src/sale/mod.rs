@@ -1,6 +1,7 @@
 //! The sale: a minute of it and its drain in virtual time, through the real handlers; beside it the same sale sent to
 //! the provider at once, and through a queue and a function as they are usually set up.
 
+mod admission;
 mod direct;
 mod mapping;
 mod measure;
@@ -15,7 +16,7 @@ mod settings;
 mod shop;
 pub mod target;
 
-pub use measure::Wait;
+pub use measure::{Told, Wait};
 pub use provider::Trouble;
 pub use report::{Course, MerchantWaits, Samples, Way};
 pub use settings::{Scale, Settings};

@@ -4,15 +4,19 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
+use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
+use aws_lambda_events::encodings::Body;
 use consumer::{Consumer, Limits};
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderValue, Method};
-use ingest::Ingest;
+use ingest::{AdmissionControl, Ingest};
+use payments::admission::AdmissionSettings;
 use payments::gate::GateState;
 use payments::payment::Lane;
 use payments::ports::Clock;
+use serde::Deserialize;
 
+use crate::sale::admission;
 use crate::sale::mapping;
 use crate::sale::place::{Environment, Place};
 use crate::sale::ports::{Ports, Services};
@@ -35,13 +39,14 @@ const MARGIN_MS: u32 = 10;
 /// After this long a merchant asks again that was told to.
 const ASKS_AGAIN: Duration = Duration::from_secs(1);
 
-type TheIngest = Ingest<Ports, Ports, Ports, Environment, Environment>;
+type TheIngest = Ingest<Ports, Ports, Ports, Environment, Environment, Ports>;
 type TheConsumer = Consumer<Ports, Ports, Ports, Ports, Environment, Environment>;
 
 /// Ingest's environments: each takes one request at a time.
 #[derive(Debug)]
 struct Front {
     services: Arc<Services>,
+    admission: AdmissionSettings,
     warm: Mutex<Vec<(Environment, TheIngest)>>,
     started: AtomicU64,
     asked_again: AtomicU64,
@@ -58,18 +63,19 @@ impl Front {
                 let ingest = Ingest::new(
                     ports.clone(),
                     ports.clone(),
-                    ports,
+                    ports.clone(),
                     environment.clone(),
                     environment.clone(),
                     policy(),
                 );
+                let ingest = ingest.with_admission(AdmissionControl::new(ports, admission::limit(), self.admission));
                 (environment, ingest)
             });
             environment.draws_for(purchase.number);
-            let status = ingest.handle(request(&self.services.shop, purchase)).await.status_code;
+            let answer = ingest.handle(request(&self.services.shop, purchase)).await;
             lock(&self.warm).push((environment, ingest));
-            match status {
-                202 => return,
+            match answer.status_code {
+                202 => return self.services.tell(purchase.number, told_seconds(&answer)),
                 429 | 503 => {
                     self.asked_again.fetch_add(1, Ordering::Relaxed);
                     tokio::time::sleep(ASKS_AGAIN).await;
@@ -80,6 +86,16 @@ impl Front {
     }
 }
 
+/// The wait that an answer tells.
+fn told_seconds(answer: &ApiGatewayV2httpResponse) -> Option<u32> {
+    #[derive(Deserialize)]
+    struct Waits {
+        estimated_wait_seconds: Option<u32>,
+    }
+    let Some(Body::Text(text)) = &answer.body else { return None };
+    serde_json::from_str::<Waits>(text).ok()?.estimated_wait_seconds
+}
+
 fn request(shop: &Shop, purchase: Purchase) -> ApiGatewayV2httpRequest {
     let mut request = ApiGatewayV2httpRequest::default();
     request.raw_path = Some("/v1/payments".to_owned());
@@ -87,7 +103,7 @@ fn request(shop: &Shop, purchase: Purchase) -> ApiGatewayV2httpRequest {
     request.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     let bearer = format!("Bearer {}", shop.sellers[purchase.merchant].key);
     request.headers.insert(AUTHORIZATION, HeaderValue::from_str(&bearer).expect("a key is plain text"));
-    request.body = Some(shop.body(purchase));
+    request.body = Some(Shop::body(purchase));
     request
 }
 
@@ -147,6 +163,7 @@ pub(super) async fn play(settings: &Settings) -> Course {
     start_mappings(settings, &services);
     let front = Arc::new(Front {
         services: Arc::clone(&services),
+        admission: admission::settings(settings),
         warm: Mutex::default(),
         started: AtomicU64::new(0),
         asked_again: AtomicU64::new(0),
@@ -184,6 +201,12 @@ fn report(settings: &Settings, services: &Services, samples: Samples) -> Course 
     let provider = lock(&services.provider);
     let mut course =
         Course::new(Way::Ours, settings, &services.shop, &provider, &services.waits(), samples, &came_of_it);
+    let told = services.told();
+    let of = |size| move |merchant: usize| services.shop.sellers[merchant].size == size;
+    course.told_high = told.of(|_| true, Lane::High);
+    for merchants in &mut course.merchants {
+        merchants.told_standard = told.of(of(merchants.size), Lane::Standard);
+    }
     course.gate_updates = *lock(&services.gate_updates);
     course.most_in_flight = services.lanes.iter().map(|lane| lock(lane).most_in_flight).max().unwrap_or(0);
     course

@@ -23,7 +23,8 @@ use payments::store::{self, SendClaim, Written};
 use payments::time::Timestamp;
 use tokio::sync::Notify;
 
-use crate::sale::measure::Waits;
+use crate::sale::admission::Desk;
+use crate::sale::measure::{ToldWaits, Waits};
 use crate::sale::place::{Draws, Environment, Place};
 use crate::sale::provider::{Provider, Said};
 use crate::sale::queue::{self, Letter};
@@ -54,6 +55,7 @@ struct Table {
     standing: Vec<Standing>,
     numbers: HashMap<u64, u32>,
     waits: Waits,
+    told: ToldWaits,
     ended: HashMap<State, u64>,
     attempts: u64,
     accepted: u64,
@@ -76,7 +78,8 @@ pub(super) struct Services {
     pub(super) shop: Arc<Shop>,
     policy: Policy,
     table: Mutex<Table>,
-    gate: Mutex<Option<GateState>>,
+    pub(super) gate: Mutex<Option<GateState>>,
+    pub(super) desk: Desk,
     pub(super) gate_updates: Mutex<u64>,
     pub(super) lanes: [Mutex<queue::Lane>; 2],
     pub(super) sent: [Notify; 2],
@@ -113,11 +116,13 @@ impl Services {
                 standing,
                 numbers: HashMap::with_capacity(payments),
                 waits: Waits::new(groups),
+                told: ToldWaits::new(payments, groups),
                 ended: HashMap::new(),
                 attempts: 0,
                 accepted: 0,
             }),
             gate: Mutex::default(),
+            desk: Desk::default(),
             gate_updates: Mutex::default(),
             lanes: [Mutex::new(queue::Lane::new(groups, lane)), Mutex::new(queue::Lane::new(groups, lane))],
             sent: [Notify::new(), Notify::new()],
@@ -129,7 +134,7 @@ impl Services {
     fn accepted(&self, number: u32, at_ms: u64) -> Payment {
         let purchase = self.shop.purchase(number);
         let merchant = &self.shop.sellers[purchase.merchant].record;
-        let request = request::read(self.shop.body(purchase).as_bytes(), merchant, None)
+        let request = request::read(Shop::body(purchase).as_bytes(), merchant, None)
             .expect("what ingest took once can be read again");
         let draws = Draws::new(self.seed, number, at_ms);
         Payment::accepted(request.order, request.fingerprint, &store::moment(&draws, &draws, &self.policy))
@@ -143,6 +148,15 @@ impl Services {
 
     pub(super) fn waits(&self) -> Waits {
         lock(&self.table).waits.clone()
+    }
+
+    /// The merchant was told how long it will take.
+    pub(super) fn tell(&self, number: u32, seconds: Option<u32>) {
+        lock(&self.table).told.tell(index(number), seconds);
+    }
+
+    pub(super) fn told(&self) -> ToldWaits {
+        lock(&self.table).told.clone()
     }
 
     pub(super) fn books(&self) -> Books {
@@ -189,13 +203,14 @@ impl Table {
         let purchase = services.shop.purchase(number);
         let waited_ms = after.changed_at.since_ms(after.created_at);
         self.waits.add(purchase.merchant, purchase.lane, waited_ms);
+        self.told.ended(index(number), purchase.merchant, purchase.lane, waited_ms);
     }
 }
 
 /// All ports, as one environment reaches them.
 #[derive(Clone, Debug)]
 pub(super) struct Ports {
-    services: Arc<Services>,
+    pub(super) services: Arc<Services>,
     environment: Environment,
 }
 
@@ -204,7 +219,7 @@ impl Ports {
         Self { services: Arc::clone(services), environment: environment.clone() }
     }
 
-    async fn call<T>(&self, effect: impl FnOnce() -> T) -> T {
+    pub(super) async fn call<T>(&self, effect: impl FnOnce() -> T) -> T {
         self.environment.place.call(effect).await
     }
 

@@ -33,8 +33,8 @@ impl Trouble {
     pub const NONE: Self = Self { from_ms: 0, until_ms: 0, share: 0.0 };
     /// Fails half of the burst.
     pub const HALF: Self = Self { from_ms: 0, until_ms: 60_000, share: 0.5 };
-    /// Fails everything for five minutes in the middle of the drain.
-    pub const BROWNOUT: Self = Self { from_ms: 300_000, until_ms: 600_000, share: 1.0 };
+    /// Fails everything for ten minutes in the middle of the drain.
+    pub const BROWNOUT: Self = Self { from_ms: 120_000, until_ms: 720_000, share: 1.0 };
 }
 
 /// What the provider says to a send.

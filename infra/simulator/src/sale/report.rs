@@ -3,7 +3,7 @@
 use payments::payment::Lane;
 
 use crate::sale::mapping;
-use crate::sale::measure::{Wait, Waits, counts, most_in_a_second, ratio, variation};
+use crate::sale::measure::{Told, Wait, Waits, counts, most_in_a_second, ratio, variation};
 use crate::sale::provider::Provider;
 use crate::sale::settings::Settings;
 use crate::sale::shop::{Shop, Size};
@@ -70,6 +70,8 @@ pub struct MerchantWaits {
     pub all: Wait,
     /// The longest p99 of any of them.
     pub worst_p99_ms: u64,
+    /// The waits that they were told in the standard lane.
+    pub told_standard: Told,
 }
 
 /// What became of the payments in one way.
@@ -139,6 +141,8 @@ pub struct Course {
     pub standard: Wait,
     /// Waits by kind of merchant.
     pub merchants: Vec<MerchantWaits>,
+    /// The waits that merchants were told in the high lane.
+    pub told_high: Told,
     /// Updates of the gate.
     pub gate_updates: u64,
     /// The most messages of one queue in flight.
@@ -176,7 +180,7 @@ impl Course {
             let of = |merchant: usize| shop.sellers[merchant].size == size;
             let each = (0..shop.sellers.len()).filter(|merchant| of(*merchant));
             let worst_p99_ms = each.map(|one| waits.of(|merchant| merchant == one, None).p99_ms).max().unwrap_or(0);
-            MerchantWaits { size, all: waits.of(of, None), worst_p99_ms }
+            MerchantWaits { size, all: waits.of(of, None), worst_p99_ms, told_standard: Told::default() }
         });
         let last_ms = calls_us.iter().max().copied().unwrap_or(0) / 1_000;
         Self {
@@ -207,6 +211,7 @@ impl Course {
             high: waits.of(|_| true, Some(Lane::High)),
             standard: waits.of(|_| true, Some(Lane::Standard)),
             merchants: merchants.into(),
+            told_high: Told::default(),
             gate_updates: 0,
             most_in_flight: 0,
         }

@@ -108,7 +108,7 @@ impl Shop {
     }
 
     /// The request's body.
-    pub(super) fn body(&self, purchase: Purchase) -> String {
+    pub(super) fn body(purchase: Purchase) -> String {
         let Purchase { number, lane, amount, .. } = purchase;
         let priority = match lane {
             Lane::High => r#","priority":"high""#,

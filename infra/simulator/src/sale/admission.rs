@@ -1,0 +1,75 @@
+//! Admission of a sale: the merchants' buckets, and the lanes' figure that the waits are told from.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+
+use payments::admission::{AdmissionSettings, BUSY_MS, Backlog, Depth};
+use payments::gate::GateState;
+use payments::id::MerchantId;
+use payments::limit::{Bucket, Limit, RATE_MAX, Take, Taken};
+use payments::payment::Lane;
+use payments::ports::{Admission, AdmissionError};
+use payments::time::Timestamp;
+
+use crate::sale::ports::{Ports, lane_index};
+use crate::sale::settings::{Settings, gate_settings};
+use crate::world::lock;
+
+/// What the table of admission holds.
+#[derive(Debug, Default)]
+pub(super) struct Desk {
+    buckets: Mutex<HashMap<MerchantId, Bucket>>,
+    figure: Mutex<(Option<Timestamp>, Option<Backlog>)>,
+}
+
+/// A rate that no merchant of a sale reaches: what is played is the queue, and a merchant that is refused waits outside.
+pub(super) fn limit() -> Limit {
+    Limit::usual(RATE_MAX)
+}
+
+/// What the wait is told by: the template's numbers, and lanes that take all of a sale.
+pub(super) fn settings(settings: &Settings) -> AdmissionSettings {
+    let concurrency = |number: u64| u32::try_from(number).expect("there are at most 1,000 environments");
+    AdmissionSettings {
+        gate: gate_settings(),
+        high_concurrency: concurrency(settings.high),
+        standard_concurrency: concurrency(settings.standard),
+        queue_depth_max: 10_000_000,
+    }
+}
+
+impl Admission for Ports {
+    async fn take(&self, take: &Take) -> Result<Taken, AdmissionError> {
+        let taken = self.call(|| {
+            let mut buckets = lock(&self.services.desk.buckets);
+            let stands = buckets.get(&take.merchant).copied();
+            let Some(after) = take.apply(stands) else { return Taken::Refused(stands.unwrap_or_default()) };
+            buckets.insert(take.merchant.clone(), after);
+            Taken::Done(after)
+        });
+        Ok(taken.await)
+    }
+
+    async fn look(&self) -> Result<(Option<GateState>, Option<Backlog>), AdmissionError> {
+        let (_, backlog) = self.call(|| *lock(&self.services.desk.figure)).await;
+        Ok((lock(&self.services.gate).clone(), backlog))
+    }
+
+    async fn measure(&self, now: Timestamp, before: Option<Backlog>) -> Result<Option<Backlog>, AdmissionError> {
+        let measured = self.call(|| {
+            let mut figure = lock(&self.services.desk.figure);
+            if figure.0.is_some_and(|from| from > now) {
+                return None;
+            }
+            let depth = |lane| {
+                let lane = lock(&self.services.lanes[lane_index(lane)]);
+                let count = |number| u64::try_from(number).expect("as many as fit in memory");
+                Depth { waiting: count(lane.visible()), in_flight: count(lane.depth() - lane.visible()) }
+            };
+            let backlog = Backlog::measured(now, depth(Lane::High), depth(Lane::Standard), before);
+            *figure = (Some(now.plus_ms(BUSY_MS)), Some(backlog));
+            Some(backlog)
+        });
+        Ok(measured.await)
+    }
+}

@@ -1,0 +1,89 @@
+//! The sale at a hundredth of its size: the same times, environments and handlers, a hundredth of the payments.
+
+use simulator::sale::{Course, Scale, Settings, Size, Told, Trouble, Way, play, target};
+
+fn small(trouble: Trouble) -> Settings {
+    let scale = Scale::one_to(100).expect("a scale");
+    Settings { trouble, ..Settings::new(1, scale) }
+}
+
+fn ours(trouble: Trouble) -> Course {
+    let settings = small(trouble);
+    let course = play(&settings, Way::Ours);
+    assert_eq!(target::missed(&settings, &course), Vec::<String>::new());
+    course
+}
+
+fn share(told: Told) -> f64 {
+    f64::from(u32::try_from(told.right).unwrap()) / f64::from(u32::try_from(told.payments).unwrap())
+}
+
+#[test]
+fn a_sale_is_drained_at_the_providers_rate_and_never_above_it() {
+    let course = ours(Trouble::NONE);
+    assert_eq!((course.payments, course.succeeded), (60_000, 60_000));
+    assert_eq!(course.calls, 60_000, "each is called once");
+    // The gate is one item: a write a batch, and one more where the batch's time was up.
+    assert!(course.gate_updates < 2 * course.calls, "{} updates", course.gate_updates);
+
+    // Neither lane starves, and nobody waits for the whale but the whale.
+    assert!(course.high.p99_ms < 10_000, "{:?}", course.high.p99_ms);
+    assert!(course.standard.payments > 0 && course.standard.p99_ms < 1_200_000);
+    assert!(course.waits_of(Size::Small).worst_p99_ms < 10_000);
+    assert!(course.waits_of(Size::Whale).all.p50_ms > 300_000, "the whale's backlog is the whale's");
+
+    // What was told came true: within 20 % or 10 s.
+    assert!(share(course.told_high) > 0.99, "{:?}", course.told_high);
+    let told = |size| course.waits_of(size).told_standard;
+    assert!(share(told(Size::Whale)) > 0.8, "{:?}", told(Size::Whale));
+    assert!(share(told(Size::Small)) > 0.8, "{:?}", told(Size::Small));
+    // Whoever brings much and not the most is told the longest that it may be.
+    let large = told(Size::Large);
+    assert!(large.right + large.sooner >= large.payments * 95 / 100, "{large:?}");
+}
+
+#[test]
+fn a_provider_that_fails_half_of_the_burst_loses_no_payment() {
+    let course = ours(Trouble::HALF);
+    assert_eq!((course.parked, course.failed, course.dead_letters), (0, 0, 0));
+    assert!(course.attempts >= course.payments);
+}
+
+#[test]
+fn ten_minutes_of_brownout_in_the_backlog_park_nothing_and_fill_no_queue() {
+    let settings = small(Trouble::BROWNOUT);
+    let course = ours(Trouble::BROWNOUT);
+    assert_eq!((course.parked, course.failed, course.dead_letters), (0, 0, 0));
+    // Only calls that were made before the breaker opened, and probes, may have used an attempt.
+    assert!(course.attempts <= course.payments + course.payments / 100, "{} attempts", course.attempts);
+    let in_flight_max = settings.scale.of(120_000);
+    let most = u64::try_from(course.most_in_flight).unwrap();
+    assert!(most < in_flight_max / 2, "{most} of {in_flight_max} in flight");
+    // Back at the whole rate within two minutes of its end: not much more than the brownout is lost.
+    let brownout_ms = settings.trouble.until_ms - settings.trouble.from_ms;
+    let lost_ms = course.drain_ms - course.ideal_drain_ms;
+    assert!(lost_ms < brownout_ms + 120_000, "{lost_ms} ms lost to {brownout_ms}");
+}
+
+#[test]
+fn twice_the_environments_send_no_faster_and_drain_no_later() {
+    let settings = small(Trouble::NONE).with_environments(200);
+    let course = play(&settings, Way::Ours);
+    assert_eq!(target::missed(&settings, &course), Vec::<String>::new());
+}
+
+#[test]
+fn the_usual_ways_lose_payments_in_the_same_sale() {
+    let settings = small(Trouble::NONE);
+    let direct = play(&settings, Way::Direct);
+    assert!(direct.success() < 0.5 && direct.charged_unknown > 0 && direct.double_charged > 0);
+    assert!(direct.most_in_a_second > 10 * direct.rate);
+    for reserved in [100, 1_000] {
+        let recipe = play(&settings, Way::Recipe { reserved });
+        assert!(recipe.dead_uncharged > 0, "dead letters of payments that nothing was wrong with");
+        let is_slow = recipe.drain_over_ideal() > 2.0;
+        let is_over = recipe.most_in_a_second > recipe.rate;
+        assert!(is_slow || is_over, "a fixed number of environments is no rate");
+        assert!(!target::missed(&settings, &recipe).is_empty());
+    }
+}
