@@ -98,6 +98,12 @@ fn a_provider_that_forgets_what_it_has_charges_nobody_twice() {
     assert!(total(&reports, |report| report.calls) > 2 * total(&reports, |report| report.effects));
 }
 
+/// Two consumers at the same payment, one of them with its request not yet written.
+#[test]
+fn slow_connections_send_nothing_without_a_lease() {
+    hold("slow-connections", &Faults::slow_connections(), 0..100);
+}
+
 #[test]
 fn a_table_that_refuses_every_third_write_loses_nothing() {
     let reports = hold("bad-table", &Faults::bad_table(), 0..150);

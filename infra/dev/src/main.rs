@@ -108,10 +108,10 @@ struct SimulateArguments {
     /// How many runs.
     #[arg(long, value_name = "N", default_value_t = 100)]
     runs: u64,
-    /// What goes wrong: none, lost-answers, freezes, bad-provider, stubborn-provider, forgetting-provider, dead-letters
-    /// (messages are received too often), bad-table, stalls (pauses, and environments that freeze), brownout (the provider
-    /// is down for ten minutes), operator (rates, pauses), everything, or skewed-clocks (everything, and clocks up to five
-    /// minutes off).
+    /// What goes wrong: none, lost-answers, freezes, bad-provider, stubborn-provider, forgetting-provider, slow-connections,
+    /// dead-letters (messages are received too often), bad-table, stalls (pauses, and environments that freeze), brownout
+    /// (the provider is down for ten minutes), operator (rates, pauses), everything, or skewed-clocks (everything, and
+    /// clocks up to five minutes off).
     #[arg(long, value_name = "NAME", default_value = "everything", value_parser = simulate::parse_faults)]
     faults: simulate::Named,
     /// Payments in a run: 12, or 60 where they come over a longer time.

@@ -27,13 +27,14 @@ pub struct Finding {
 }
 
 /// The sets of faults, as `cargo dev simulate` knows them: the simplest first, so that what is found is told by it.
-pub fn faults() -> [(&'static str, Faults); 13] {
+pub fn faults() -> [(&'static str, Faults); 14] {
     [
         ("none", Faults::none()),
         ("lost-answers", Faults::lost_answers()),
         ("freezes", Faults::freezes()),
         ("bad-provider", Faults::bad_provider()),
         ("forgetting-provider", Faults::forgetting_provider()),
+        ("slow-connections", Faults::slow_connections()),
         ("dead-letters", Faults::dead_letters()),
         ("bad-table", Faults::bad_table()),
         ("everything", Faults::everything()),

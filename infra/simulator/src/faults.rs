@@ -76,6 +76,8 @@ impl Brownout {
 pub struct ProviderFaults {
     /// No connection.
     pub connect: f64,
+    /// A connection that takes up to a second.
+    pub slow_connect: f64,
     /// Declines.
     pub decline: f64,
     /// Takes it and answers later.
@@ -129,6 +131,7 @@ impl Faults {
             brownout: None,
             provider: ProviderFaults {
                 connect: 0.0,
+                slow_connect: 0.0,
                 decline: 0.0,
                 pending: 0.0,
                 forgets: 0.0,
@@ -155,6 +158,7 @@ impl Faults {
             duplicate: 0.05,
             provider: ProviderFaults {
                 connect: 0.03,
+                slow_connect: 0.0,
                 decline: 0.08,
                 pending: 0.06,
                 forgets: 0.0,
@@ -249,6 +253,15 @@ impl Faults {
     /// An operator who pauses while batches wait, whose environments freeze: invocations that run out of time.
     pub const fn stalls() -> Self {
         Self { freeze: 0.05, ..Self::operator() }
+    }
+
+    /// Connections that take longer than their slots, for messages that are often delivered twice.
+    pub const fn slow_connections() -> Self {
+        Self {
+            duplicate: 0.3,
+            provider: ProviderFaults { slow_connect: 0.5, ..Self::bad_provider().provider },
+            ..Self::bad_provider()
+        }
     }
 
     /// A provider that takes much and answers later, and denies half of it until then.

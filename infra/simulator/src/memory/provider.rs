@@ -30,6 +30,8 @@ const FORGOTTEN_MS: (u64, u64) = (900_000, 7_200_000);
 const CALLBACK_SOON_MS: (u64, u64) = (0, 5_000);
 /// The same for a late one.
 const CALLBACK_LATE_MS: (u64, u64) = (5_000, 3_600_000);
+/// How long a slow connection takes, in ms.
+const SLOW_CONNECT_MS: (u64, u64) = (50, 950);
 /// How long an answer takes, in ms.
 const LATENCY_MS: (u64, u64) = (200, 2_000);
 
@@ -340,6 +342,9 @@ impl Provider for MemoryProvider {
         let world = self.environment.world();
         let down = if self.ledger.is_down() { 0.3 } else { 0.0 };
         let fails = world.fails(world.faults.provider.connect.max(down));
+        if world.fails(world.faults.provider.slow_connect) {
+            tokio::time::sleep(Duration::from_millis(world.between(SLOW_CONNECT_MS.0, SLOW_CONNECT_MS.1))).await;
+        }
         self.environment
             .io("connect", || {
                 if fails {
