@@ -104,6 +104,12 @@ fn slow_connections_send_nothing_without_a_lease() {
     hold("slow-connections", &Faults::slow_connections(), 0..100);
 }
 
+/// An end stays, whatever the provider says later; what it did after all becomes a case.
+#[test]
+fn a_fickle_provider_changes_no_end() {
+    hold("fickle-provider", &Faults::fickle_provider(), 0..100);
+}
+
 #[test]
 fn a_table_that_refuses_every_third_write_loses_nothing() {
     let reports = hold("bad-table", &Faults::bad_table(), 0..150);

@@ -108,8 +108,8 @@ struct SimulateArguments {
     /// How many runs.
     #[arg(long, value_name = "N", default_value_t = 100)]
     runs: u64,
-    /// What goes wrong: none, lost-answers, freezes, bad-provider, stubborn-provider, forgetting-provider, slow-connections,
-    /// dead-letters (messages are received too often), bad-table, stalls (pauses, and environments that freeze), brownout
+    /// What goes wrong: none, lost-answers, freezes, bad-provider, stubborn-provider, forgetting-provider, fickle-provider,
+    /// slow-connections, dead-letters (messages are received too often), bad-table, stalls (pauses, and environments that freeze), brownout
     /// (the provider is down for ten minutes), operator (rates, pauses), everything, or skewed-clocks (everything, and
     /// clocks up to five minutes off).
     #[arg(long, value_name = "NAME", default_value = "everything", value_parser = simulate::parse_faults)]

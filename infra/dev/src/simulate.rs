@@ -16,7 +16,7 @@ pub struct Named {
 }
 
 /// The sets of faults that can be named.
-pub fn named() -> [Named; 14] {
+pub fn named() -> [Named; 15] {
     let skewed = Faults { clock_skew_ms: 300_000, ..Faults::everything() };
     [
         Named { name: "none", faults: Faults::none() },
@@ -26,6 +26,7 @@ pub fn named() -> [Named; 14] {
         Named { name: "stubborn-provider", faults: Faults::stubborn_provider() },
         Named { name: "forgetting-provider", faults: Faults::forgetting_provider() },
         Named { name: "slow-connections", faults: Faults::slow_connections() },
+        Named { name: "fickle-provider", faults: Faults::fickle_provider() },
         Named { name: "dead-letters", faults: Faults::dead_letters() },
         Named { name: "bad-table", faults: Faults::bad_table() },
         Named { name: "stalls", faults: Faults::stalls() },

@@ -27,7 +27,7 @@ pub struct Finding {
 }
 
 /// The sets of faults, as `cargo dev simulate` knows them: the simplest first, so that what is found is told by it.
-pub fn faults() -> [(&'static str, Faults); 14] {
+pub fn faults() -> [(&'static str, Faults); 15] {
     [
         ("none", Faults::none()),
         ("lost-answers", Faults::lost_answers()),
@@ -35,6 +35,7 @@ pub fn faults() -> [(&'static str, Faults); 14] {
         ("bad-provider", Faults::bad_provider()),
         ("forgetting-provider", Faults::forgetting_provider()),
         ("slow-connections", Faults::slow_connections()),
+        ("fickle-provider", Faults::fickle_provider()),
         ("dead-letters", Faults::dead_letters()),
         ("bad-table", Faults::bad_table()),
         ("everything", Faults::everything()),

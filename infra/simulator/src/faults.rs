@@ -255,6 +255,21 @@ impl Faults {
         Self { freeze: 0.05, ..Self::operator() }
     }
 
+    /// A provider that declines, loses its answer, does it after all, and still says late that it has declined.
+    pub const fn fickle_provider() -> Self {
+        Self {
+            provider: ProviderFaults {
+                decline: 0.4,
+                drop_after: 0.5,
+                reversed: 0.8,
+                callback: 0.9,
+                callback_late: 0.6,
+                ..Self::bad_provider().provider
+            },
+            ..Self::bad_provider()
+        }
+    }
+
     /// Connections that take longer than their slots, for messages that are often delivered twice.
     pub const fn slow_connections() -> Self {
         Self {

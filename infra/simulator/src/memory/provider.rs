@@ -288,6 +288,9 @@ impl Ledger {
                 let reverses = Some(order.kind);
                 self.post(Due { reverses, ..Due::new(at_us, id, order.money, Status::Approved) });
             }
+            if world.fails(faults.drop_after) {
+                return (answer_ms, Some(SendAnswer::Unclear(Unclear::ConnectionLost)));
+            }
             let code = ProviderText::new("insufficient_funds");
             return (answer_ms, Some(SendAnswer::Found(Found::Declined { code })));
         }
