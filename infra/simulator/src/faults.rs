@@ -255,13 +255,15 @@ impl Faults {
         Self { freeze: 0.05, ..Self::operator() }
     }
 
-    /// A provider that declines, loses its answer, does it after all, and still says late that it has declined.
+    /// A provider that declines, loses its answer, does it after all, and still says late that it has declined; asked, it
+    /// mostly says nothing.
     pub const fn fickle_provider() -> Self {
         Self {
             provider: ProviderFaults {
                 decline: 0.4,
                 drop_after: 0.5,
                 reversed: 0.8,
+                query_fails: 0.8,
                 callback: 0.9,
                 callback_late: 0.6,
                 ..Self::bad_provider().provider
