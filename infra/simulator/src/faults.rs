@@ -238,8 +238,9 @@ impl Faults {
     /// connections and calls, and the queues now and then a message.
     pub const fn dead_letters() -> Self {
         Self {
-            max_receive_count: 3,
-            queue_refuses: 0.2,
+            max_receive_count: 2,
+            queue_refuses: 0.3,
+            duplicate: 0.4,
             provider: ProviderFaults { connect: 0.3, rate_limited: 0.5, ..Self::bad_provider().provider },
             ..Self::bad_provider()
         }
