@@ -77,6 +77,8 @@ pub(crate) fn variables(
                 ("HIGH_CONCURRENCY", settings::HIGH_CONCURRENCY.into()),
                 ("STANDARD_CONCURRENCY", settings::STANDARD_CONCURRENCY.into()),
                 ("QUEUE_DEPTH_MAX", settings::QUEUE_DEPTH_MAX),
+                ("RECOVERY_POINT_MS", 0),
+                ("RECOVERED_AT_MS", 0),
             ]);
         }
         "consumer" => {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use aws::settings::{ConsumerSettings, DeadLetterSettings, IngestSettings, ReconcileSettings, Secret};
 use payments::limit::Limit;
 
-const SETTINGS: [(&str, &str); 51] = [
+const SETTINGS: [(&str, &str); 53] = [
     ("PAYMENTS_TABLE", "payments"),
     ("MERCHANTS_TABLE", "merchants"),
     ("GATES_TABLE", "gates"),
@@ -15,6 +15,8 @@ const SETTINGS: [(&str, &str); 51] = [
     ("HIGH_CONCURRENCY", "30"),
     ("STANDARD_CONCURRENCY", "70"),
     ("QUEUE_DEPTH_MAX", "10000000"),
+    ("RECOVERY_POINT_MS", "0"),
+    ("RECOVERED_AT_MS", "0"),
     ("HIGH_QUEUE_URL", "https://sqs.eu-central-1.amazonaws.com/123456789012/high"),
     ("STANDARD_QUEUE_URL", "https://sqs.eu-central-1.amazonaws.com/123456789012/standard"),
     ("DEAD_LETTER_QUEUE_URL", "https://sqs.eu-central-1.amazonaws.com/123456789012/dead-letter"),
@@ -80,6 +82,7 @@ fn each_function_reads_what_it_needs_and_no_more() {
     assert_eq!(ingest.queues.dead_letter, None);
     assert_eq!((ingest.merchant_limit, ingest.admission.queue_depth_max), (Limit::usual(1_000), 10_000_000));
     assert_eq!(ingest.admission.gate.breaker.ramp_percent, consumer.gate_settings.breaker.ramp_percent);
+    assert_eq!(ingest.recovery, None);
     let dead_letter = DeadLetterSettings::from(with(&[("PROVIDER_URL", None)])).unwrap();
     assert!(dead_letter.queues.dead_letter.unwrap().ends_with("/dead-letter"));
     let reconcile = ReconcileSettings::from(with(&[("PROVIDER_URL", None), ("GATES_TABLE", None)])).unwrap();
@@ -99,6 +102,8 @@ fn every_setting_that_is_missing_is_named_at_once() {
             "HIGH_CONCURRENCY",
             "STANDARD_CONCURRENCY",
             "QUEUE_DEPTH_MAX",
+            "RECOVERY_POINT_MS",
+            "RECOVERED_AT_MS",
         ];
         let needed = !others.contains(&name) && !of_ingest.contains(&name);
         let named = problems.iter().any(|problem| problem.starts_with(&format!("{name} is missing: expected ")));
@@ -191,4 +196,17 @@ fn callbacks_need_a_key_that_nobody_can_guess_and_are_off_without_one() {
         1
     );
     assert!(refused(&[("CALLBACK_KEY", Some(""))]) > 0, "empty is a mistake, not a choice");
+}
+
+#[test]
+fn a_restore_is_named_by_both_of_its_moments_or_not_at_all() {
+    let read = |point: &str, at: &str| {
+        IngestSettings::from(with(&[("RECOVERY_POINT_MS", Some(point)), ("RECOVERED_AT_MS", Some(at))]))
+    };
+    let recovery = read("1764000000000", "1764003600000").unwrap().recovery.unwrap();
+    assert_eq!((recovery.point.ms(), recovery.at.ms()), (1_764_000_000_000, 1_764_003_600_000));
+    for (point, at) in [("1764000000000", "0"), ("0", "1764003600000"), ("1764003600000", "1764000000000")] {
+        let problems = read(point, at).unwrap_err().problems;
+        assert!(problems.len() == 1 && problems[0].contains("do not agree"), "{problems:?}");
+    }
 }

@@ -15,6 +15,7 @@ mod message;
 mod money;
 pub(crate) mod plan;
 mod request;
+mod restored;
 mod rules;
 mod story;
 mod transitions;

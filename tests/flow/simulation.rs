@@ -1,7 +1,7 @@
 //! Everything together, in hundreds of runs from seeds: I1 to I7 hold whatever fails, and each run repeats to the
 //! letter. What fails prints its report and the command that plays it again.
 
-use simulator::{Brownout, Faults, Phase, Report, Settings, run, sweep};
+use simulator::{Brownout, Faults, Phase, Report, Restore, Settings, run, sweep};
 
 /// Plays these seeds; each has to hold, and together they have to have gone through something.
 fn hold(name: &str, faults: &Faults, seeds: std::ops::Range<u64>) -> Vec<Report> {
@@ -193,6 +193,23 @@ fn a_brownout_uses_up_no_attempt_and_is_over_in_time() {
 fn what_an_operator_sets_holds_for_everybody_from_the_next_slot_on() {
     let reports = hold("operator", &Faults::operator(), 0..40);
     assert!(ended(&reports, "succeeded") > 1_000);
+}
+
+/// Some minutes of the table are lost, and not a payment: what was open is asked about, what is new as well.
+#[test]
+fn a_restored_table_charges_nobody_twice_and_loses_nothing_that_merchants_ask_for_again() {
+    let reports = hold("restore", &Faults::restore(), 0..40);
+    assert!(ended(&reports, "succeeded") > 1_000);
+}
+
+/// The drill can fail: without the runbook somebody is charged twice.
+#[test]
+fn a_table_that_is_put_back_carelessly_charges_somebody_twice() {
+    let careless = Faults { restore: Some(Restore::Carelessly), ..Faults::restore() };
+    let reports: Vec<Report> = (0..10).map(|seed| run(&Settings::new(seed, careless.clone()))).collect();
+    let twice = |report: &&Report| report.violations.iter().any(|violation| violation.starts_with("I1 violated"));
+    let found = reports.iter().filter(twice).count();
+    assert!(found >= 8, "found in {found} of 10 runs");
 }
 
 /// The breaker opens, is tried and ramps while environments die and freeze with slots, probes and counts in hand.

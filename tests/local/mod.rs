@@ -5,3 +5,4 @@ mod bad_days;
 mod place;
 mod rates;
 mod replay;
+mod restore;

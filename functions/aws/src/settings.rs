@@ -11,6 +11,8 @@ use payments::admission::AdmissionSettings;
 use payments::gate::{GateSettings, GateState};
 use payments::limit::Limit;
 use payments::policy::Policy;
+use payments::time::Timestamp;
+use payments::transition::Recovery;
 
 use crate::queue::QueueUrls;
 use reader::Reader;
@@ -71,6 +73,9 @@ pub struct IngestSettings {
     pub admission: AdmissionSettings,
     /// How the provider's callbacks are known, if it makes any.
     pub callbacks: Option<CallbackSettings>,
+    /// `RECOVERY_POINT_MS` and `RECOVERED_AT_MS`, in ms since the epoch: a restore that new payments have to beware of; both
+    /// 0 when there is none.
+    pub recovery: Option<Recovery>,
     /// The provider's numbers.
     pub policy: Policy,
 }
@@ -184,6 +189,7 @@ impl IngestSettings {
             merchant_limit: admission::default_limit(&mut reader),
             admission: admission::admission(&mut reader),
             callbacks: None,
+            recovery: recovery(&mut reader),
             policy: policy(&mut reader),
         };
         let callbacks = callbacks(&mut reader, &settings.provider_name);
@@ -278,6 +284,19 @@ fn queues(reader: &mut Reader<'_>, with_dead_letter: bool) -> QueueUrls {
         "HIGH_QUEUE_URL, STANDARD_QUEUE_URL and DEAD_LETTER_QUEUE_URL name the same queue twice: each needs its own",
     );
     urls
+}
+
+fn recovery(reader: &mut Reader<'_>) -> Option<Recovery> {
+    // The last millisecond that RFC 3339 can say.
+    const LAST_MS: u64 = 253_402_300_799_999;
+    let mut ms = |name| reader.number::<u64>(name, 0..=LAST_MS, "ms since the epoch, or 0 for no restore");
+    let (point_ms, at_ms) = (ms("RECOVERY_POINT_MS"), ms("RECOVERED_AT_MS"));
+    reader.require(
+        (point_ms == 0) == (at_ms == 0) && point_ms <= at_ms,
+        "RECOVERY_POINT_MS and RECOVERED_AT_MS do not agree: the first is the moment that the table was restored to, the \
+         second is when the consumers were off, later than that; give both, or 0 for both",
+    );
+    (at_ms > 0).then(|| Recovery { point: Timestamp::from_ms(point_ms), at: Timestamp::from_ms(at_ms) })
 }
 
 fn callbacks(reader: &mut Reader<'_>, provider_name: &str) -> Option<CallbackSettings> {

@@ -19,7 +19,7 @@ use payments::policy::Policy;
 use payments::ports::{Admission, Clock, Entropy, Merchants, NoAdmission, Queue, Store, StoreError};
 use payments::request::{self, Fault, FieldError, Request};
 use payments::store::{self, Outcome, Written};
-use payments::transition::{Event, Kept, may_lack_its_message};
+use payments::transition::{Event, Kept, Recovery, accepted_after_recovery, may_lack_its_message};
 use tracing::{error, info, warn};
 
 pub use crate::admission::AdmissionControl;
@@ -40,20 +40,33 @@ pub struct Ingest<S, M, Q, C, E, A = NoAdmission> {
     callers: Callers,
     callbacks: Option<Callbacks>,
     admission: Option<AdmissionControl<A>>,
+    recovery: Option<Recovery>,
 }
 
 impl<S: Store, M: Merchants, Q: Queue, C: Clock, E: Entropy> Ingest<S, M, Q, C, E> {
     /// An ingest over these ports, whose new payments follow this policy.
     pub fn new(store: S, merchants: M, queue: Q, clock: C, entropy: E, policy: Policy) -> Self {
         let callers = Callers::default();
-        Self { store, merchants, queue, clock, entropy, policy, callers, callbacks: None, admission: None }
+        Self {
+            store,
+            merchants,
+            queue,
+            clock,
+            entropy,
+            policy,
+            callers,
+            callbacks: None,
+            admission: None,
+            recovery: None,
+        }
     }
 
     /// The same, holding merchants to their rates and telling them their wait.
     #[must_use]
     pub fn with_admission<A: Admission>(self, admission: AdmissionControl<A>) -> Ingest<S, M, Q, C, E, A> {
-        let Self { store, merchants, queue, clock, entropy, policy, callers, callbacks, admission: _ } = self;
-        Ingest { store, merchants, queue, clock, entropy, policy, callers, callbacks, admission: Some(admission) }
+        let Self { store, merchants, queue, clock, entropy, policy, callers, callbacks, admission: _, recovery } = self;
+        let admission = Some(admission);
+        Ingest { store, merchants, queue, clock, entropy, policy, callers, callbacks, admission, recovery }
     }
 }
 
@@ -62,6 +75,12 @@ impl<S: Store, M: Merchants, Q: Queue, C: Clock, E: Entropy, A: Admission> Inges
     #[must_use]
     pub fn with_callbacks(self, callbacks: Option<Callbacks>) -> Self {
         Self { callbacks, ..self }
+    }
+
+    /// The same, after the table was restored: what is new here may have been made before, and the provider is asked first.
+    #[must_use]
+    pub fn with_recovery(self, recovery: Option<Recovery>) -> Self {
+        Self { recovery, ..self }
     }
 
     /// Answers one request of the HTTP API (payload format 2.0). It always answers.
@@ -137,7 +156,9 @@ impl<S: Store, M: Merchants, Q: Queue, C: Clock, E: Entropy, A: Admission> Inges
     async fn accept(&self, request: Request) -> Result<ApiGatewayV2httpResponse, Problem> {
         let now = self.clock.now();
         let id = PaymentId::derive(&request.order.merchant, request.order.kind, &request.order.order_id);
-        if request.order.expires_at.is_some_and(|at| at <= now) {
+        // After a restore an order may have been charged in its time: it is taken to be asked about, and sent no more.
+        let may_have_been_made = self.recovery.is_some();
+        if !may_have_been_made && request.order.expires_at.is_some_and(|at| at <= now) {
             // Too late for a new payment, but a repeated request is still told what became of the first.
             return match self.read(&id).await? {
                 Some(stands) => self.replay(&request, stands).await,
@@ -147,7 +168,8 @@ impl<S: Store, M: Merchants, Q: Queue, C: Clock, E: Entropy, A: Admission> Inges
                 }])),
             };
         }
-        if let Some(problem) = self.admission.as_ref().and_then(|admission| admission.refuses(&request.order, now)) {
+        let refusal = self.admission.as_ref().and_then(|admission| admission.refuses(&request.order, now));
+        if let Some(problem) = refusal.filter(|it| !may_have_been_made || !matches!(it, Problem::TooLate { .. })) {
             // What was accepted before is still told what became of it.
             return match self.read(&id).await? {
                 Some(stands) => self.replay(&request, stands).await,
@@ -179,7 +201,11 @@ impl<S: Store, M: Merchants, Q: Queue, C: Clock, E: Entropy, A: Admission> Inges
 
     fn accepted(&self, request: Request) -> Payment {
         let moment = store::moment(&self.clock, &self.entropy, &self.policy);
-        Payment::accepted(request.order, request.fingerprint, &moment)
+        let accepted = Payment::accepted(request.order, request.fingerprint, &moment);
+        match &self.recovery {
+            Some(recovery) => accepted_after_recovery(&accepted, recovery, &moment),
+            None => accepted,
+        }
     }
 
     fn put_failed(id: &PaymentId, error: &StoreError) -> Problem {
@@ -279,8 +305,15 @@ impl<S: Store, M: Merchants, Q: Queue, C: Clock, E: Entropy, A: Admission> Inges
         };
         match store::put(&self.store, &canceled).await {
             Ok(Written::Applied(payment)) => {
-                info!(event = "payment_canceled_unseen", payment_id = payment.id.as_str());
-                Ok(self.told(StatusCode::OK, &payment, Replayed::No))
+                info!(
+                    event = "payment_canceled_unseen",
+                    payment_id = payment.id.as_str(),
+                    state = payment.state.as_str(),
+                );
+                if !payment.state.is_terminal() {
+                    self.send(&payment).await?;
+                }
+                Ok(self.told(status_of(&payment), &payment, Replayed::No))
             }
             // It came in the meantime: cancel that one.
             Ok(Written::Refused(Some(stands))) => match self.decide(*stands, &Event::Cancel).await {

@@ -2,9 +2,8 @@
 
 use std::{convert::Infallible, process::ExitCode};
 
-use aws::settings::IngestSettings;
 use aws::system::{SystemClock, SystemEntropy};
-use aws::{clients::Clients, merchants::DynamoMerchants, queue::SqsQueue, store::DynamoStore};
+use aws::{clients::Clients, merchants::DynamoMerchants, queue::SqsQueue, settings::IngestSettings, store};
 use aws_lambda_events::apigw::ApiGatewayV2httpRequest as Request;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 
@@ -18,11 +17,12 @@ async fn run() -> Result<(), Error> {
     let clients = Clients::from_environment().await;
     let admission = ingest::AdmissionControl::from_settings(&clients, &settings);
     let Clients { dynamodb, sqs } = clients;
-    let store = DynamoStore::new(dynamodb.clone(), settings.payments_table);
+    let store = store::DynamoStore::new(dynamodb.clone(), settings.payments_table);
     let merchants = DynamoMerchants::new(dynamodb, settings.merchants_table);
     let queue = SqsQueue::new(sqs, settings.queues);
     let ingest = ingest::Ingest::new(store, merchants, queue, SystemClock, SystemEntropy::new(), settings.policy)
         .with_callbacks(settings.callbacks.map(Into::into))
+        .with_recovery(settings.recovery)
         .with_admission(admission);
     let answer = async |event: LambdaEvent<Request>| Ok::<_, Infallible>(Box::pin(ingest.handle(event.payload)).await);
     lambda_runtime::run(service_fn(answer)).await

@@ -176,6 +176,12 @@ named! {
         CaseAccepted = "case_accepted",
         /// Pending or unknown for so long that only a person can help.
         Overdue = "overdue",
+        /// The table was restored to an earlier moment; what it says of it is old.
+        Restored = "restored",
+        /// New here since a restore, and perhaps made before: the provider is asked first.
+        MayHaveBeenMade = "may_have_been_made",
+        /// The provider does not have it, and a restore lost what the merchant was told since.
+        AbsentAfterRestore = "absent_after_restore",
     }
 }
 
@@ -302,6 +308,9 @@ pub struct Payment {
     /// When it was put in front of a person.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parked_at: Option<Timestamp>,
+    /// The restore since which nothing has been decided about it: when the consumers were off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recovered_at: Option<Timestamp>,
     /// The last time its message was put back.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub heal: Option<Heal>,
@@ -357,6 +366,7 @@ impl Payment {
             acknowledged: false,
             cancel_requested_at: None,
             parked_at: None,
+            recovered_at: None,
             heal: None,
             provider_text: None,
             case: None,

@@ -8,6 +8,7 @@ mod draft;
 mod lost;
 mod operator;
 mod overdue;
+mod restored;
 
 use crate::answer::{Found, QueryAnswer, SendAnswer};
 use crate::backoff::Dice;
@@ -30,6 +31,7 @@ pub use lost::{
 use operator::{close_case, replay, resolve, take_case};
 pub use overdue::is_overdue;
 use overdue::overdue;
+pub use restored::{Recovery, accepted_after_recovery};
 
 /// What the decision depends on besides the payment and the event.
 #[derive(Clone, Debug)]
@@ -87,6 +89,8 @@ pub enum Event<'a> {
     Replay,
     /// Somebody looked whether its end has been open for too long.
     Overdue,
+    /// The table was restored to an earlier moment.
+    Restored(&'a Recovery),
     /// A person says how it ended, with evidence.
     Resolve {
         /// The end.
@@ -178,6 +182,7 @@ pub fn transition(payment: &Payment, event: &Event<'_>, moment: &Moment<'_>) -> 
         Event::Heal { replaces } => heal(payment, *replaces, moment),
         Event::Replay => replay(payment, moment),
         Event::Overdue => overdue(payment, moment),
+        Event::Restored(recovery) => restored::restored(payment, recovery, moment),
         Event::Resolve { end, evidence } => resolve(payment, *end, evidence, moment),
         Event::TakeCase { owner } => take_case(payment, owner, moment),
         Event::CloseCase { resolution, evidence } => close_case(payment, *resolution, evidence, moment),
@@ -249,8 +254,8 @@ fn cancel(payment: &Payment, moment: &Moment<'_>) -> Step {
     }
 }
 
-/// A payment that is canceled before it was ever there. It is written as a first version, so that only an order that
-/// is really not here takes it.
+/// A payment that is canceled before it was ever there, or, after a restore, is to be canceled once the provider has been
+/// asked. It is written as a first version, so that only an order that is really not here takes it.
 pub fn canceled_unseen(accepted: &Payment, moment: &Moment<'_>) -> Option<Payment> {
     match cancel(accepted, moment) {
         Step::Change(canceled) => Some(Payment { version: accepted.version, ..*canceled }),

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use dev::account::{Account, AccountArguments};
 use dev::local::provider::{CALLBACK_KEY_VARIABLE, KEY_VARIABLE, LISTENING};
-use dev::ops::{gate, get, list, merchant, replay, resolve};
+use dev::ops::{gate, get, list, merchant, replay, resolve, restore};
 use dev::sandbox::{CallbackTarget, Fault, Faults, Sandbox, SandboxSettings, parse_fault};
 use dev::{demo, explain, load, model_check, mutants, plan, sale, simulate, up};
 
@@ -35,6 +35,8 @@ enum Command {
     Replay(replay::Arguments),
     /// Ends a parked payment by a person's word, with evidence.
     Resolve(resolve::Resolve),
+    /// After a point-in-time recovery: makes unknown what was open, so that the provider is asked first
+    Restore(restore::Arguments),
     /// Says who sees to the case of a late success.
     TakeCase(resolve::TakeCase),
     /// Says what becomes of the money of a late success, with evidence.
@@ -110,7 +112,7 @@ struct SimulateArguments {
     runs: u64,
     /// What goes wrong: none, lost-answers, freezes, bad-provider, stubborn-provider, forgetting-provider, fickle-provider,
     /// slow-connections, dead-letters (messages are received too often), bad-table, stalls (pauses, and environments that freeze), brownout
-    /// (the provider is down for ten minutes), operator (rates, pauses), everything, or skewed-clocks (everything, and
+    /// (the provider is down for ten minutes), operator (rates, pauses), restore (the table is restored), everything, or skewed-clocks (everything, and
     /// clocks up to five minutes off).
     #[arg(long, value_name = "NAME", default_value = "everything", value_parser = simulate::parse_faults)]
     faults: simulate::Named,
@@ -195,6 +197,7 @@ fn main() -> ExitCode {
             Command::Get(arguments) => get::run(&arguments).await,
             Command::List(arguments) => list::run(&arguments).await,
             Command::Resolve(arguments) => resolve::resolve(&arguments).await,
+            Command::Restore(arguments) => restore::run(&arguments).await,
             Command::TakeCase(arguments) => resolve::take_case(&arguments).await,
             Command::CloseCase(arguments) => resolve::close_case(&arguments).await,
             Command::Merchant(arguments) => merchant::run(&arguments).await,

@@ -30,6 +30,9 @@ pub struct Arguments {
     /// Environments of the consumer, three tenths of them for the high lane.
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u64).range(10..=1_000))]
     environments: u64,
+    /// How far an environment's clock is from the true time at most, in microseconds.
+    #[arg(long, value_name = "US", default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(0..=1_000_000))]
+    clock_skew: u64,
     /// Plays only this repository's way.
     #[arg(long)]
     alone: bool,
@@ -61,8 +64,8 @@ const WAYS: [Way; 4] = [Way::Ours, Way::Direct, Way::Recipe { reserved: 100 }, W
 /// Plays it and prints what it came to. An error is what was missed, in one line.
 pub fn run(arguments: &Arguments) -> Result<(), String> {
     let scale = if arguments.whole { Scale::WHOLE } else { arguments.one_to };
-    let settings = Settings { trouble: arguments.trouble, ..Settings::new(arguments.seed, scale) }
-        .with_environments(arguments.environments);
+    let Arguments { seed, trouble, clock_skew: clock_skew_us, environments, .. } = *arguments;
+    let settings = Settings { trouble, clock_skew_us, ..Settings::new(seed, scale) }.with_environments(environments);
     let begun = Instant::now();
     let ways = if arguments.alone { &WAYS[..1] } else { &WAYS[..] };
     let courses: Vec<Course> = ways.iter().map(|way| play(&settings, *way)).collect();

@@ -215,6 +215,7 @@ impl Item {
             acknowledged,
             cancel_requested_at,
             parked_at,
+            recovered_at,
             heal,
             provider_text: _,
             case,
@@ -225,6 +226,7 @@ impl Item {
             chain: _,
         } = payment;
         assert_eq!(parked_at.is_some(), state == State::Parked, "parked_at says when it was parked");
+        assert_eq!(recovered_at, None, "no restore is modelled: the simulator plays it");
         let small = |count: u32| u8::try_from(count).expect("a model counts little");
         Self {
             state,

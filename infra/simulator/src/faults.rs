@@ -47,8 +47,19 @@ pub struct Faults {
     pub operator: bool,
     /// A time in which every call fails.
     pub brownout: Option<Brownout>,
+    /// The table is restored to an earlier moment.
+    pub restore: Option<Restore>,
     /// The provider's faults.
     pub provider: ProviderFaults,
+}
+
+/// How a point-in-time recovery of the table is gone about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Restore {
+    /// As infra/runbooks/restore.md says.
+    ByTheRunbook,
+    /// The table is put back, and everything goes on: to see that this is found.
+    Carelessly,
 }
 
 /// A time in which the provider fails every call, one way or another: it refuses connections, answers 503 before or
@@ -129,6 +140,7 @@ impl Faults {
             max_receive_count: 12,
             operator: false,
             brownout: None,
+            restore: None,
             provider: ProviderFaults {
                 connect: 0.0,
                 slow_connect: 0.0,
@@ -206,6 +218,17 @@ impl Faults {
     /// An operator who sets other rates, pauses and resumes while a sale goes on with a provider that fails.
     pub const fn operator() -> Self {
         Self { arrive_within_ms: 1_200_000, operator: true, ..Self::bad_provider() }
+    }
+
+    /// A table that is restored by the runbook to some minutes before, in the middle of half an hour's sale. Declines are
+    /// for good: a late success that a restore has lost is in the provider's file only.
+    pub const fn restore() -> Self {
+        Self {
+            arrive_within_ms: 1_800_000,
+            restore: Some(Restore::ByTheRunbook),
+            provider: ProviderFaults { reversed: 0.0, ..Self::bad_provider().provider },
+            ..Self::bad_provider()
+        }
     }
 
     /// Whether nothing but the provider and the queues fail: then no environment dies between a claim and its send, and an attempt

@@ -12,11 +12,12 @@ pub mod memory;
 mod operator;
 mod people;
 mod refunds;
+mod restore;
 pub mod run;
 pub mod sale;
 pub mod scenario;
 mod system;
 pub mod world;
 
-pub use faults::{Brownout, CrashPoint, Faults, Phase};
+pub use faults::{Brownout, CrashPoint, Faults, Phase, Restore};
 pub use run::{Report, Settings, run, sweep};

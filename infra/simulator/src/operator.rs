@@ -1,4 +1,4 @@
-//! An operator in a run: sets rates up to the provider's limit, pauses and resumes, for as long as customers come.
+//! An operator in a run: sets rates up to the provider's limit, pauses, resumes and deploys, for as long as customers come.
 
 use std::time::Duration;
 
@@ -17,7 +17,11 @@ pub(crate) async fn run(system: System, limit_per_second: u32) {
     let limit = u64::from(limit_per_second);
     while world.elapsed_ms() < world.faults.arrive_within_ms {
         tokio::time::sleep(Duration::from_millis(world.between(BETWEEN_MS.0, BETWEEN_MS.1))).await;
-        let operation = match world.between(0, 3) {
+        let operation = match world.between(0, 4) {
+            4 => {
+                system.deploy();
+                continue;
+            }
             0 => Operation::Pause,
             1 => Operation::Resume,
             _ => Operation::Rate(u32::try_from(world.between(1, limit)).unwrap_or(1)),

@@ -15,6 +15,7 @@ use crate::faults::{CrashPoint, Faults, Phase};
 use crate::memory::queue::Name;
 use crate::operator;
 use crate::people::{self, Decided};
+use crate::restore;
 use crate::scenario::{self, Told};
 use crate::system::System;
 
@@ -167,8 +168,15 @@ async fn play(settings: &Settings) -> Report {
         tokio::time::sleep(Duration::from_millis(settings.faults_for_ms)).await;
         system.world.calm();
     };
+    let restoring = settings
+        .faults
+        .restore
+        .map(|how| tokio::spawn(restore::run(system.clone(), Arc::clone(&told), how, settings.rest_within_ms)));
     let busy = async {
         scenario.await;
+        if let Some(restoring) = restoring {
+            restoring.await.expect("a restore ends");
+        }
         system.rest(settings.rest_within_ms).await;
     };
     tokio::select! {

@@ -54,6 +54,7 @@ pub trait Api: Clone + Send + Sync + 'static {
 #[derive(Debug, Default)]
 pub struct Told {
     accepted: Mutex<BTreeMap<String, Accepted>>,
+    orders: Mutex<BTreeMap<String, Order>>,
     ids: Mutex<BTreeMap<(String, String, String), String>>,
     refused: Mutex<u32>,
     gave_up: Mutex<u32>,
@@ -88,6 +89,7 @@ impl Told {
         }
         let accepted = Accepted { amount: order.amount, currency: "GBP" };
         lock(&self.accepted).insert(id.to_owned(), accepted);
+        lock(&self.orders).insert(id.to_owned(), order.clone());
     }
 }
 
@@ -193,6 +195,14 @@ async fn customer<A: Api>(world: &Arc<World>, api: &A, told: &Told, number: u64)
 
 async fn pay<A: Api>(world: &Arc<World>, api: &A, told: &Told, order: &Order) {
     ask(world, api, told, order, "/v1/payments").await;
+}
+
+/// Every merchant asks again for what it was told is accepted: for all that names no charge, or for all that does.
+pub(crate) async fn ask_again<A: Api>(world: &Arc<World>, api: &A, told: &Told, names_a_charge: bool) {
+    let orders: Vec<Order> = lock(&told.orders).values().cloned().collect();
+    for order in orders.iter().filter(|order| order.more.get("original_order_id").is_some() == names_a_charge) {
+        pay(world, api, told, order).await;
+    }
 }
 
 async fn cancel<A: Api>(world: &Arc<World>, api: &A, told: &Told, order: &Order) {

@@ -1,6 +1,7 @@
 //! The system of a run: the real handlers in environments that may die or freeze, and what AWS does around them.
 
 use std::future::Future;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use ingest::Ingest;
 use payments::gate::GateState;
 use payments::payment::State;
 use payments::ports::Clock;
+use payments::transition::Recovery;
 use reconcile::Reconcile;
 
 use crate::callbacks;
@@ -35,11 +37,24 @@ struct Function<H> {
     name: &'static str,
     warm: Mutex<Vec<(Environment, Arc<H>)>>,
     started: Mutex<u32>,
+    deployed: AtomicU64,
 }
 
 impl<H> Function<H> {
     fn new(world: &Arc<World>, name: &'static str) -> Arc<Self> {
-        Arc::new(Self { world: Arc::clone(world), name, warm: Mutex::default(), started: Mutex::new(0) })
+        Arc::new(Self {
+            world: Arc::clone(world),
+            name,
+            warm: Mutex::default(),
+            started: Mutex::new(0),
+            deployed: AtomicU64::new(0),
+        })
+    }
+
+    /// A new version: its environments start anew, and those of the one before end with what they are doing.
+    fn deploy(&self) {
+        self.deployed.fetch_add(1, Ordering::Relaxed);
+        lock(&self.warm).clear();
     }
 
     /// Invokes the function; `None` when its environment died.
@@ -48,6 +63,7 @@ impl<H> Function<H> {
         start: impl Fn(&Environment) -> H,
         call: impl FnOnce(Environment, Arc<H>) -> F,
     ) -> Option<T> {
+        let version = self.deployed.load(Ordering::Relaxed);
         let taken = lock(&self.warm).pop();
         let (environment, handler) = taken.unwrap_or_else(|| {
             let mut started = lock(&self.started);
@@ -61,7 +77,7 @@ impl<H> Function<H> {
             () = environment.death() => None,
             answer = environment.run(call(environment.clone(), Arc::clone(&handler))) => Some(answer),
         };
-        if answer.is_some() {
+        if answer.is_some() && self.deployed.load(Ordering::Relaxed) == version {
             lock(&self.warm).push((environment, handler));
         }
         answer
@@ -81,6 +97,8 @@ pub(crate) struct System {
     consumer: Arc<Function<TheConsumer>>,
     dead_letter: Arc<Function<TheDeadLetter>>,
     reconcile: Arc<Function<TheReconcile>>,
+    is_off: Arc<AtomicBool>,
+    recovery: Arc<Mutex<Option<Recovery>>>,
 }
 
 /// Time between a function's deadline and its time-out, in ms.
@@ -102,9 +120,38 @@ impl System {
             consumer: Function::new(&world, "consumer"),
             dead_letter: Function::new(&world, "dead_letter"),
             reconcile: Function::new(&world, "reconcile"),
+            is_off: Arc::default(),
+            recovery: Arc::default(),
             table,
             world,
         }
+    }
+
+    /// Every function's reserved concurrency is 0: nobody is invoked any more.
+    pub(crate) fn turn_off(&self) {
+        self.world.note("operator     turns every function off");
+        self.is_off.store(true, Ordering::Relaxed);
+    }
+
+    /// They are on again, deployed anew, and beware of what a restore has lost.
+    pub(crate) fn turn_on(&self, recovery: Option<Recovery>) {
+        self.world.note("operator     turns every function on");
+        *lock(&self.recovery) = recovery;
+        self.deploy();
+        self.is_off.store(false, Ordering::Relaxed);
+    }
+
+    /// A new version of every function, in the middle of whatever goes on.
+    pub(crate) fn deploy(&self) {
+        self.world.note("operator     deploys");
+        self.ingest.deploy();
+        self.consumer.deploy();
+        self.dead_letter.deploy();
+        self.reconcile.deploy();
+    }
+
+    fn is_off(&self) -> bool {
+        self.is_off.load(Ordering::Relaxed)
     }
 
     async fn consume(self, event: SqsEvent, timeout_ms: u64) -> Option<SqsBatchResponse> {
@@ -121,6 +168,9 @@ impl System {
                 GateState::new("sandbox", self.rate_per_second, 10),
             )
         };
+        if self.is_off() {
+            return None;
+        }
         self.consumer
             .invoke(start, |environment, consumer| async move {
                 let deadline = environment.now().plus_ms(timeout_ms - GRACE_MS);
@@ -139,6 +189,9 @@ impl System {
                 policy(),
             )
         };
+        if self.is_off() {
+            return None;
+        }
         self.dead_letter
             .invoke(start, |environment, dead_letter| async move {
                 let deadline = environment.now().plus_ms(timeout_ms - GRACE_MS);
@@ -161,6 +214,9 @@ impl System {
         };
         loop {
             tokio::time::sleep(Duration::from_mins(1)).await;
+            if self.is_off() {
+                continue;
+            }
             let sweep = self.reconcile.invoke(start, |environment, reconcile| async move {
                 reconcile.handle(environment.now().plus_ms(60_000)).await
             });
@@ -236,7 +292,11 @@ impl Api for System {
                 policy(),
             )
             .with_callbacks(Some(callbacks::taken()))
+            .with_recovery(*lock(&self.recovery))
         };
+        if self.is_off() {
+            return None;
+        }
         let invocation = self.ingest.invoke(start, |_, ingest| async move { ingest.handle(request).await });
         Box::pin(invocation).await
     }

@@ -56,7 +56,9 @@ fn call(before: State, entry: &Entry) -> Option<Call> {
             (State::Sending, _) => Call::SendThenQueries,
             (_, _) => Call::Query,
         }),
-        Reason::NotFoundYet | Reason::ProvedAbsent | Reason::VanishedAtProvider => Some(Call::Query),
+        Reason::NotFoundYet | Reason::ProvedAbsent | Reason::VanishedAtProvider | Reason::AbsentAfterRestore => {
+            Some(Call::Query)
+        }
         Reason::NegativeAfterUnknown => Some(Call::Send),
         // An answer, a callback or a late one: the line does not say which.
         Reason::Approved | Reason::DeclinedByProvider | Reason::PendingAtProvider => None,
@@ -75,7 +77,9 @@ fn call(before: State, entry: &Entry) -> Option<Call> {
         | Reason::CaseTaken
         | Reason::CaseRefunded
         | Reason::CaseAccepted
-        | Reason::Overdue => None,
+        | Reason::Overdue
+        | Reason::Restored
+        | Reason::MayHaveBeenMade => None,
     }
 }
 
@@ -121,6 +125,15 @@ impl Reason {
             Self::CaseRefunded => "The case is closed: the money goes back.",
             Self::CaseAccepted => "The case is closed: the money stays.",
             Self::Overdue => "Nobody learned for so long how it ended that a person looks.",
+            Self::Restored => {
+                "The table was restored to an earlier moment; it may be done since, so the provider is asked."
+            }
+            Self::MayHaveBeenMade => {
+                "A restore may have lost an earlier request for this order; it may be done, so the provider is asked."
+            }
+            Self::AbsentAfterRestore => {
+                "The provider does not know it, and a restore lost what the merchant was told since; a person looks."
+            }
         }
     }
 }

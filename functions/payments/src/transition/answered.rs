@@ -105,6 +105,8 @@ fn absent(payment: &Payment, moment: &Moment<'_>) -> Step {
     }
     match why_not_sendable(payment, moment) {
         Some((state, reason)) => draft.go(state, reason, None),
+        // Whoever was told since that it is canceled or declined must not be charged: a person looks first.
+        None if payment.recovered_at.is_some() => draft.go(State::Parked, Reason::AbsentAfterRestore, None),
         None => {
             draft.next.waits = 0;
             draft.next.due_at = Some(moment.now);

@@ -15,6 +15,8 @@ pub(super) fn replay(payment: &Payment, moment: &Moment<'_>) -> Step {
             draft.next.attempts_left = draft.next.attempts_left.max(1);
             draft.next.waits = 0;
             draft.next.due_at = Some(moment.now);
+            // Whoever puts it back has looked.
+            draft.next.recovered_at = None;
             let state = if payment.ever_sent() { State::Unknown } else { State::Queued };
             draft.go(state, Reason::Replayed, None)
         }

@@ -6,6 +6,7 @@ pub mod list;
 pub mod merchant;
 pub mod replay;
 pub mod resolve;
+pub mod restore;
 
 use aws::settings::DeadLetterSettings;
 use aws_sdk_dynamodb::types::AttributeValue;

@@ -54,6 +54,11 @@ impl Table {
         lock(&self.replays).get(id).cloned().unwrap_or_default()
     }
 
+    /// Becomes what it was: a point-in-time recovery.
+    pub(crate) fn put_back(&self, payments: Vec<Payment>) {
+        *lock(&self.payments) = payments.into_iter().map(|payment| (payment.id.clone(), payment)).collect();
+    }
+
     /// Puts a payment as it is, past every condition: for tests that need a certain item to stand.
     pub fn set(&self, payment: Payment) {
         lock(&self.payments).insert(payment.id.clone(), payment);

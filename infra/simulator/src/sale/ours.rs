@@ -148,7 +148,7 @@ async fn arrivals(front: Arc<Front>) {
 
 /// Plays it. Call it inside a runtime whose time is paused.
 pub(super) async fn play(settings: &Settings) -> Course {
-    let place = Place::new(settings.seed);
+    let place = Place::new(settings.seed, settings.clock_skew_us);
     let shop = Arc::new(Shop::new(settings));
     let provider = Provider::new(settings.seed, settings.rate(), settings.trouble, shop.payments());
     let whole = |number: u64| usize::try_from(settings.scale.of(number)).expect("as many as fit in memory");

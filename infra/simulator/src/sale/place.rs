@@ -18,23 +18,20 @@ const CALL_US: (u64, u64) = (2_000, 6_000);
 const STALL_ONE_IN: u64 = 1_000;
 /// By this much, in microseconds.
 const STALL_US: (u64, u64) = (20_000, 150_000);
-/// How far an environment's clock is from the true time at most, in microseconds: Lambda's are set by the Amazon Time
-/// Sync Service.
-const SKEW_US: u64 = 1_000;
-
 /// What all environments share.
 #[derive(Debug)]
 pub(super) struct Place {
     seed: u64,
+    clock_skew_us: u64,
     begin: Instant,
     dice: Mutex<fastrand::Rng>,
 }
 
 impl Place {
     /// Call it inside a runtime whose time is paused.
-    pub(super) fn new(seed: u64) -> Arc<Self> {
+    pub(super) fn new(seed: u64, clock_skew_us: u64) -> Arc<Self> {
         let dice = Mutex::new(fastrand::Rng::with_seed(mixed(seed, 1 << 40)));
-        Arc::new(Self { seed, begin: Instant::now(), dice })
+        Arc::new(Self { seed, clock_skew_us, begin: Instant::now(), dice })
     }
 
     /// Microseconds since the sale's begin.
@@ -86,7 +83,7 @@ pub(super) struct Environment {
 impl Environment {
     pub(super) fn new(place: &Arc<Place>, number: u64) -> Self {
         let dice = fastrand::Rng::with_seed(mixed(place.seed, (1 << 41) + number));
-        let late_us = place.between(0, 2 * SKEW_US);
+        let late_us = place.between(0, 2 * place.clock_skew_us);
         Self { place: Arc::clone(place), dice: Arc::new(Mutex::new(dice)), late_us }
     }
 
@@ -98,7 +95,7 @@ impl Environment {
 
 impl Clock for Environment {
     fn now_us(&self) -> u64 {
-        self.place.now_us() + SKEW_US - self.late_us
+        self.place.now_us() + self.place.clock_skew_us - self.late_us
     }
 }
 

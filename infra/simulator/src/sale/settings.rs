@@ -56,6 +56,9 @@ pub struct Settings {
     pub high: u64,
     /// `MaximumConcurrency` of the standard lane's mapping.
     pub standard: u64,
+    /// How far an environment's clock is from the true time at most, in microseconds. Lambda's are set by the Amazon Time
+    /// Sync Service.
+    pub clock_skew_us: u64,
     /// Gives up after this long.
     pub at_most_ms: u64,
 }
@@ -73,6 +76,7 @@ impl Settings {
             batch: 200,
             high: 30,
             standard: 70,
+            clock_skew_us: 1_000,
             at_most_ms: 12 * 60 * 60 * 1_000,
         }
     }

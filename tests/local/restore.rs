@@ -1,0 +1,61 @@
+//! A restored table and the command that goes with it, over the AWS that `cargo dev up` shows to commands.
+
+use std::time::Duration;
+
+use aws::system::SystemClock;
+use aws_sdk_dynamodb::types::{AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType};
+use dev::embedded::PAYMENTS_TABLE;
+use dev::ops::restore::{Done, restore};
+use payments::payment::State;
+use payments::ports::Clock;
+use payments::transition::Recovery;
+
+use super::place::Place;
+
+const RESTORED: &str = "payments-restored";
+
+/// What AWS does: the table as it is, into another one.
+async fn recovered(place: &Place) {
+    let dynamodb = &place.account.clients.dynamodb;
+    let key = KeySchemaElement::builder().attribute_name("id").key_type(KeyType::Hash).build().unwrap();
+    let id =
+        AttributeDefinition::builder().attribute_name("id").attribute_type(ScalarAttributeType::S).build().unwrap();
+    let table = dynamodb.create_table().table_name(RESTORED).billing_mode(BillingMode::PayPerRequest);
+    table.key_schema(key).attribute_definitions(id).send().await.unwrap();
+    let items = dynamodb.scan().table_name(PAYMENTS_TABLE).send().await.unwrap().items.unwrap_or_default();
+    for item in items {
+        dynamodb.put_item().table_name(RESTORED).set_item(Some(item)).send().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_open_then_and_charged_since_is_found_out_and_charged_no_more() {
+    let place = Place::start().await;
+    // The table of a moment at which ten were still waiting, because the lane took no message.
+    place.charge(0..1).await;
+    place.all_succeed(0..1, Duration::from_secs(30)).await;
+    place.system.embedded().faults().refuse_sends("standard");
+    place.charge(1..11).await;
+    let point = SystemClock.now();
+    recovered(&place).await;
+    place.system.embedded().faults().accept_sends("standard");
+    tokio::time::sleep(Duration::from_millis(payments::transition::REPEAT_HEAL_MS)).await;
+    place.charge(1..11).await;
+    place.all_succeed(0..11, Duration::from_secs(30)).await;
+
+    let recovery = Recovery { point, at: SystemClock.now() };
+    let done = restore(&place.account, &recovery, Some(RESTORED)).await.unwrap();
+    assert_eq!(done, Done { copied: 11, unknown: 10, before: 0 });
+    place.all_succeed(0..11, Duration::from_secs(30)).await;
+    for number in 1..11 {
+        let payment = place.payment(number).await.unwrap();
+        let passed = payment.history.iter().any(|line| line.reason == payments::payment::Reason::Restored);
+        assert!(passed && payment.state == State::Succeeded, "{payment:?}");
+    }
+    // Run again, it has nothing to do; and a table is not its own restore.
+    let again = restore(&place.account, &recovery, None).await.unwrap();
+    assert_eq!((again.copied, again.unknown), (0, 0));
+    assert!(restore(&place.account, &recovery, Some(PAYMENTS_TABLE)).await.is_err());
+    let early = Recovery { point: recovery.at, at: recovery.point };
+    assert!(restore(&place.account, &early, None).await.unwrap_err().contains("--point"));
+}
