@@ -157,6 +157,20 @@ async fn the_same_dead_message_twice_is_one_heal() {
     assert_eq!(stage.payment(&id).heal.unwrap().times, 1);
 }
 
+/// A dead letter that is delivered twice is healed twice, and the first delivery deletes it: what that one has put back is
+/// then the only message whose sending is sure.
+#[tokio::test(start_paused = true)]
+async fn what_a_heal_put_back_is_healed_in_its_turn_though_the_heal_was_done_again() {
+    let stage = Stage::calm();
+    let id = stage.stands(accepted(order()));
+    let event = stage.batch(Name::DeadLetter, &[message_for(&stage, &stage.payment(&id))]);
+    stage.triage(event.clone()).await;
+    let put_back = Message::new(id.clone(), stage.payment(&id).order.merchant, stage.now()).to_body();
+    seconds(1).await;
+    stage.triage(event).await;
+    assert_eq!(fate(&stage, put_back).await, Fate::Healed);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_heal_whose_send_fails_is_done_again_by_the_same_message() {
     let stage = Stage::new(Faults { queue_refuses: 1.0, ..Faults::none() });

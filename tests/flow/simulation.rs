@@ -83,6 +83,44 @@ fn a_provider_that_hardly_ever_answers_charges_nobody_twice() {
     );
 }
 
+/// Where messages are received too often, `dead_letter` is at work all the time, also on what is delivered twice.
+#[test]
+fn dead_letters_come_back_and_are_parked_for_no_wait() {
+    let reports = hold("dead-letters", &Faults::dead_letters(), 0..150);
+    assert_eq!(ended(&reports, "parked"), 0);
+    assert!(ended(&reports, "succeeded") > 1_000);
+}
+
+/// What the provider has taken and denies is parked, and never sent again.
+#[test]
+fn a_provider_that_forgets_what_it_has_charges_nobody_twice() {
+    let reports = hold("forgetting-provider", &Faults::forgetting_provider(), 0..100);
+    assert!(total(&reports, |report| report.calls) > 2 * total(&reports, |report| report.effects));
+}
+
+/// Two consumers at the same payment, one of them with its request not yet written.
+#[test]
+fn slow_connections_send_nothing_without_a_lease() {
+    hold("slow-connections", &Faults::slow_connections(), 0..100);
+}
+
+/// An end stays, whatever the provider says later; what it did after all becomes a case.
+#[test]
+fn a_fickle_provider_changes_no_end() {
+    hold("fickle-provider", &Faults::fickle_provider(), 0..100);
+}
+
+#[test]
+fn a_table_that_refuses_every_third_write_loses_nothing() {
+    let reports = hold("bad-table", &Faults::bad_table(), 0..150);
+    assert!(total(&reports, |report| report.injected) > 10_000);
+}
+
+#[test]
+fn invocations_that_run_out_of_time_lose_nothing() {
+    hold("stalls", &Faults::stalls(), 0..40);
+}
+
 #[test]
 fn a_crash_before_or_after_any_io_loses_nothing() {
     for (seed, payments) in [(7, 6), (8, 12)] {

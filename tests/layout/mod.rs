@@ -1,5 +1,6 @@
 //! The rooms and their order: who may depend on whom, what may not enter the core, and what lies at the top.
 
+mod mutants;
 mod plan;
 pub(crate) mod template;
 
@@ -10,7 +11,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Each room with the rooms that it may depend on. A room that is not here has no place yet.
-const ROOMS: [(&str, &[&str]); 12] = [
+const ROOMS: [(&str, &[&str]); 13] = [
     ("payments", &[]),
     ("aws", &["payments"]),
     ("batch", &["payments"]),
@@ -21,6 +22,7 @@ const ROOMS: [(&str, &[&str]); 12] = [
     ("reconcile", &["payments", "aws"]),
     ("simulator", &["payments", "batch", "providers", "ingest", "consumer", "dead_letter", "reconcile"]),
     ("model", &["payments"]),
+    ("mutants", &["simulator", "model"]),
     (
         "dev",
         &[
@@ -34,6 +36,7 @@ const ROOMS: [(&str, &[&str]); 12] = [
             "reconcile",
             "simulator",
             "model",
+            "mutants",
         ],
     ),
     (
@@ -49,6 +52,7 @@ const ROOMS: [(&str, &[&str]); 12] = [
             "reconcile",
             "simulator",
             "model",
+            "mutants",
             "dev",
         ],
     ),
@@ -211,8 +215,9 @@ fn nothing_deployed_depends_on_what_never_is() {
     assert!(deployed.len() >= 8, "{} rooms are deployed", deployed.len());
     for room in deployed {
         for name in room.dependencies.keys() {
-            let never = ["simulator", "model", "dev", "tests", "proptest", "stateright", "axum", "clap", "csv"]
-                .contains(&name.as_str());
+            let never =
+                ["simulator", "model", "mutants", "dev", "tests", "proptest", "stateright", "axum", "clap", "csv"]
+                    .contains(&name.as_str());
             assert!(!never && !name.starts_with("winterbaume"), "{} depends on {name}", room.name);
         }
     }

@@ -14,6 +14,7 @@ pub mod local;
 pub mod mapping;
 pub mod merchants;
 pub mod model_check;
+pub mod mutants;
 pub mod ops;
 pub mod outcome;
 pub mod plan;

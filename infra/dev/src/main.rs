@@ -9,7 +9,7 @@ use dev::account::{Account, AccountArguments};
 use dev::local::provider::{CALLBACK_KEY_VARIABLE, KEY_VARIABLE, LISTENING};
 use dev::ops::{gate, get, list, merchant, replay, resolve, restore};
 use dev::sandbox::{CallbackTarget, Fault, Faults, Sandbox, SandboxSettings, parse_fault};
-use dev::{demo, explain, load, model_check, plan, sale, simulate, up};
+use dev::{demo, explain, load, model_check, mutants, plan, sale, simulate, up};
 
 /// Sluice on this machine, without an AWS account.
 #[derive(Parser)]
@@ -57,6 +57,8 @@ enum Command {
     Simulate(SimulateArguments),
     /// Explores every order of one payment's steps under the deployed rules, and judges the invariants in every state.
     Model(ModelArguments),
+    /// Plants bugs into a copy of the code, one at a time, and says whether the simulator or the model finds each.
+    Mutants(mutants::Arguments),
     /// Says what to deploy for a provider and a sale, or checks a template's numbers against one another.
     Plan(plan::Arguments),
     /// Runs the sandbox provider until it is interrupted. Its key is taken from SANDBOX_KEY.
@@ -108,7 +110,8 @@ struct SimulateArguments {
     /// How many runs.
     #[arg(long, value_name = "N", default_value_t = 100)]
     runs: u64,
-    /// What goes wrong: none, lost-answers, freezes, bad-provider, stubborn-provider, brownout
+    /// What goes wrong: none, lost-answers, freezes, bad-provider, stubborn-provider, forgetting-provider, fickle-provider,
+    /// slow-connections, dead-letters (messages are received too often), bad-table, stalls (pauses, and environments that freeze), brownout
     /// (the provider is down for ten minutes), operator (rates, pauses), restore (the table is restored), everything, or skewed-clocks (everything, and
     /// clocks up to five minutes off).
     #[arg(long, value_name = "NAME", default_value = "everything", value_parser = simulate::parse_faults)]
@@ -200,6 +203,7 @@ fn main() -> ExitCode {
             Command::Merchant(arguments) => merchant::run(&arguments).await,
             Command::Replay(arguments) => replay::run(&arguments).await,
             Command::Model(ModelArguments { bounds }) => model_check::run(&bounds),
+            Command::Mutants(arguments) => mutants::run(&arguments).await,
             Command::Plan(arguments) => plan::run(&arguments),
             Command::Gate(arguments) => gate::show(&arguments).await,
             Command::Pause(arguments) => gate::pause(&arguments).await,

@@ -16,7 +16,7 @@ pub struct Named {
 }
 
 /// The sets of faults that can be named.
-pub fn named() -> [Named; 10] {
+pub fn named() -> [Named; 16] {
     let skewed = Faults { clock_skew_ms: 300_000, ..Faults::everything() };
     [
         Named { name: "none", faults: Faults::none() },
@@ -24,6 +24,12 @@ pub fn named() -> [Named; 10] {
         Named { name: "freezes", faults: Faults::freezes() },
         Named { name: "bad-provider", faults: Faults::bad_provider() },
         Named { name: "stubborn-provider", faults: Faults::stubborn_provider() },
+        Named { name: "forgetting-provider", faults: Faults::forgetting_provider() },
+        Named { name: "slow-connections", faults: Faults::slow_connections() },
+        Named { name: "fickle-provider", faults: Faults::fickle_provider() },
+        Named { name: "dead-letters", faults: Faults::dead_letters() },
+        Named { name: "bad-table", faults: Faults::bad_table() },
+        Named { name: "stalls", faults: Faults::stalls() },
         Named { name: "brownout", faults: Faults::brownout() },
         Named { name: "operator", faults: Faults::operator() },
         Named { name: "everything", faults: Faults::everything() },

@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use payments::breaker::Mode;
-use payments::history::verify;
+use payments::history::{Entry, verify};
 use payments::message::Message;
-use payments::payment::{Payment, State};
+use payments::payment::{Payment, Reason, State};
 use payments::time::Timestamp;
 
 use crate::faults::Brownout;
 use crate::mapping::Deletions;
 use crate::memory::queue::{Name, Stored};
 use crate::memory::{Allowed, Gates, Ledger, Queues, Table};
+use crate::refunds;
 use crate::run::policy;
 use crate::world::World;
 
@@ -59,7 +60,28 @@ impl Check {
         at_any_time(&self.world, &self.table, &self.ledger);
         let payments = self.table.payments();
         let keys = policy().history_keys;
+        let moves_us = self.queues.moves_us();
+        refunds::check(&self.world, &payments, &self.ledger.effects_by_payment());
         for payment in &payments {
+            // What a send takes of them a refusal gives back, and a person's replay may grant one more.
+            if payment.attempts + payment.attempts_left < policy().max_attempts {
+                let how = format!(
+                    "{} sent {} times has {} attempts left",
+                    payment.id, payment.attempts, payment.attempts_left
+                );
+                self.world.violated("I9", &how);
+            }
+            let untried = |line: &&Entry| line.reason == Reason::AttemptsUsedUp && line.attempt < policy().max_attempts;
+            if let Some(line) = payment.history.iter().find(untried) {
+                let how = format!("{} was parked as used up after {} attempts", payment.id, line.attempt);
+                self.world.violated("I9", &how);
+            }
+            // I8: a replay has a person behind it, and each of a person's moves is one.
+            for (index, replayed_us) in self.table.replays_us(&payment.id).into_iter().enumerate() {
+                if moves_us.get(index).is_none_or(|moved_us| replayed_us < *moved_us) {
+                    self.world.violated("I8", &format!("{} was replayed and nobody had put it back", payment.id));
+                }
+            }
             if !payment.state.is_terminal() && payment.state != State::Parked {
                 let how = format!("{} is still {}", payment.id, payment.state.as_str());
                 self.world.violated("I2", &how);
@@ -179,8 +201,23 @@ impl Check {
     }
 }
 
-/// I1 by the provider's ledger: no second effect, none under another end, none that is only claimed.
+/// I1 by the provider's ledger: no second effect, none under another end, none that is only claimed; and what it rests
+/// on, which is that nothing is sent but under a claim to send whose lease still holds.
 fn at_any_time(world: &World, table: &Table, ledger: &Ledger) {
+    for (id, at_us) in ledger.take_unjudged() {
+        let Some(payment) = table.payment(&id) else {
+            world.violated("I1", &format!("{id} was sent and is no payment's key"));
+            continue;
+        };
+        // By a clock that is minutes ahead a lease ends while it still holds; the proof of absence reckons with that.
+        let skew_ms = world.faults.clock_skew_ms;
+        let at = Timestamp::from_us(at_us).minus_ms(skew_ms);
+        let holds = payment.claim.is_some_and(|it| it.from == State::Queued && it.lease_until >= at) || skew_ms > 1_000;
+        // A callback may have ended it a moment ago.
+        if !holds && !payment.state.is_terminal() {
+            world.violated("I1", &format!("{id} was sent without a lease, while it is {}", payment.state.as_str()));
+        }
+    }
     let effects = ledger.effects_by_payment();
     for (id, count) in effects.iter().filter(|(_, count)| **count > 1) {
         world.violated("I1", &format!("{id} took effect {count} times"));

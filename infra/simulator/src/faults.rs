@@ -41,6 +41,8 @@ pub struct Faults {
     pub clock_skew_ms: u64,
     /// How long customers keep coming, in ms.
     pub arrive_within_ms: u64,
+    /// How often a message is received before it is dead-lettered.
+    pub max_receive_count: u32,
     /// An operator sets other rates, pauses and resumes.
     pub operator: bool,
     /// A time in which every call fails.
@@ -85,10 +87,14 @@ impl Brownout {
 pub struct ProviderFaults {
     /// No connection.
     pub connect: f64,
+    /// A connection that takes up to a second.
+    pub slow_connect: f64,
     /// Declines.
     pub decline: f64,
     /// Takes it and answers later.
     pub pending: f64,
+    /// Says for an hour or two that it does not know what it has taken. A share of what is pending.
+    pub forgets: f64,
     /// 429.
     pub rate_limited: f64,
     /// 403: it does not know our key.
@@ -131,13 +137,16 @@ impl Faults {
             freeze: 0.0,
             clock_skew_ms: 0,
             arrive_within_ms: 3_000,
+            max_receive_count: 12,
             operator: false,
             brownout: None,
             restore: None,
             provider: ProviderFaults {
                 connect: 0.0,
+                slow_connect: 0.0,
                 decline: 0.0,
                 pending: 0.0,
+                forgets: 0.0,
                 rate_limited: 0.0,
                 credentials_refused: 0.0,
                 error_before: 0.0,
@@ -161,8 +170,10 @@ impl Faults {
             duplicate: 0.05,
             provider: ProviderFaults {
                 connect: 0.03,
+                slow_connect: 0.0,
                 decline: 0.08,
                 pending: 0.06,
+                forgets: 0.0,
                 rate_limited: 0.05,
                 credentials_refused: 0.0,
                 error_before: 0.05,
@@ -220,13 +231,86 @@ impl Faults {
         }
     }
 
-    /// Whether nothing but the provider fails: then no environment dies between a claim and its send, and an attempt
+    /// Whether nothing but the provider and the queues fail: then no environment dies between a claim and its send, and an attempt
     /// is a request that the provider has seen.
     pub fn only_the_provider_fails(&self) -> bool {
-        let Self { duplicate, arrive_within_ms, operator, brownout, ref provider, .. } = *self;
-        let harmless =
-            Self { duplicate, arrive_within_ms, operator, brownout, provider: provider.clone(), ..Self::none() };
+        let Self {
+            duplicate,
+            arrive_within_ms,
+            max_receive_count,
+            queue_refuses,
+            operator,
+            brownout,
+            ref provider,
+            ..
+        } = *self;
+        let harmless = Self {
+            duplicate,
+            arrive_within_ms,
+            max_receive_count,
+            queue_refuses,
+            operator,
+            brownout,
+            provider: provider.clone(),
+            ..Self::none()
+        };
         *self == harmless
+    }
+
+    /// Messages that are dead-lettered again and again because their payments have to wait: the provider mostly refuses
+    /// connections and calls, and the queues now and then a message.
+    pub const fn dead_letters() -> Self {
+        Self {
+            max_receive_count: 2,
+            queue_refuses: 0.3,
+            duplicate: 0.4,
+            provider: ProviderFaults { connect: 0.3, rate_limited: 0.5, ..Self::bad_provider().provider },
+            ..Self::bad_provider()
+        }
+    }
+
+    /// A table that refuses every third write and leaves every tenth in the dark, also when it is asked again.
+    pub const fn bad_table() -> Self {
+        Self { throttle: 0.3, unresolved: 0.1, ..Self::bad_provider() }
+    }
+
+    /// An operator who pauses while batches wait, whose environments freeze: invocations that run out of time.
+    pub const fn stalls() -> Self {
+        Self { freeze: 0.05, ..Self::operator() }
+    }
+
+    /// A provider that declines, loses its answer, does it after all, and still says late that it has declined; asked, it
+    /// mostly says nothing.
+    pub const fn fickle_provider() -> Self {
+        Self {
+            provider: ProviderFaults {
+                decline: 0.4,
+                drop_after: 0.5,
+                reversed: 0.8,
+                query_fails: 0.8,
+                callback: 0.9,
+                callback_late: 0.6,
+                ..Self::bad_provider().provider
+            },
+            ..Self::bad_provider()
+        }
+    }
+
+    /// Connections that take longer than their slots, for messages that are often delivered twice.
+    pub const fn slow_connections() -> Self {
+        Self {
+            duplicate: 0.3,
+            provider: ProviderFaults { slow_connect: 0.5, ..Self::bad_provider().provider },
+            ..Self::bad_provider()
+        }
+    }
+
+    /// A provider that takes much and answers later, and denies half of it until then.
+    pub const fn forgetting_provider() -> Self {
+        Self {
+            provider: ProviderFaults { pending: 0.4, forgets: 0.5, ..Self::bad_provider().provider },
+            ..Self::bad_provider()
+        }
     }
 
     /// A provider that mostly fails without saying whether it charged, so that payments end in front of a person.

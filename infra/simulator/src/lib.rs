@@ -11,6 +11,7 @@ pub mod mapping;
 pub mod memory;
 mod operator;
 mod people;
+mod refunds;
 mod restore;
 pub mod run;
 pub mod sale;

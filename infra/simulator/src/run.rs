@@ -50,6 +50,9 @@ impl Settings {
     }
 }
 
+/// How often a person puts back everything that is parked.
+const MOVES: u32 = 2;
+
 /// The policy of a run: a provider's ordinary numbers.
 pub fn policy() -> Policy {
     Policy {
@@ -181,11 +184,12 @@ async fn play(settings: &Settings) -> Report {
         () = busy => {}
         () = async { calm.await; std::future::pending::<()>().await } => {}
     }
-    // A person presses the button: everything parked is put back, and then put back again.
-    for _ in 0..2 {
+    // A person presses the button: everything parked is put back, and then put back again, to its source or into a lane.
+    for _ in 0..MOVES {
         tokio::time::sleep(Duration::from_mins(5)).await;
-        if system.queues.move_all(Name::Parked, None) > 0 {
-            system.world.note("an operator moves the parked messages to their source");
+        let lane = (system.world.between(0, 1) == 1).then_some(Name::Standard);
+        if system.queues.move_all(Name::Parked, lane) > 0 {
+            system.world.note("an operator moves the parked messages");
             system.rest(settings.rest_within_ms).await;
         }
     }

@@ -154,9 +154,10 @@ async fn customer<A: Api>(world: &Arc<World>, api: &A, told: &Told, number: u64)
             let order = order("charge", "order", amount, json!({}));
             tokio::join!(pay(world, api, told, &order), pay(world, api, told, &order));
         }
-        // A payment that has to be done within a minute.
+        // A payment that has to be done within a minute, or sooner.
         1 => {
-            let expires_at = payments::time::Timestamp::from_us(world.now_us()).plus_ms(60_000);
+            let within_ms = world.between(2_000, 60_000);
+            let expires_at = payments::time::Timestamp::from_us(world.now_us()).plus_ms(within_ms);
             let more = json!({ "expires_at": expires_at.to_string() });
             pay(world, api, told, &order("charge", "order", amount, more)).await;
         }
@@ -181,12 +182,13 @@ async fn customer<A: Api>(world: &Arc<World>, api: &A, told: &Told, number: u64)
             tokio::time::sleep(Duration::from_millis(world.between(0, 2_000))).await;
             cancel(world, api, told, &order).await;
         }
-        // Asks for the same again a minute later.
+        // Asks for the same again a minute later, and then for something else under the same order.
         _ => {
             let order = order("charge", "order", amount, json!({}));
             pay(world, api, told, &order).await;
             tokio::time::sleep(Duration::from_mins(1)).await;
             pay(world, api, told, &order).await;
+            pay(world, api, told, &Order { amount: amount + 1, ..order }).await;
         }
     }
 }

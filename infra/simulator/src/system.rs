@@ -112,7 +112,7 @@ impl System {
             table.add_merchant(merchant);
         }
         Self {
-            queues: Queues::new(&world, 360_000, 12),
+            queues: Queues::new(&world, 360_000, settings.faults.max_receive_count),
             gates: Arc::default(),
             ledger: Ledger::new(&world),
             rate_per_second: settings.rate_per_second,

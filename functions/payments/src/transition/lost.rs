@@ -52,10 +52,12 @@ pub(super) fn heal(payment: &Payment, replaces: Option<Replaced<'_>>, moment: &M
             return Step::Keep(Kept::Ended);
         }
     }
-    let times = match (&payment.heal, replaces) {
-        (None, _) => 1,
-        // The same message's work again: it crashed between its write and its send, or its send's answer was lost.
-        (Some(heal), Some(it)) if heal.message_id.as_deref() == Some(it.message_id) => heal.times,
+    let now = moment.now;
+    let (times, at) = match (&payment.heal, replaces) {
+        (None, _) => (1, now),
+        // The same message's work again: it crashed between its write and its send, its send's answer was lost, or it was
+        // delivered twice. What the other one has put back must not look older than its own heal.
+        (Some(heal), Some(it)) if heal.message_id.as_deref() == Some(it.message_id) => (heal.times, heal.at.min(now)),
         (Some(heal), Some(_)) if heal.times >= moment.policy.max_heals => {
             return Step::Keep(Kept::HealsUsedUp);
         }
@@ -66,9 +68,9 @@ pub(super) fn heal(payment: &Payment, replaces: Option<Replaced<'_>>, moment: &M
         {
             return Step::Keep(Kept::HealedElsewhere);
         }
-        (Some(heal), _) => heal.times.saturating_add(1),
+        (Some(heal), _) => (heal.times.saturating_add(1), now),
     };
     let mut draft = Draft::of(payment, moment);
-    draft.next.heal = Some(Heal { at: moment.now, message_id: replaces.map(|it| it.message_id.to_owned()), times });
+    draft.next.heal = Some(Heal { at, message_id: replaces.map(|it| it.message_id.to_owned()), times });
     draft.done()
 }

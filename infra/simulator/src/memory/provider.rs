@@ -24,10 +24,14 @@ use crate::world::{Environment, World, lock};
 const LATE_MS: (u64, u64) = (5_000, 60_000);
 /// How long a pending payment takes to be done, in ms.
 const PENDING_MS: (u64, u64) = (10_000, 300_000);
+/// The same for one that is denied until then: longer than an absence has to last to be proved.
+const FORGOTTEN_MS: (u64, u64) = (900_000, 7_200_000);
 /// How long after it is true a callback comes, in ms: mostly about when the answer does.
 const CALLBACK_SOON_MS: (u64, u64) = (0, 5_000);
 /// The same for a late one.
 const CALLBACK_LATE_MS: (u64, u64) = (5_000, 3_600_000);
+/// How long a slow connection takes, in ms.
+const SLOW_CONNECT_MS: (u64, u64) = (50, 950);
 /// How long an answer takes, in ms.
 const LATENCY_MS: (u64, u64) = (200, 2_000);
 
@@ -46,8 +50,14 @@ pub struct Effect {
 
 #[derive(Clone, Debug)]
 enum Book {
-    Effect { at_us: u64 },
-    Pending { done_at_us: u64 },
+    Effect {
+        at_us: u64,
+    },
+    /// Forgotten, it is denied until it is done.
+    Pending {
+        done_at_us: u64,
+        is_forgotten: bool,
+    },
     Declined,
 }
 
@@ -63,6 +73,8 @@ pub struct Ledger {
     undelivered: AtomicU64,
     taken: AtomicU64,
     sends: Mutex<BTreeMap<PaymentId, u32>>,
+    /// Sends that nobody has judged yet, and when they arrived.
+    unjudged: Mutex<Vec<(PaymentId, u64)>>,
     reversing: Mutex<BTreeSet<PaymentId>>,
 }
 
@@ -80,6 +92,7 @@ impl Ledger {
             effects: Mutex::default(),
             calls_us: Mutex::default(),
             sends: Mutex::default(),
+            unjudged: Mutex::default(),
         })
     }
 
@@ -154,6 +167,11 @@ impl Ledger {
         }
     }
 
+    /// Sends since this was last asked, with their times in microseconds since the epoch.
+    pub(crate) fn take_unjudged(&self) -> Vec<(PaymentId, u64)> {
+        std::mem::take(&mut lock(&self.unjudged))
+    }
+
     /// How often each payment was sent here, whatever came of it.
     pub fn sends_by_payment(&self) -> BTreeMap<PaymentId, u32> {
         lock(&self.sends).clone()
@@ -206,9 +224,10 @@ impl Ledger {
         match lock(&self.books).get(id)? {
             Book::Effect { at_us } if *at_us <= now_us => Some(Found::Approved { reference: Self::reference(id) }),
             Book::Effect { .. } => None,
-            Book::Pending { done_at_us } if *done_at_us <= now_us => {
+            Book::Pending { done_at_us, .. } if *done_at_us <= now_us => {
                 Some(Found::Approved { reference: Self::reference(id) })
             }
+            Book::Pending { is_forgotten: true, .. } => None,
             Book::Pending { .. } => Some(Found::Accepted { reference: None }),
             Book::Declined => Some(Found::Declined { code: ProviderText::new("insufficient_funds") }),
         }
@@ -222,8 +241,13 @@ impl Ledger {
     fn arrives(&self, id: &PaymentId, order: &Order) -> (u64, Option<SendAnswer>) {
         self.called("send", id);
         *lock(&self.sends).entry(id.clone()).or_default() += 1;
+        lock(&self.unjudged).push((id.clone(), self.world.now_us()));
         let world = &self.world;
         let answer_ms = self.latency_ms();
+        let skew_ms = world.faults.clock_skew_ms;
+        if let Some(at) = order.expires_at.filter(|at| at.plus_ms(skew_ms) < world.now()) {
+            world.violated("expiry", &format!("{id} was sent {} ms after its time was over", world.now().since_ms(at)));
+        }
         // In a brownout each call fails in one of these ways; a connection may be refused before it comes to that.
         let down = |share| if self.is_down() { Some(share) } else { None };
         let faults = &ProviderFaults {
@@ -245,7 +269,8 @@ impl Ledger {
             return (answer_ms, Some(SendAnswer::Found(found)));
         }
         let now_us = world.now_us();
-        if let Some(Book::Effect { at_us }) = lock(&self.books).get(id).cloned() {
+        let under_way = lock(&self.books).get(id).cloned();
+        if let Some(Book::Effect { at_us } | Book::Pending { done_at_us: at_us, .. }) = under_way {
             world.violated("I1", &format!("{id} was sent again while it was taking effect"));
             return ((at_us - now_us) / 1_000, Some(SendAnswer::Unclear(Unclear::Conflict)));
         }
@@ -263,12 +288,17 @@ impl Ledger {
                 let reverses = Some(order.kind);
                 self.post(Due { reverses, ..Due::new(at_us, id, order.money, Status::Approved) });
             }
+            if world.fails(faults.drop_after) {
+                return (answer_ms, Some(SendAnswer::Unclear(Unclear::ConnectionLost)));
+            }
             let code = ProviderText::new("insufficient_funds");
             return (answer_ms, Some(SendAnswer::Found(Found::Declined { code })));
         }
         if world.fails(faults.pending) {
-            let done_at_us = now_us + world.between(PENDING_MS.0, PENDING_MS.1) * 1_000;
-            lock(&self.books).insert(id.clone(), Book::Pending { done_at_us });
+            let is_forgotten = world.fails(faults.forgets);
+            let (low_ms, high_ms) = if is_forgotten { FORGOTTEN_MS } else { PENDING_MS };
+            let done_at_us = now_us + world.between(low_ms, high_ms) * 1_000;
+            lock(&self.books).insert(id.clone(), Book::Pending { done_at_us, is_forgotten });
             self.take_effect(id, order, done_at_us);
             self.announce(id, order, Status::Accepted, now_us);
             self.announce(id, order, Status::Approved, done_at_us);
@@ -315,6 +345,9 @@ impl Provider for MemoryProvider {
         let world = self.environment.world();
         let down = if self.ledger.is_down() { 0.3 } else { 0.0 };
         let fails = world.fails(world.faults.provider.connect.max(down));
+        if world.fails(world.faults.provider.slow_connect) {
+            tokio::time::sleep(Duration::from_millis(world.between(SLOW_CONNECT_MS.0, SLOW_CONNECT_MS.1))).await;
+        }
         self.environment
             .io("connect", || {
                 if fails {

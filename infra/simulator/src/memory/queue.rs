@@ -100,6 +100,8 @@ pub struct Queues {
     sent: Notify,
     visibility_ms: u64,
     max_receive_count: u32,
+    /// When somebody moved messages by hand, in microseconds since the epoch.
+    moves_us: Mutex<Vec<u64>>,
 }
 
 impl Queues {
@@ -111,6 +113,7 @@ impl Queues {
             sent: Notify::new(),
             visibility_ms,
             max_receive_count,
+            moves_us: Mutex::default(),
         })
     }
 
@@ -207,6 +210,7 @@ impl Queues {
             .partition(|message| message.visible_at_us <= now_us && (to.is_some() || message.came_from.is_some()));
         queues.insert(from, kept);
         let count = moved.len();
+        lock(&self.moves_us).push(now_us);
         for message in moved {
             let Some(target) = to.or(message.came_from) else { continue };
             queues.entry(target).or_default().push(Stored {
@@ -221,6 +225,11 @@ impl Queues {
         drop(queues);
         self.sent.notify_waiters();
         count
+    }
+
+    /// When somebody moved messages by hand, in microseconds since the epoch.
+    pub(crate) fn moves_us(&self) -> Vec<u64> {
+        lock(&self.moves_us).clone()
     }
 
     /// Messages in a queue, visible, in flight and delayed.

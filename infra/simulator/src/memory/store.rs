@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use payments::id::PaymentId;
 use payments::merchant::{ApiKeyHash, Merchant};
-use payments::payment::{Kind, Payment};
+use payments::payment::{Kind, Payment, Reason, State};
 use payments::policy::Policy;
 use payments::ports::{Merchants, OpenKey, OpenPayments, Shard, Store, StoreError};
 use payments::store::{SendClaim, Written, released, reserved};
@@ -18,13 +18,15 @@ use crate::world::{Environment, lock};
 pub struct Table {
     payments: Mutex<BTreeMap<PaymentId, Payment>>,
     merchants: Mutex<BTreeMap<ApiKeyHash, Merchant>>,
+    /// When each payment was replayed, in microseconds since the epoch.
+    replays: Mutex<BTreeMap<PaymentId, Vec<u64>>>,
     policy: Policy,
 }
 
 impl Table {
     /// Empty tables. The policy is needed where an update's effect is the core's own.
     pub fn new(policy: Policy) -> Arc<Self> {
-        Arc::new(Self { payments: Mutex::default(), merchants: Mutex::default(), policy })
+        Arc::new(Self { payments: Mutex::default(), merchants: Mutex::default(), replays: Mutex::default(), policy })
     }
 
     /// Adds a merchant.
@@ -45,6 +47,11 @@ impl Table {
     /// One payment.
     pub fn payment(&self, id: &PaymentId) -> Option<Payment> {
         lock(&self.payments).get(id).cloned()
+    }
+
+    /// When a payment was replayed, in microseconds since the epoch.
+    pub(crate) fn replays_us(&self, id: &PaymentId) -> Vec<u64> {
+        lock(&self.replays).get(id).cloned().unwrap_or_default()
     }
 
     /// Becomes what it was: a point-in-time recovery.
@@ -173,6 +180,10 @@ impl Store for MemoryStore {
                 return Written::Refused(Some(Box::new(stands.clone())));
             }
             self.check_end(stands, after);
+            if stands.state == State::Parked && after.reason == Reason::Replayed {
+                let now_us = self.environment.world().now_us();
+                lock(&self.table.replays).entry(after.id.clone()).or_default().push(now_us);
+            }
             // Refunds reserve and release without a version of their own: what they count stays as it stands.
             let kept = Payment { refundable: stands.refundable, ..after.clone() };
             if let Some((charge_id, amount)) = released(before, after)
