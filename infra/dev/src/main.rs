@@ -54,7 +54,7 @@ enum Command {
     /// Sets how many calls a second a provider is sent.
     Rate(gate::Rate),
     /// Plays the real handlers in virtual time over ports that misbehave, and checks the invariants after each step.
-    Simulate(SimulateArguments),
+    Simulate(Box<SimulateArguments>),
     /// Explores every order of one payment's steps under the deployed rules, and judges the invariants in every state.
     Model(ModelArguments),
     /// Plants bugs into a copy of the code, one at a time, and says whether the simulator or the model finds each.
@@ -110,6 +110,9 @@ struct SimulateArguments {
     /// How many runs.
     #[arg(long, value_name = "N", default_value_t = 100)]
     runs: u64,
+    /// Plays for so long instead, as many runs as there is time for.
+    #[arg(long, value_name = "N", conflicts_with = "runs", value_parser = clap::value_parser!(u64).range(1..=1_440))]
+    minutes: Option<u64>,
     /// What goes wrong: none, lost-answers, freezes, bad-provider, stubborn-provider, forgetting-provider, fickle-provider,
     /// slow-connections, dead-letters (messages are received too often), bad-table, stalls (pauses, and environments that freeze), brownout
     /// (the provider is down for ten minutes), operator (rates, pauses), restore (the table is restored), everything, or skewed-clocks (everything, and
@@ -213,8 +216,8 @@ fn main() -> ExitCode {
             Command::Explain(arguments) => explained(arguments).await,
             // Virtual time has a runtime of its own, and none may be under way around it.
             Command::Simulate(arguments) => {
-                let SimulateArguments { what, seed, runs, faults, payments, sweep, crash } = arguments;
-                let options = simulate::Options { seed, runs, faults, payments, sweep, crash };
+                let SimulateArguments { what, seed, runs, minutes, faults, payments, sweep, crash } = *arguments;
+                let options = simulate::Options { seed, runs, minutes, faults, payments, sweep, crash };
                 let playing = tokio::task::spawn_blocking(move || match what {
                     Some(Simulated::Sale(arguments)) => sale::run(&arguments),
                     None => simulate::run(&options),
