@@ -29,6 +29,7 @@ pub(crate) fn flash_sale() -> Demand {
         sale_ms: 60_000,
         payments_per_month: 6_000_000,
         absence_bound_ms: Some(900_000),
+        calls_max: None,
     }
 }
 
@@ -65,6 +66,8 @@ pub(crate) fn demands() -> impl Strategy<Value = Demand> {
             sale_ms,
             payments_per_month: month,
             absence_bound_ms: absence.filter(|_| month % 5 > 0),
+            // Not a draw of its own: others' seeds stay what they are.
+            calls_max: NonZeroU32::new(peak * 7 % 20_000).filter(|_| month % 3 == 0),
         }
     })
 }
@@ -75,6 +78,10 @@ fn feasible(demand: &Demand) -> Option<Plan> {
         Ok(plan) => Some(plan),
         Err(Infeasible::InFlight { calls, in_lane }) => {
             assert!(in_lane >= quota::IN_FLIGHT_MAX && calls >= in_lane, "{calls} calls, {in_lane} in a lane");
+            None
+        }
+        Err(Infeasible::CallsMax { calls_max, least }) => {
+            assert!(calls_max < least && demand.calls_max.is_some());
             None
         }
         Err(other) => panic!("{demand:?}: {other}"),
@@ -101,6 +108,8 @@ proptest! {
 
     #[test]
     fn what_is_in_hand_is_what_littles_law_asks_for(demand in demands()) {
+        // A provider that takes fewer calls side by side is the other bound.
+        let demand = Demand { calls_max: None, ..demand };
         if let Some(plan) = feasible(&demand) {
             let rate = u64::from(demand.rate_per_second.get());
             // The rate times how long the slowest ordinary call is held.
@@ -247,7 +256,7 @@ fn a_rate_that_no_queue_can_hold_has_no_plan() {
 type Change = fn(&mut Deployment);
 
 /// One number of a right deployment put wrong, and the number that a person is sent to.
-const WRONG: [(Number, Change); 21] = [
+const WRONG: [(Number, Change); 22] = [
     (Number::Visibility(QueueName::High), |it| queue(it, QueueName::High).visibility_seconds -= 1),
     (Number::Visibility(QueueName::DeadLetter), |it| queue(it, QueueName::DeadLetter).visibility_seconds -= 1),
     (Number::Visibility(QueueName::Standard), |it| queue(it, QueueName::Standard).visibility_seconds = 43_201),
@@ -269,6 +278,7 @@ const WRONG: [(Number, Change); 21] = [
     (Number::Margin, |it| it.rates.margin_ms = 0),
     (Number::HealsPerSweep, |it| it.rates.heals_per_sweep = 3_001),
     (Number::ApiRate, |it| it.rates.api_per_second += 1),
+    (Number::MaxInFlight, |it| it.rates.calls_max = Some(19_999)),
 ];
 
 fn queue(deployment: &mut Deployment, name: QueueName) -> &mut payments::plan::deployment::Queue {
@@ -330,4 +340,16 @@ fn calls_and_batches_fit_into_an_invocation_and_a_queue() {
         mapping(it, QueueName::Standard).batch = 1;
     };
     assert_eq!(at(&single), [Number::Batch(QueueName::Standard)]);
+}
+
+#[test]
+fn calls_side_by_side_stay_within_what_the_provider_takes_and_too_few_are_said() {
+    let limited = |most| Plan::of(&Demand { calls_max: NonZeroU32::new(most), ..flash_sale() });
+    let plan = limited(10_000).unwrap();
+    assert_eq!((plan.reserved(), plan.calls_each(), plan.bounded_by_calls()), (100, 100, None));
+    // 500 at a time, each 200 ms: 2,500 a second.
+    let few = limited(500).unwrap();
+    assert_eq!((few.calls_each() * few.reserved(), few.bounded_by_calls()), (500, Some(2_500)));
+    assert!(matches!(limited(3), Err(Infeasible::CallsMax { calls_max: 3, least: 4 })));
+    assert_eq!(Plan::of(&flash_sale()).unwrap().bounded_by_calls(), None);
 }

@@ -38,6 +38,8 @@ pub struct Demand {
     pub payments_per_month: u64,
     /// The provider's stated bound for absences, once it has said it.
     pub absence_bound_ms: Option<u64>,
+    /// Calls that the provider takes side by side; `None` when it states no such limit.
+    pub calls_max: Option<NonZeroU32>,
 }
 
 /// Why there is no plan.
@@ -54,6 +56,17 @@ pub enum Infeasible {
         calls: u64,
         /// In the fuller lane.
         in_lane: u64,
+    },
+    /// Fewer calls side by side than environments are needed for two lanes.
+    #[error(
+        "the provider takes {calls_max} calls side by side, and two lanes need {least} environments, which call at the same \
+         time: this is no provider for a queue of this kind"
+    )]
+    CallsMax {
+        /// Those.
+        calls_max: u64,
+        /// The fewest environments.
+        least: u64,
     },
     /// A call that no invocation can hold.
     #[error("an invocation would need {needed} s, and Lambda gives {} at most", quota::FUNCTION_SECONDS_MAX)]
@@ -103,6 +116,22 @@ impl Plan {
     /// Messages in hand when every environment has its batch.
     pub const fn in_hand(&self) -> u64 {
         self.reserved().saturating_mul(self.batch)
+    }
+
+    /// Calls side by side in one environment (`MAX_IN_FLIGHT`): a batch, or this environment's part of what the provider
+    /// takes.
+    pub fn calls_each(&self) -> u64 {
+        let part = self.demand.calls_max.map(|most| u64::from(most.get()) / self.reserved().max(1));
+        part.map_or(self.batch, |part| part.clamp(1, self.batch))
+    }
+
+    /// Calls a second that can be made with as many side by side, by Little's law; `None` where the provider's rate is what
+    /// bounds them.
+    pub fn bounded_by_calls(&self) -> Option<u64> {
+        self.demand.calls_max?;
+        let side_by_side = self.calls_each().saturating_mul(self.reserved());
+        let per_second = side_by_side.saturating_mul(1_000) / self.demand.latency_ms.max(1);
+        (per_second < u64::from(self.demand.rate_per_second.get())).then_some(per_second)
     }
 
     /// The gate's pace.

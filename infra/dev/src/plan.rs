@@ -47,6 +47,9 @@ pub struct Arguments {
     /// How long the provider remembers an idempotency key.
     #[arg(long, value_name = "TIME", value_parser = parse::some_duration_ms, conflicts_with = "check")]
     key_window: Option<u64>,
+    /// Calls that the provider takes side by side, if it states such a limit.
+    #[arg(long, value_name = "N", conflicts_with = "check")]
+    max_in_flight: Option<NonZeroU32>,
     /// Checks this template instead: one line for each number that contradicts another.
     #[arg(long, value_name = "FILE")]
     check: Option<PathBuf>,
@@ -69,6 +72,7 @@ impl Arguments {
             sale_ms: self.lasting,
             payments_per_month: self.payments_per_month.unwrap_or(one_sale),
             absence_bound_ms: self.absence_bound,
+            calls_max: self.max_in_flight,
         })
     }
 }

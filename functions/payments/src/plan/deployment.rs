@@ -162,6 +162,10 @@ pub struct Rates {
     pub heals_per_sweep: u64,
     /// Requests a second that the API lets in.
     pub api_per_second: u64,
+    /// Calls side by side in one environment of the consumer.
+    pub calls_each: u64,
+    /// Calls side by side that the provider takes from all of them; `None` when it states no such limit.
+    pub calls_max: Option<u64>,
 }
 
 /// All of them.
@@ -212,4 +216,6 @@ pub enum Number {
     HealsPerSweep,
     /// The API's throttle.
     ApiRate,
+    /// Calls side by side in one environment.
+    MaxInFlight,
 }

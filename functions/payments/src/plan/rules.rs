@@ -77,6 +77,19 @@ fn rates(deployment: &Deployment, found: &mut Breaches) {
             found.add(Number::HealsPerSweep, why);
         }
     }
+    let consumer = deployment.functions.get(&FunctionName::Consumer).and_then(|consumer| consumer.reserved);
+    if let (Some(most), Some(reserved)) = (rates.calls_max, consumer) {
+        let calls = reserved.saturating_mul(rates.calls_each);
+        if calls > most {
+            let why = format!(
+                "{reserved} environments with {} calls side by side are {calls}, and the provider takes {most}: set at most \
+                 {}, or reserve fewer",
+                rates.calls_each,
+                most / reserved.max(1)
+            );
+            found.add(Number::MaxInFlight, why);
+        }
+    }
     let Some(ingest) = deployment.functions.get(&FunctionName::Ingest) else { return };
     if let Some(reserved) = ingest.reserved {
         let most = reserved.saturating_mul(quota::REQUESTS_PER_CONCURRENCY);

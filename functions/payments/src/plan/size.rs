@@ -51,7 +51,13 @@ impl Plan {
         let in_hand = in_hand_needed(demand);
         let batch = in_hand.div_ceil(ENVIRONMENTS_MIN).clamp(1, CALLS_PER_ENVIRONMENT_MAX);
         let window_seconds = u64::from(batch > quota::BATCH_WITHOUT_WINDOW_MAX);
-        let environments = in_hand.div_ceil(batch).max(ENVIRONMENTS_MIN);
+        let wanted = in_hand.div_ceil(batch).max(ENVIRONMENTS_MIN);
+        // Each environment makes a call at least.
+        let calls_max = demand.calls_max.map_or(u64::MAX, |most| most.get().into());
+        if calls_max < ENVIRONMENTS_MIN {
+            return Err(Infeasible::CallsMax { calls_max, least: ENVIRONMENTS_MIN });
+        }
+        let environments = wanted.min(calls_max);
         let high = environments.saturating_mul(HIGH_LANE_PERCENT).div_ceil(100).max(quota::MAPPING_CONCURRENCY_MIN);
         let standard = environments.saturating_sub(high).max(quota::MAPPING_CONCURRENCY_MIN);
         let in_lane = high.max(standard).saturating_mul(batch);
@@ -145,6 +151,8 @@ impl Plan {
                 margin_ms: self.margin_ms,
                 heals_per_sweep: self.heals_per_sweep,
                 api_per_second: u64::from(self.demand.peak_per_second.get()),
+                calls_each: self.calls_each(),
+                calls_max: self.demand.calls_max.map(|most| most.get().into()),
             },
             loop_is_allowed: true,
         }

@@ -47,6 +47,19 @@ fn write_sheet(out: &mut String, plan: &Plan, key_window_ms: Option<u64>) -> std
     row(out, "reserved concurrency", &format!("{} (consumer)", plan.reserved()))?;
     row(out, "MaximumConcurrency", &format!("{} high, {} standard", plan.high, plan.standard))?;
     row(out, "messages in hand", &grouped(plan.in_hand()))?;
+    row(out, "calls side by side", &format!("{} in each of them", grouped(plan.calls_each())))?;
+    if let Some(per_second) = plan.bounded_by_calls() {
+        let answer = time(demand.latency_ms);
+        row(
+            out,
+            "",
+            &format!(
+                "TOO FEW: with answers in {answer} they are {} calls a second; ask the provider for more, or plan with that \
+                 --rate",
+                grouped(per_second)
+            ),
+        )?;
+    }
     row(out, "consumer's time-out", &format!("{} s", plan.timeout_seconds))?;
     row(out, "visibility", &format!("{} s", plan.visibility_seconds))?;
     row(out, "receive count", &plan.receives_max.to_string())?;
@@ -132,8 +145,9 @@ pub fn parameters(plan: &Plan) -> Vec<(&'static str, u64)> {
         ("ProviderRatePerSecond", u64::from(demand.rate_per_second.get())),
         ("RateMarginMs", u64::from(plan.margin_ms)),
         ("CallTimeoutMs", plan.call_timeout_ms),
-        ("MaxInFlight", plan.batch),
-        ("PoolSize", calls_each.min(plan.batch)),
+        ("MaxInFlight", plan.calls_each()),
+        ("ProviderMaxInFlight", demand.calls_max.map_or(0, |most| most.get().into())),
+        ("PoolSize", calls_each.min(plan.calls_each())),
         ("BatchSize", plan.batch),
         ("BatchingWindowSeconds", plan.window_seconds),
         ("ConsumerConcurrency", plan.reserved()),
