@@ -3,6 +3,7 @@
 //! documentation, [`DIFFERS`] says so by name.
 
 use std::future::Future;
+use std::io::Write;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -28,11 +29,19 @@ use super::queue::{self, Inspect, Place, RECEIVES_MAX, Received, VISIBILITY_SECO
 use super::refunds::refund_contract;
 use super::store::store_contract;
 
-/// Cases of the contract that the emulator does not keep, with what AWS documents. One that it keeps by now has to go
-/// from here.
-const DIFFERS: [(&str, &str); 2] = [
-    ("what cannot be done is refused", "it takes a delay of 901 s; \"SendMessage\": valid values are 0 to 900"),
-    ("a redrive keeps the time of sending and a move does not", "it has no \"StartMessageMoveTask\""),
+/// Cases of the contract that the emulator does not keep, with what AWS documents of it, if anything. One that it keeps by
+/// now has to go from here.
+const DIFFERS: [(&str, &str); 3] = [
+    (
+        "hiding what nobody holds is refused",
+        "it hides what is visible again; \"ChangeMessageVisibility\": MessageNotInflight",
+    ),
+    (
+        "a redrive keeps the time of sending",
+        "it goes on counting receives in the DLQ, so that a message is soon passed on; the guide does not say, and the \
+         embedded and the simulated queues begin anew",
+    ),
+    ("a move is a new send", "it has no \"StartMessageMoveTask\""),
 ];
 
 /// Set where a missing emulator is no excuse.
@@ -59,7 +68,11 @@ fn program() -> Option<PathBuf> {
         return Some(program);
     }
     assert!(std::env::var_os(NO_SKIP_VARIABLE).is_none(), "there is no {}", program.display());
-    println!("SKIPPED: the emulator is not installed; `.ci/tools.sh emulator` does that, with Python 3.11 or later");
+    // Past the harness, which shows nothing of a test that passes.
+    let _ = writeln!(
+        std::io::stderr(),
+        "SKIPPED: the emulator is not installed; `.ci/tools.sh emulator` does that, with Python 3.11 or later"
+    );
     None
 }
 
@@ -211,13 +224,26 @@ async fn a_second_aws_keeps_the_contract_of_the_queues_but_where_it_says_otherwi
         queue::what_is_hidden_comes_back_in_time(&*queue, &*side).await;
     })
     .await;
-    case(program, "what cannot be done is refused", async |queue, side| {
-        queue::what_cannot_be_done_is_refused(&*queue, &*side).await;
+    case(program, "a delay that is too long is refused", async |queue, side| {
+        queue::a_delay_that_is_too_long_is_refused(&*queue, &*side).await;
     })
     .await;
-    case(program, "a redrive keeps the time of sending and a move does not", async |queue, side| {
-        queue::a_redrive_keeps_the_time_of_sending_and_a_move_does_not(&*queue, &*side).await;
+    case(program, "hiding for too long is refused", async |queue, side| {
+        queue::hiding_for_too_long_is_refused(&*queue, &*side).await;
     })
     .await;
+    case(program, "hiding by another handle is refused", async |queue, side| {
+        queue::hiding_by_another_handle_is_refused(&*queue, &*side).await;
+    })
+    .await;
+    case(program, "hiding what nobody holds is refused", async |queue, side| {
+        queue::hiding_what_nobody_holds_is_refused(&*queue, &*side).await;
+    })
+    .await;
+    case(program, "a redrive keeps the time of sending", async |queue, side| {
+        queue::a_redrive_keeps_the_time_of_sending(&*queue, &*side).await;
+    })
+    .await;
+    case(program, "a move is a new send", async |queue, side| queue::a_move_is_a_new_send(&*queue, &*side).await).await;
     case(program, "depths are counted", async |queue, side| depth_contract(&*queue, &*side).await).await;
 }

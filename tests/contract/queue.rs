@@ -66,8 +66,12 @@ pub async fn queue_contract<Q: Queue, I: Inspect>(queue: &Q, inspect: &I) {
     what_is_sent_is_received(queue, inspect).await;
     a_delay_is_kept(queue, inspect).await;
     what_is_hidden_comes_back_in_time(queue, inspect).await;
-    what_cannot_be_done_is_refused(queue, inspect).await;
-    a_redrive_keeps_the_time_of_sending_and_a_move_does_not(queue, inspect).await;
+    a_delay_that_is_too_long_is_refused(queue, inspect).await;
+    hiding_for_too_long_is_refused(queue, inspect).await;
+    hiding_by_another_handle_is_refused(queue, inspect).await;
+    hiding_what_nobody_holds_is_refused(queue, inspect).await;
+    // A redrive comes before each move.
+    a_move_is_a_new_send(queue, inspect).await;
 }
 
 pub(super) fn an_arn_names_its_queue<Q: Queue, I: Inspect>(queue: &Q, inspect: &I) {
@@ -116,38 +120,54 @@ pub(super) async fn what_is_hidden_comes_back_in_time<Q: Queue, I: Inspect>(queu
     inspect.delete(STANDARD, &second.receipt_handle).await;
 }
 
-pub(super) async fn what_cannot_be_done_is_refused<Q: Queue, I: Inspect>(queue: &Q, inspect: &I) {
+pub(super) async fn a_delay_that_is_too_long_is_refused<Q: Queue, I: Inspect>(queue: &Q, _: &I) {
     assert!(queue.send(Lane::Standard, &message(), 901).await.is_err(), "SQS delays 900 s at most");
-    queue.send(Lane::Standard, &message(), 0).await.unwrap();
-    let received = only(inspect.receive(STANDARD).await);
-    let source = Source::Lane(Lane::Standard);
-    assert!(queue.hide(source, &received.receipt_handle, 43_201).await.is_err(), "SQS hides 12 h at most");
-    assert!(queue.hide(source, "no receipt handle", 10).await.is_err());
+}
+
+pub(super) async fn hiding_for_too_long_is_refused<Q: Queue, I: Inspect>(queue: &Q, inspect: &I) {
+    let received = sent_and_received(queue, inspect).await;
+    let hidden = queue.hide(Source::Lane(Lane::Standard), &received.receipt_handle, 43_201).await;
+    assert!(hidden.is_err(), "SQS hides 12 h at most");
+    inspect.delete(STANDARD, &received.receipt_handle).await;
+}
+
+pub(super) async fn hiding_by_another_handle_is_refused<Q: Queue, I: Inspect>(queue: &Q, _: &I) {
+    assert!(queue.hide(Source::Lane(Lane::Standard), "no receipt handle", 10).await.is_err());
+}
+
+pub(super) async fn hiding_what_nobody_holds_is_refused<Q: Queue, I: Inspect>(queue: &Q, inspect: &I) {
+    let received = sent_and_received(queue, inspect).await;
     inspect.wait_ms(u64::from(VISIBILITY_SECONDS) * 1_000 + 100).await;
-    let late = queue.hide(source, &received.receipt_handle, 10).await;
+    let late = queue.hide(Source::Lane(Lane::Standard), &received.receipt_handle, 10).await;
     assert!(late.is_err(), "nobody holds it any more");
     let received = only(inspect.receive(STANDARD).await);
     inspect.delete(STANDARD, &received.receipt_handle).await;
 }
 
-pub(super) async fn a_redrive_keeps_the_time_of_sending_and_a_move_does_not<Q: Queue, I: Inspect>(
-    queue: &Q,
-    inspect: &I,
-) {
-    let sent = message();
-    queue.send(Lane::High, &sent, 0).await.unwrap();
+async fn sent_and_received<Q: Queue, I: Inspect>(queue: &Q, inspect: &I) -> Received {
+    queue.send(Lane::Standard, &message(), 0).await.unwrap();
+    only(inspect.receive(STANDARD).await)
+}
+
+/// Leaves the message in the `parked` queue.
+pub(super) async fn a_redrive_keeps_the_time_of_sending<Q: Queue, I: Inspect>(queue: &Q, inspect: &I) -> Received {
+    queue.send(Lane::High, &message(), 0).await.unwrap();
     let first = received_often(queue, inspect, HIGH).await;
     assert_eq!(inspect.receive(HIGH).await, [], "received too often");
     let dead = received_often(queue, inspect, Place::DeadLetter).await;
     assert_eq!((&dead.message_id, dead.sent_timestamp), (&first.message_id, first.sent_timestamp));
     assert_eq!(inspect.receive(Place::DeadLetter).await, [], "the DLQ has a redrive policy of its own");
-    inspect.wait_ms(20).await;
+    first
+}
 
+pub(super) async fn a_move_is_a_new_send<Q: Queue, I: Inspect>(queue: &Q, inspect: &I) {
+    let first = a_redrive_keeps_the_time_of_sending(queue, inspect).await;
+    inspect.wait_ms(20).await;
     assert_eq!(inspect.move_all(Place::Parked, None).await, 1);
     assert_eq!(inspect.receive(Place::Parked).await, []);
     let replayed = only(inspect.receive(Place::DeadLetter).await);
     assert_eq!(replayed.body, first.body);
-    assert_eq!(replayed.group.as_deref(), Some(sent.merchant.as_str()));
+    assert_eq!(replayed.group, first.group);
     assert_ne!(replayed.message_id, first.message_id);
     assert!(replayed.sent_timestamp > first.sent_timestamp, "a move is a new send");
     assert_eq!(replayed.receive_count, 1);
