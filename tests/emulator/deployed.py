@@ -3,6 +3,7 @@
 The emulator is ministack, in the environment of .ci/requirements/emulator.txt. It runs the functions' own binaries, SQS,
 DynamoDB, the event source mappings and an HTTP API, all from the template as `sam build` leaves it. What it does not
 take from a template is done by hand below, and each such step is named in BY_HAND with its reason. None of it is AWS.
+It listens on every interface and runs what it is given, so that it belongs on a machine that others cannot reach.
 
     .ci/tools.sh emulator
     sam build --parameter-overrides Architecture=x86_64
