@@ -195,6 +195,12 @@ fn what_an_operator_sets_holds_for_everybody_from_the_next_slot_on() {
     assert!(ended(&reports, "succeeded") > 1_000);
 }
 
+#[test]
+fn what_the_tables_ttl_has_taken_away_is_neither_called_for_nor_back() {
+    let reports = hold("ttl", &Faults::ttl(), 0..40);
+    assert!(ended(&reports, "succeeded") > 300);
+}
+
 /// Some minutes of the table are lost, and not a payment: what was open is asked about, what is new as well.
 #[test]
 fn a_restored_table_charges_nobody_twice_and_loses_nothing_that_merchants_ask_for_again() {

@@ -16,7 +16,7 @@ pub struct Named {
 }
 
 /// The sets of faults that can be named.
-pub fn named() -> [Named; 16] {
+pub fn named() -> [Named; 17] {
     let skewed = Faults { clock_skew_ms: 300_000, ..Faults::everything() };
     [
         Named { name: "none", faults: Faults::none() },
@@ -33,6 +33,7 @@ pub fn named() -> [Named; 16] {
         Named { name: "brownout", faults: Faults::brownout() },
         Named { name: "operator", faults: Faults::operator() },
         Named { name: "everything", faults: Faults::everything() },
+        Named { name: "ttl", faults: Faults::ttl() },
         Named { name: "restore", faults: Faults::restore() },
         Named { name: "skewed-clocks", faults: skewed },
     ]
@@ -128,7 +129,7 @@ pub fn run(options: &Options) -> Result<(), String> {
             Brownout::ENDED_WITHIN_MS / 1_000,
         );
     }
-    println!("VERDICT          good: I1 to I9 held in every run");
+    println!("VERDICT          good: I1 to I9 and I11 held in every run");
     Ok(())
 }
 

@@ -47,6 +47,8 @@ pub struct Faults {
     pub operator: bool,
     /// A time in which every call fails.
     pub brownout: Option<Brownout>,
+    /// In the end the table's TTL takes away what has ended, and its messages and callbacks come once more.
+    pub ttl: bool,
     /// The table is restored to an earlier moment.
     pub restore: Option<Restore>,
     /// The provider's faults.
@@ -140,6 +142,7 @@ impl Faults {
             max_receive_count: 12,
             operator: false,
             brownout: None,
+            ttl: false,
             restore: None,
             provider: ProviderFaults {
                 connect: 0.0,
@@ -218,6 +221,11 @@ impl Faults {
     /// An operator who sets other rates, pauses and resumes while a sale goes on with a provider that fails.
     pub const fn operator() -> Self {
         Self { arrive_within_ms: 1_200_000, operator: true, ..Self::bad_provider() }
+    }
+
+    /// A bad provider, and ended payments that are gone when something still comes for them.
+    pub const fn ttl() -> Self {
+        Self { ttl: true, ..Self::bad_provider() }
     }
 
     /// A table that is restored by the runbook to some minutes before, in the middle of half an hour's sale. Declines are

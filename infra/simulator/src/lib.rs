@@ -4,6 +4,7 @@
 //! after each step, and at the end, the invariants of ARCHITECTURE.md are checked. What fails prints its seed, the trace that led there
 //! and the command that repeats it.
 
+mod ageing;
 mod callbacks;
 pub mod check;
 pub mod faults;

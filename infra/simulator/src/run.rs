@@ -11,6 +11,7 @@ use payments::gate::GateSettings;
 use payments::history::{HistoryKey, HistoryKeys};
 use payments::policy::Policy;
 
+use crate::ageing;
 use crate::faults::{CrashPoint, Faults, Phase};
 use crate::memory::queue::Name;
 use crate::operator;
@@ -197,6 +198,9 @@ async fn play(settings: &Settings) -> Report {
     let states = states(&system);
     let decided = people::decide(&system).await;
     system.check().at_the_end(&told.accepted());
+    if settings.faults.ttl {
+        ageing::run(&system, settings.rest_within_ms).await;
+    }
     report(settings, &system, &told, states, decided)
 }
 

@@ -227,6 +227,7 @@ async fn ask<A: Api>(world: &Arc<World>, api: &A, told: &Told, order: &Order, pa
                 };
                 let document = serde_json::from_str(&text).unwrap_or(Value::Null);
                 told.learn(world, order, &document);
+                peek(world, api, order, &document).await;
                 return;
             }
             (Some(400..=499), _) => {
@@ -237,6 +238,22 @@ async fn ask<A: Api>(world: &Arc<World>, api: &A, told: &Told, order: &Order, pa
         }
     }
     *lock(&told.gave_up) += 1;
+}
+
+/// I11: another merchant looks for it by its id.
+async fn peek<A: Api>(world: &Arc<World>, api: &A, order: &Order, document: &Value) {
+    let Some(id) = document["id"].as_str() else { return };
+    let Some((other, key)) = MERCHANTS.iter().find(|(name, _)| *name != order.merchant) else { return };
+    let mut request = ApiGatewayV2httpRequest::default();
+    request.raw_path = Some(format!("/v1/payments/{id}"));
+    request.request_context.http.method = Method::GET;
+    let bearer = format!("Bearer {key}");
+    request.headers.insert(AUTHORIZATION, HeaderValue::from_str(&bearer).expect("a key is plain text"));
+    let status = api.request(request).await.map(|response| response.status_code);
+    // Nothing is there for it; or nobody could look.
+    if !matches!(status, Some(404 | 503) | None) {
+        world.violated("I11", &format!("{other} asked for a payment of {} and got {status:?}", order.merchant));
+    }
 }
 
 fn request(path: &str, order: &Order) -> ApiGatewayV2httpRequest {

@@ -54,6 +54,14 @@ impl Table {
         lock(&self.replays).get(id).cloned().unwrap_or_default()
     }
 
+    /// Takes away what its TTL may take, and returns it.
+    pub(crate) fn delete_ended(&self) -> Vec<Payment> {
+        let mut payments = lock(&self.payments);
+        let gone: Vec<Payment> = payments.values().filter(|payment| payment.delete_after.is_some()).cloned().collect();
+        payments.retain(|_, payment| payment.delete_after.is_none());
+        gone
+    }
+
     /// Becomes what it was: a point-in-time recovery.
     pub(crate) fn put_back(&self, payments: Vec<Payment>) {
         *lock(&self.payments) = payments.into_iter().map(|payment| (payment.id.clone(), payment)).collect();
