@@ -68,7 +68,9 @@ fn is_clean(line: &str, secrets: &[&str]) {
     for secret in secrets {
         assert!(!line.contains(secret), "{secret} stands in {line}");
     }
-    for value in event.as_object().unwrap().values().filter_map(Value::as_str) {
+    // A queue draws its message ids: one in some thousands has digits in it that pass Luhn's check.
+    let said = event.as_object().unwrap().iter().filter(|(name, _)| *name != "message_id");
+    for value in said.filter_map(|(_, value)| value.as_str()) {
         assert!(!contains_card_number(value), "{line}");
     }
 }
