@@ -196,6 +196,11 @@ fn what_an_operator_sets_holds_for_everybody_from_the_next_slot_on() {
 }
 
 #[test]
+fn what_is_not_ours_ends_in_front_of_people_and_touches_no_payment() {
+    hold("poison", &Faults::poison(), 0..40);
+}
+
+#[test]
 fn what_the_tables_ttl_has_taken_away_is_neither_called_for_nor_back() {
     let reports = hold("ttl", &Faults::ttl(), 0..40);
     assert!(ended(&reports, "succeeded") > 300);

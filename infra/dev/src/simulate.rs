@@ -16,7 +16,7 @@ pub struct Named {
 }
 
 /// The sets of faults that can be named.
-pub fn named() -> [Named; 17] {
+pub fn named() -> [Named; 18] {
     let skewed = Faults { clock_skew_ms: 300_000, ..Faults::everything() };
     [
         Named { name: "none", faults: Faults::none() },
@@ -33,6 +33,7 @@ pub fn named() -> [Named; 17] {
         Named { name: "brownout", faults: Faults::brownout() },
         Named { name: "operator", faults: Faults::operator() },
         Named { name: "everything", faults: Faults::everything() },
+        Named { name: "poison", faults: Faults::poison() },
         Named { name: "ttl", faults: Faults::ttl() },
         Named { name: "restore", faults: Faults::restore() },
         Named { name: "skewed-clocks", faults: skewed },

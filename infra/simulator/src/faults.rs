@@ -47,6 +47,8 @@ pub struct Faults {
     pub operator: bool,
     /// A time in which every call fails.
     pub brownout: Option<Brownout>,
+    /// Messages that are not ours come into every queue.
+    pub poison: bool,
     /// In the end the table's TTL takes away what has ended, and its messages and callbacks come once more.
     pub ttl: bool,
     /// The table is restored to an earlier moment.
@@ -142,6 +144,7 @@ impl Faults {
             max_receive_count: 12,
             operator: false,
             brownout: None,
+            poison: false,
             ttl: false,
             restore: None,
             provider: ProviderFaults {
@@ -221,6 +224,11 @@ impl Faults {
     /// An operator who sets other rates, pauses and resumes while a sale goes on with a provider that fails.
     pub const fn operator() -> Self {
         Self { arrive_within_ms: 1_200_000, operator: true, ..Self::bad_provider() }
+    }
+
+    /// Messages that are not ours, while everything else fails as well.
+    pub const fn poison() -> Self {
+        Self { poison: true, ..Self::everything() }
     }
 
     /// A bad provider, and ended payments that are gone when something still comes for them.

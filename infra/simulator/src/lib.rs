@@ -12,6 +12,7 @@ pub mod mapping;
 pub mod memory;
 mod operator;
 mod people;
+mod poison;
 mod refunds;
 mod restore;
 pub mod run;

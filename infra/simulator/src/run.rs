@@ -16,6 +16,7 @@ use crate::faults::{CrashPoint, Faults, Phase};
 use crate::memory::queue::Name;
 use crate::operator;
 use crate::people::{self, Decided};
+use crate::poison;
 use crate::restore;
 use crate::scenario::{self, Told};
 use crate::system::System;
@@ -164,6 +165,7 @@ async fn play(settings: &Settings) -> Report {
     if settings.faults.operator {
         tokio::spawn(operator::run(system.clone(), settings.rate_per_second));
     }
+    let poisoning = settings.faults.poison.then(|| tokio::spawn(poison::run(system.clone())));
     // What merchants want and what goes wrong go on side by side; then only what is left has to come to an end.
     let calm = async {
         tokio::time::sleep(Duration::from_millis(settings.faults_for_ms)).await;
@@ -175,6 +177,9 @@ async fn play(settings: &Settings) -> Report {
         .map(|how| tokio::spawn(restore::run(system.clone(), Arc::clone(&told), how, settings.rest_within_ms)));
     let busy = async {
         scenario.await;
+        if let Some(poisoning) = poisoning {
+            poisoning.await.expect("no more of them come");
+        }
         if let Some(restoring) = restoring {
             restoring.await.expect("a restore ends");
         }
@@ -195,6 +200,9 @@ async fn play(settings: &Settings) -> Report {
         }
     }
     system.check().at_the_end(&told.accepted());
+    if settings.faults.poison {
+        poison::judge(&system);
+    }
     let states = states(&system);
     let decided = people::decide(&system).await;
     system.check().at_the_end(&told.accepted());
