@@ -27,7 +27,7 @@ pub(super) struct Place {
     pub(super) account: Account,
     pub(super) key: Arc<str>,
     merchant: MerchantId,
-    _endpoint: Endpoint,
+    endpoint: Endpoint,
 }
 
 pub(super) async fn account(endpoint: &Endpoint) -> Account {
@@ -68,7 +68,7 @@ impl Place {
         let keys =
             system.create_merchants(&BTreeMap::from([(merchant.clone(), Permissions::default())])).await.unwrap();
         let key = Arc::clone(&keys[&merchant]);
-        Self { account: account(&endpoint).await, system, provider, key, merchant, _endpoint: endpoint }
+        Self { account: account(&endpoint).await, system, provider, key, merchant, endpoint }
     }
 
     /// Sends charges with these numbers, each of so many minor units as its number says and one more.
@@ -82,6 +82,11 @@ impl Place {
             .collect();
         let base = Base::parse(&format!("http://{}", self.system.address())).unwrap();
         sender::send(&base, shots, Pace::Unbounded, 8, |_| {}).await
+    }
+
+    /// Where its AWS answers to commands.
+    pub(super) fn account_url(&self) -> String {
+        self.endpoint.url()
     }
 
     pub(super) fn id(&self, number: usize) -> PaymentId {

@@ -217,11 +217,14 @@ impl Watch<'_> {
     async fn until_drained(&mut self, accepted: &mut [Accepted]) -> Result<Vec<String>, String> {
         let mut bound = Bound::new(accepted.len(), self.limit);
         loop {
-            self.read_open(accepted).await?;
+            let unread = self.read_open(accepted).await?;
             let settled = accepted.iter().filter(|payment| is_settled(payment)).count();
             self.show(accepted, count(accepted, |_| true)).await?;
             if settled == accepted.len() || bound.is_over(settled) {
                 self.display.finish();
+                if let Some(why) = unread {
+                    return Err(why);
+                }
                 let open = accepted.iter().filter(|payment| !is_settled(payment));
                 return Ok(open.map(describe).collect());
             }
@@ -229,19 +232,26 @@ impl Watch<'_> {
         }
     }
 
-    async fn read_open(&self, accepted: &mut [Accepted]) -> Result<(), String> {
+    /// Reads where the open ones stand. A table that throttles is no reason to stop looking: what cannot be read stands where
+    /// it stood, and the last reason comes back.
+    async fn read_open(&self, accepted: &mut [Accepted]) -> Result<Option<String>, String> {
         let store = &self.store;
         let reads = accepted.iter_mut().filter(|payment| !is_settled(payment)).map(|payment| async move {
             let id = PaymentId::new(payment.payment_id.clone()).map_err(|error| error.to_string())?;
-            let stands = store.get(&id).await.map_err(|error| format!("cannot read payment {id}: {error}"))?;
-            payment.stands = stands.as_ref().map(Standing::of);
-            Ok::<_, String>(())
+            Ok::<_, String>(match store.get(&id).await {
+                Ok(stands) => {
+                    payment.stands = stands.as_ref().map(Standing::of);
+                    None
+                }
+                Err(error) => Some(format!("cannot read payment {id}: {error}")),
+            })
         });
         let mut reads = futures_util::stream::iter(reads).buffer_unordered(READS);
+        let mut unread = None;
         while let Some(read) = reads.next().await {
-            read?;
+            unread = read?.or(unread);
         }
-        Ok(())
+        Ok(unread)
     }
 
     async fn show(&mut self, accepted: &[Accepted], expected: u64) -> Result<(), String> {
