@@ -22,6 +22,7 @@ use dev::embedded::{
 use dev::merchants::limit_attribute;
 use payments::breaker::{Breaker, Cause, Health};
 use payments::gate::{Counts, GateAnswer, GateState, GateUpdate, GateView, report};
+use payments::merchant::Merchant;
 use payments::payment::Lane;
 use payments::ports::{GateStore, Queue, Store, StoreError};
 use payments::time::Timestamp;
@@ -154,24 +155,23 @@ async fn a_breakers_change_with_a_lost_answer_is_known_to_be_ours() {
 async fn aws_keeps_the_contract_of_merchants() {
     let aws = Aws::start().await;
     let merchants = DynamoMerchants::new(aws.clients.dynamodb.clone(), MERCHANTS_TABLE);
-    merchants_contract(&merchants, async |merchant| {
-        // By hand, as an operator might write it.
-        let put = aws
-            .clients
-            .dynamodb
-            .put_item()
-            .table_name(MERCHANTS_TABLE)
-            .item("key_hash", AttributeValue::S(merchant.key_hash.as_str().to_owned()))
-            .item("merchant", AttributeValue::S(merchant.merchant.as_str().to_owned()))
-            .item("unlinked_refunds", AttributeValue::Bool(merchant.unlinked_refunds))
-            .item("high_priority", AttributeValue::Bool(merchant.high_priority));
-        let put = match merchant.limit {
-            Some(limit) => put.item("limit", limit_attribute(limit)),
-            None => put,
-        };
-        put.send().await.unwrap();
-    })
-    .await;
+    merchants_contract(&merchants, async |merchant| written(&aws.clients.dynamodb, merchant).await).await;
+}
+
+/// By hand, as an operator might write it.
+pub(super) async fn written(dynamodb: &aws_sdk_dynamodb::Client, merchant: &Merchant) {
+    let put = dynamodb
+        .put_item()
+        .table_name(MERCHANTS_TABLE)
+        .item("key_hash", AttributeValue::S(merchant.key_hash.as_str().to_owned()))
+        .item("merchant", AttributeValue::S(merchant.merchant.as_str().to_owned()))
+        .item("unlinked_refunds", AttributeValue::Bool(merchant.unlinked_refunds))
+        .item("high_priority", AttributeValue::Bool(merchant.high_priority));
+    let put = match merchant.limit {
+        Some(limit) => put.item("limit", limit_attribute(limit)),
+        None => put,
+    };
+    put.send().await.unwrap();
 }
 
 struct SqsSide {
