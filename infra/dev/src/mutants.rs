@@ -25,7 +25,7 @@ pub struct Arguments {
     #[arg(long)]
     list: bool,
     /// Runs of the simulator for each set of faults, from seed 1 on.
-    #[arg(long, value_name = "N", default_value_t = 40, value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u64).range(1..=10_000))]
     runs: u64,
 }
 
