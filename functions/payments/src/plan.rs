@@ -125,12 +125,12 @@ impl Plan {
         part.map_or(self.batch, |part| part.clamp(1, self.batch))
     }
 
-    /// Calls a second that can be made with as many side by side, by Little's law; `None` where the provider's rate is what
-    /// bounds them.
+    /// Calls a second that can be made at most with as many side by side, by Little's law: a place is held from the claim
+    /// before its slot to the answer, and a little longer. `None` where the provider's rate is what bounds them.
     pub fn bounded_by_calls(&self) -> Option<u64> {
         self.demand.calls_max?;
         let side_by_side = self.calls_each().saturating_mul(self.reserved());
-        let per_second = side_by_side.saturating_mul(1_000) / self.demand.latency_ms.max(1);
+        let per_second = side_by_side.saturating_mul(1_000) / self.demand.latency_ms.saturating_add(CLAIM_LEAD_MS);
         (per_second < u64::from(self.demand.rate_per_second.get())).then_some(per_second)
     }
 
