@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use payments::admission::{BUSY_MS, Backlog};
+use payments::admission::{BUSY_MS, Backlog, Crowd, Filling, Known};
 use payments::gate::{Form, GateState};
 use payments::id::MerchantId;
 use payments::limit::{Bucket, Limit, Limiter, Take, Taken, admit};
@@ -98,22 +98,29 @@ async fn what_is_known_is_what_was_written<A: Admission, G: GateStore, Q: Queue>
         }
     }
     assert_eq!(admission.look().await, Ok((Some(gate.clone()), None)));
-    let measured = backlog(NOW, 2, 3);
-    assert_eq!(admission.measure(NOW, None).await, Ok(Some(measured)));
+    // Whose they are goes with it.
+    let mut standard = Crowd::default();
+    standard.count(&message().merchant);
+    let known = Known { before: None, answered: 55, high: Crowd::default(), standard: standard.clone() };
+    let plain = backlog(NOW, 2, 3);
+    let filling = |crowd| Some(Filling { since: NOW, answered: 55, crowd });
+    let measured = Backlog { high_filling: filling(Crowd::default()), standard_filling: filling(standard), ..plain };
+    assert_eq!(admission.measure(NOW, &known).await, Ok(Some(measured.clone())));
     assert_eq!(admission.look().await, Ok((Some(gate), Some(measured))));
 }
 
 async fn of_many_who_would_measure_one_does<A: Admission + Send + Sync + 'static>(admission: Arc<A>) {
     let early = NOW.plus_ms(BUSY_MS - 1);
-    assert_eq!(admission.measure(early, None).await, Ok(None), "somebody just has");
+    assert_eq!(admission.measure(early, &Known::default()).await, Ok(None), "somebody just has");
     let at = NOW.plus_ms(BUSY_MS);
     let mut tasks = tokio::task::JoinSet::new();
     for _ in 0..20 {
         let admission = Arc::clone(&admission);
-        tasks.spawn(async move { admission.measure(at, Some(backlog(NOW, 2, 3))).await.unwrap() });
+        let known = Known { before: Some(backlog(NOW, 2, 3)), ..Known::default() };
+        tasks.spawn(async move { admission.measure(at, &known).await.unwrap() });
     }
     let measured: Vec<_> = tasks.join_all().await.into_iter().flatten().collect();
     // Nobody has received anything since.
     assert_eq!(measured, [Backlog { at, ..backlog(NOW, 2, 3) }]);
-    assert_eq!(admission.look().await.unwrap().1, Some(measured[0]));
+    assert_eq!(admission.look().await.unwrap().1.as_ref(), measured.first());
 }

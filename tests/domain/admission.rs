@@ -1,11 +1,12 @@
 //! What a merchant is told about its wait, and what is refused at once: nothing by a figure that is old, and no payment
 //! that could be made.
 
+use std::collections::VecDeque;
 use std::sync::Mutex;
 
 use payments::admission::{
-    AdmissionSettings, BUSY_MS, BUSY_PAYMENTS, Backlog, Depth, MEASURE_MS, Outlook, Pace, Provider, Refusal, STALE_MS,
-    look,
+    AdmissionSettings, BUSY_MS, BUSY_PAYMENTS, Backlog, Crowd, Depth, Filling, Known, MEASURE_MS, Outlook, Provider,
+    Refusal, STALE_MS, look,
 };
 use payments::breaker::{Breaker, Mode};
 use payments::gate::GateState;
@@ -145,33 +146,83 @@ fn a_lane_takes_no_more_than_it_may_hold() {
     assert_eq!(refuses(&stopped, Lane::Standard), Some(Refusal::LaneFull { retry_after_seconds: 60 }));
 }
 
-/// A minute in which a whale brought a million payments and a small merchant a thousand, to a provider that takes 1,000 a
-/// second; 4,000 are under way.
-fn sale() -> (Outlook, MerchantId, Timestamp) {
-    let (whale, small, end) = (whale(), MerchantId::new("small").unwrap(), NOW.plus_ms(60_000));
-    let mut outlook = Outlook::default();
-    outlook.saw(Some(GateState::new("acme", 1_000, 0)), Some(backlog(NOW, 0, 0)), NOW);
-    for number in 0..10_010 {
-        outlook.count(if number % 1_001 == 0 { &small } else { &whale }, Lane::Standard);
+fn merchant(name: &str) -> MerchantId {
+    MerchantId::new(name).unwrap()
+}
+
+/// What an environment knows a minute after the standard lane began to fill, for a provider that takes 1,000 a second and
+/// has answered so many since: these payments of these merchants came, in proportion, and so many wait.
+fn filled(came: &[(&str, u64)], answered: u64, depth: Depth) -> (Outlook, Timestamp) {
+    let end = NOW.plus_ms(60_000);
+    let mut crowd = Crowd::default();
+    for (name, payments) in came {
+        (0..*payments).for_each(|_| crowd.count(&merchant(name)));
     }
-    let depth = Depth { waiting: 940_000, in_flight: 4_000 };
-    let figure = Backlog::measured(end, Depth::default(), depth, Some(backlog(NOW, 0, 0)));
-    outlook.saw(Some(GateState::new("acme", 1_000, 0)), Some(figure), end);
-    (outlook, small, end)
+    let filling = Some(Filling { since: NOW, answered: 0, crowd });
+    let figure = Backlog { standard_filling: filling, ..Known::default().measured(end, Depth::default(), depth) };
+    let gate = GateState { calls: answered + 7, failures: 7, ..GateState::new("acme", 1_000, 0) };
+    let mut outlook = Outlook::default();
+    outlook.saw(Some(gate), Some(figure), end);
+    (outlook, end)
+}
+
+/// A minute in which a whale brought 910,000 payments, a large merchant a tenth of that, and a small one a thousandth;
+/// 4,000 are under way.
+fn sale() -> (Outlook, Timestamp) {
+    let depth = Depth { waiting: 937_000, in_flight: 4_000 };
+    filled(&[("whale", 10_000), ("large", 1_000), ("small", 10)], 60_000, depth)
+}
+
+fn told(outlook: &Outlook, name: &str, at: Timestamp) -> Option<u32> {
+    outlook.wait_seconds(&merchant(name), Lane::Standard, &settings(), at)
 }
 
 #[test]
 fn whoever_brings_little_waits_for_what_is_under_way_and_is_not_refused_for_others() {
-    let (outlook, small, end) = sale();
-    assert_eq!(outlook.pace(&small, Lane::Standard, end), Pace::Quiet);
-    assert_eq!(outlook.wait_seconds(&small, Lane::Standard, &settings(), end), Some(5));
+    let (outlook, end) = sale();
+    assert_eq!(told(&outlook, "small", end), Some(5));
+    assert_eq!(told(&outlook, "unseen", end), Some(5), "it brings less");
     let soon = Some(end.plus_ms(60_000));
-    assert_eq!(outlook.refuses(&small, Lane::Standard, soon, &settings(), end), None);
-    // The whale's own backlog is the whale's.
-    assert_eq!(outlook.pace(&whale(), Lane::Standard, end), Pace::Noisy);
-    assert_eq!(outlook.wait_seconds(&whale(), Lane::Standard, &settings(), end), Some(945));
+    assert_eq!(outlook.refuses(&merchant("small"), Lane::Standard, soon, &settings(), end), None);
+}
+
+#[test]
+fn whoever_fills_the_lane_waits_for_all_of_it_and_for_what_passes_by() {
+    let (outlook, end) = sale();
+    // 941 s for what is there; for a minute more payments of the large merchant and the small one come, and pass by.
+    let wait_seconds = told(&outlook, "whale", end).unwrap();
+    assert!((942..=980).contains(&wait_seconds), "{wait_seconds}");
+    let soon = Some(end.plus_ms(60_000));
     let refusal = outlook.refuses(&whale(), Lane::Standard, soon, &settings(), end);
-    assert_eq!(refusal, Some(Refusal::TooLate { wait_seconds: 945, retry_after_seconds: 885 }));
+    let retry_after_seconds = wait_seconds - 60;
+    assert_eq!(refusal, Some(Refusal::TooLate { wait_seconds, retry_after_seconds }));
+}
+
+#[test]
+fn between_them_a_merchant_has_a_tenth_of_the_rate_for_what_it_has_waiting() {
+    let (outlook, end) = sale();
+    // 91,000 came, a tenth of what was taken was its own: 84,500 wait, for 100 a second.
+    let wait_seconds = told(&outlook, "large", end).unwrap();
+    assert!((845..=855).contains(&wait_seconds), "{wait_seconds}");
+    let early = filled(&[("whale", 10_000), ("large", 500)], 60_000, Depth { waiting: 990_000, in_flight: 0 });
+    let wait_seconds = told(&early.0, "large", early.1).unwrap();
+    assert!((435..=445).contains(&wait_seconds), "50,000 less 6,000, for 100 a second: {wait_seconds}");
+}
+
+#[test]
+fn after_an_outage_those_who_bring_little_wait_for_each_other() {
+    // Nothing was answered for a minute, and nobody has more than a fiftieth.
+    let names: Vec<String> = (0..50).map(|number| format!("m{number}")).collect();
+    let came: Vec<(&str, u64)> = names.iter().map(|name| (name.as_str(), 10)).collect();
+    let (outlook, end) = filled(&came, 0, Depth { waiting: 600_000, in_flight: 0 });
+    for name in &names {
+        assert_eq!(told(&outlook, name, end), Some(601), "{name}");
+    }
+    // Beside a whale they wait for each other only.
+    let (outlook, end) =
+        filled(&[&came[..10], &[("whale", 900)]].concat(), 0, Depth { waiting: 600_000, in_flight: 0 });
+    let wait_seconds = told(&outlook, "m3", end).unwrap();
+    assert!((54..=67).contains(&wait_seconds), "a tenth of what waits is theirs: {wait_seconds}");
 }
 
 #[test]
@@ -179,28 +230,74 @@ fn an_environment_that_has_seen_too_little_tells_the_longest_wait_and_refuses_no
     let mut fresh = Outlook::default();
     (0..19).for_each(|_| fresh.count(&whale(), Lane::Standard));
     fresh.saw(Some(gate()), Some(backlog(NOW, 0, 10_000)), NOW);
-    assert_eq!(fresh.pace(&whale(), Lane::Standard, NOW), Pace::Unknown);
     assert_eq!(wait(&fresh, Lane::Standard), Some(101));
+    let small = |outlook: &Outlook| outlook.wait_seconds(&merchant("small"), Lane::Standard, &settings(), NOW);
+    assert_eq!(small(&fresh), Some(101));
     let soon = Some(NOW.plus_ms(1_000));
     assert_eq!(fresh.refuses(&whale(), Lane::Standard, soon, &settings(), NOW), None);
     fresh.count(&whale(), Lane::Standard);
-    assert_eq!(fresh.pace(&whale(), Lane::Standard, NOW), Pace::Noisy);
+    assert_eq!(small(&fresh), Some(1));
+    assert!(fresh.refuses(&whale(), Lane::Standard, soon, &settings(), NOW).is_some());
+    // A figure of an earlier version names nobody.
+    let mut unnamed = Outlook::default();
+    let figure = Backlog { high_filling: None, standard_filling: None, ..backlog(NOW, 0, 10_000) };
+    unnamed.saw(Some(gate()), Some(figure), NOW);
+    assert_eq!((wait(&unnamed, Lane::Standard), small(&unnamed)), (Some(101), Some(101)));
+}
+
+#[test]
+fn what_many_environments_have_seen_adds_up_in_the_figure_until_the_lane_is_all_but_empty() {
+    let seen = |payments: u64| {
+        let mut crowd = Crowd::default();
+        (0..payments).for_each(|_| crowd.count(&whale()));
+        crowd
+    };
+    let full = Depth { waiting: 1_000, in_flight: 0 };
+    let mut before = None;
+    for (turn, answered) in [(1, 500), (2, 600), (3, 700)] {
+        let known = Known { before, answered, high: Crowd::default(), standard: seen(turn) };
+        before = Some(known.measured(NOW.plus_ms(turn), full, full));
+    }
+    let filling = |figure: &Option<Backlog>| figure.clone().unwrap().standard_filling.unwrap();
+    let expected = Filling { since: NOW.plus_ms(1), answered: 500, crowd: seen(6) };
+    assert_eq!(filling(&before), expected);
+    let drained = Depth { waiting: 10, in_flight: 10 };
+    let known = Known { before, answered: 800, high: Crowd::default(), standard: seen(4) };
+    let anew = Some(known.measured(NOW.plus_ms(9), full, drained));
+    assert_eq!(filling(&anew), Filling { since: NOW.plus_ms(9), answered: 800, crowd: Crowd::default() });
+}
+
+#[test]
+fn the_figure_names_those_who_bring_most_and_counts_all() {
+    let mut crowd = Crowd::default();
+    for number in 0..100 {
+        (0..=number).for_each(|_| crowd.count(&merchant(&format!("m{number}"))));
+    }
+    let largest = crowd.clone().largest();
+    assert_eq!(largest.all(), crowd.all());
+    assert_eq!(
+        (largest.of(&merchant("m99")), largest.of(&merchant("m90")), largest.of(&merchant("m89"))),
+        (100, 91, 0)
+    );
 }
 
 #[test]
 fn who_filled_a_lane_is_forgotten_once_it_is_all_but_empty() {
-    let (mut outlook, _, end) = sale();
-    let later = end.plus_ms(1_000_000);
-    let drained = Depth { waiting: 100, in_flight: 100 };
-    outlook.saw(Some(gate()), Some(Backlog::measured(later, drained, drained, None)), later);
-    assert_eq!(outlook.pace(&whale(), Lane::Standard, later), Pace::Unknown);
+    let mut outlook = outlook(gate(), 0, 10_000);
+    let small = |outlook: &Outlook, at| outlook.wait_seconds(&merchant("small"), Lane::Standard, &settings(), at);
+    assert_eq!(small(&outlook, NOW), Some(1), "the whale's backlog is the whale's");
+    let later = NOW.plus_ms(100_000);
+    let known = Known { before: Some(backlog(NOW, 0, 10_000)), ..Known::default() };
+    let drained = Depth { waiting: 500, in_flight: 500 };
+    outlook.saw(Some(gate()), Some(known.measured(later, drained, drained)), later);
+    assert_eq!(small(&outlook, later), Some(15), "whoever fills it now is not known");
 }
 
 #[test]
 fn a_lane_that_grows_is_taken_to_go_on_growing_until_it_is_measured_again() {
     let mut outlook = outlook(gate(), 0, 1_000);
-    let measured =
-        Backlog::measured(NOW.plus_ms(1_000), Depth::default(), Depth { waiting: 3_000, in_flight: 0 }, None);
+    let known = Known { before: Some(backlog(NOW, 0, 1_000)), ..Known::default() };
+    let measured = known.measured(NOW.plus_ms(1_000), Depth::default(), Depth { waiting: 3_000, in_flight: 0 });
     outlook.saw(Some(gate()), Some(measured), NOW.plus_ms(1_000));
     let after = |ms| outlook.wait_seconds(&whale(), Lane::Standard, &settings(), NOW.plus_ms(ms));
     // 2,000 more each second.
@@ -222,10 +319,10 @@ impl Admission for Port {
 
     async fn look(&self) -> Result<(Option<GateState>, Option<Backlog>), AdmissionError> {
         self.calls.lock().unwrap().push("look");
-        Ok((Some(gate()), self.backlog))
+        Ok((Some(gate()), self.backlog.clone()))
     }
 
-    async fn measure(&self, now: Timestamp, _: Option<Backlog>) -> Result<Option<Backlog>, AdmissionError> {
+    async fn measure(&self, now: Timestamp, _: &Known) -> Result<Option<Backlog>, AdmissionError> {
         self.calls.lock().unwrap().push("measure");
         Ok(self.measures.then_some(backlog(now, 0, 700)))
     }
@@ -265,6 +362,96 @@ async fn an_environment_with_much_to_do_looks_and_measures_each_second() {
     assert_eq!(*port.calls.lock().unwrap(), ["look"], "not yet a second");
     look(&port, &outlook, NOW.plus_ms(BUSY_MS)).await.unwrap();
     assert_eq!(*port.calls.lock().unwrap(), ["look", "look", "measure"]);
+}
+
+/// Calls a second of the lane that is played.
+const RATE: u64 = 50;
+/// Messages of it in flight.
+const IN_FLIGHT: usize = 100;
+/// For how long payments come, and for how long again.
+const COMING_SECONDS: u64 = 60;
+
+/// A fair queue, message by message: each merchant brings so many a second, evenly, for two minutes; whoever has a tenth of
+/// what is in flight comes after all others, and among equals the oldest is first.
+struct FairQueue {
+    per_second: Vec<u64>,
+    taken: Vec<u64>,
+    in_flight: VecDeque<usize>,
+}
+
+impl FairQueue {
+    /// When a merchant's message comes, in the merchant's own count.
+    fn came_by(&self, merchant: usize, now_ms: u64) -> u64 {
+        self.per_second[merchant] * now_ms.min(2 * COMING_SECONDS * 1_000) / 1_000
+    }
+
+    /// Takes the next message, at this time; whose it is.
+    fn take(&mut self, now_ms: u64) -> Option<usize> {
+        if self.in_flight.len() >= IN_FLIGHT {
+            self.in_flight.pop_front();
+        }
+        let waits = |merchant: &usize| self.taken[*merchant] < self.came_by(*merchant, now_ms);
+        let next = (0..self.per_second.len()).filter(waits).min_by_key(|merchant| {
+            let held = self.in_flight.iter().filter(|of| *of == merchant).count();
+            let age = (self.taken[*merchant] + 1) * 1_000_000 / self.per_second[*merchant];
+            (held * 10 >= IN_FLIGHT, age)
+        })?;
+        self.taken[next] += 1;
+        self.in_flight.push_back(next);
+        Some(next)
+    }
+}
+
+proptest! {
+    #![proptest_config(cases(24))]
+
+    /// What is told after a minute comes true within 20 % or 10 s, for each merchant, however many there are of whatever
+    /// size.
+    #[test]
+    fn what_is_told_comes_true_in_a_fair_queue_that_is_played(
+        small in prop::collection::vec(1_u64..3, 0..8),
+        large in prop::collection::vec(5_u64..40, 0..5),
+        whale in 100_u64..400,
+    ) {
+        let per_second: Vec<u64> = [small, large, vec![whale]].concat();
+        let mut queue =
+            FairQueue { taken: vec![0; per_second.len()], in_flight: VecDeque::new(), per_second: per_second.clone() };
+        let begun_ms = COMING_SECONDS * 1_000;
+        for number in 0..RATE * COMING_SECONDS {
+            queue.take(number * 1_000 / RATE);
+        }
+        let names: Vec<String> = (0..per_second.len()).map(|number| format!("m{number}")).collect();
+        let came: Vec<(&str, u64)> =
+            names.iter().zip(&per_second).map(|(name, rate)| (name.as_str(), rate * COMING_SECONDS)).collect();
+        let all: u64 = came.iter().map(|(_, payments)| payments).sum();
+        let taken: u64 = queue.taken.iter().sum();
+        let in_flight = u64::try_from(queue.in_flight.len()).unwrap();
+        let depth = Depth { waiting: all - taken, in_flight };
+        let (mut outlook, end) = filled(&came, 0, depth);
+        let gate = GateState::new("acme", u32::try_from(RATE).unwrap(), 0);
+        outlook.saw(Some(GateState { calls: taken - in_flight, ..gate }), None, end);
+        let mut ends_ms = vec![None; per_second.len()];
+        let last: Vec<u64> = (0..per_second.len()).map(|merchant| queue.came_by(merchant, begun_ms)).collect();
+        let mut number = 0;
+        while ends_ms.iter().any(Option::is_none) {
+            let now_ms = begun_ms + number * 1_000 / RATE;
+            queue.take(now_ms);
+            for (merchant, end_ms) in ends_ms.iter_mut().enumerate() {
+                if end_ms.is_none() && queue.taken[merchant] >= last[merchant] {
+                    *end_ms = Some(now_ms - begun_ms);
+                }
+            }
+            number += 1;
+        }
+        for (merchant, waited_ms) in ends_ms.into_iter().flatten().enumerate() {
+            let told_ms = 1_000 * u64::from(told(&outlook, &names[merchant], end).unwrap());
+            let off_ms = told_ms.abs_diff(waited_ms);
+            prop_assert!(
+                off_ms <= 10_000 || off_ms * 5 <= waited_ms,
+                "{per_second:?}: {merchant} waited {waited_ms} ms and was told {told_ms}",
+            );
+        }
+    }
 }
 
 proptest! {

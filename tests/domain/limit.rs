@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use payments::admission::Backlog;
+use payments::admission::{Backlog, Known};
 use payments::gate::GateState;
 use payments::id::MerchantId;
 use payments::limit::{Bucket, LEASE_US, Limit, Limiter, RATE_MAX, Take, Taken, admit};
@@ -50,7 +50,7 @@ impl Admission for Table {
         Ok((None, None))
     }
 
-    async fn measure(&self, _: Timestamp, _: Option<Backlog>) -> Result<Option<Backlog>, AdmissionError> {
+    async fn measure(&self, _: Timestamp, _: &Known) -> Result<Option<Backlog>, AdmissionError> {
         Ok(None)
     }
 }

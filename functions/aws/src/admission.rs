@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
 use futures_util::future::{try_join, try_join_all};
-use payments::admission::{BUSY_MS, Backlog};
+use payments::admission::{BUSY_MS, Backlog, Known};
 use payments::gate::{Form, GateState};
 use payments::limit::{Bucket, Take, Taken};
 use payments::payment::Lane;
@@ -126,7 +126,7 @@ impl Admission for DynamoAdmission {
         try_join(gate, self.backlog()).await
     }
 
-    async fn measure(&self, now: Timestamp, before: Option<Backlog>) -> Result<Option<Backlog>, AdmissionError> {
+    async fn measure(&self, now: Timestamp, known: &Known) -> Result<Option<Backlog>, AdmissionError> {
         let mut turn = Update::default();
         let (from, asked) = (turn.name("measure_from"), turn.value("now", number(now.ms())));
         turn.set("measure_from", number(now.plus_ms(BUSY_MS).ms()));
@@ -136,7 +136,7 @@ impl Admission for DynamoAdmission {
         let depths = try_join_all([Lane::High, Lane::Standard].map(|lane| self.queue.depth(lane)));
         let depths = depths.await.map_err(|error| AdmissionError(error.to_string()))?;
         let [high, standard] = depths[..] else { return Ok(None) };
-        let backlog = Backlog::measured(now, high, standard, before);
+        let backlog = known.measured(now, high, standard);
         let mut update = Update::default();
         let at = update.name("at");
         for (attribute, value) in to_item(&backlog).map_err(|error| unreadable(&error))? {

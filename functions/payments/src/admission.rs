@@ -6,6 +6,7 @@
 //! call; a lane's share is its share of the consumers. A figure that is too old says nothing and refuses nobody.
 
 mod crowd;
+mod line;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -18,8 +19,8 @@ use crate::payment::Lane;
 use crate::ports::{Admission, AdmissionError};
 use crate::time::Timestamp;
 
-use crowd::Crowd;
-pub use crowd::Pace;
+pub use crowd::Crowd;
+use line::Line;
 
 /// How old the figure of the lanes may be before somebody measures again, in ms.
 pub const MEASURE_MS: u64 = 5_000;
@@ -60,35 +61,35 @@ impl Depth {
     }
 }
 
+/// How a lane filled, from when it was seen all but empty for the last time, or measured for the first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Filling {
+    /// When that was.
+    pub since: Timestamp,
+    /// Calls that the provider had answered by then, ever.
+    pub answered: u64,
+    /// Whose payments came since, as far as those who measured have seen.
+    pub crowd: Crowd,
+}
+
 /// What the lanes held when somebody measured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Backlog {
     /// When.
     pub at: Timestamp,
     /// The `high` lane.
     pub high: Depth,
-    /// When it was seen all but empty for the last time, or measured for the first.
-    pub high_since: Timestamp,
+    /// How it filled; not known of a figure of an earlier version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub high_filling: Option<Filling>,
     /// The `standard` lane.
     pub standard: Depth,
     /// As for the other.
-    pub standard_since: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub standard_filling: Option<Filling>,
 }
 
 impl Backlog {
-    /// What was measured, after what was measured before.
-    pub fn measured(at: Timestamp, high: Depth, standard: Depth, before: Option<Self>) -> Self {
-        let since =
-            |depth: Depth, before: Option<Timestamp>| if depth.is_all_but_empty() { at } else { before.unwrap_or(at) };
-        Self {
-            at,
-            high,
-            high_since: since(high, before.map(|before| before.high_since)),
-            standard,
-            standard_since: since(standard, before.map(|before| before.standard_since)),
-        }
-    }
-
     /// A lane's.
     pub const fn depth(&self, lane: Lane) -> Depth {
         match lane {
@@ -97,10 +98,48 @@ impl Backlog {
         }
     }
 
-    const fn since(&self, lane: Lane) -> Timestamp {
+    const fn filling(&self, lane: Lane) -> Option<&Filling> {
         match lane {
-            Lane::High => self.high_since,
-            Lane::Standard => self.standard_since,
+            Lane::High => self.high_filling.as_ref(),
+            Lane::Standard => self.standard_filling.as_ref(),
+        }
+    }
+}
+
+/// What whoever measures the lanes knows already.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Known {
+    /// The figure before.
+    pub before: Option<Backlog>,
+    /// Calls that the provider has answered, ever.
+    pub answered: u64,
+    /// Whose payments came to the `high` lane here, and are in nobody's figure yet.
+    pub high: Crowd,
+    /// The same of the `standard` lane.
+    pub standard: Crowd,
+}
+
+impl Known {
+    /// The new figure.
+    pub fn measured(&self, at: Timestamp, high: Depth, standard: Depth) -> Backlog {
+        let filling = |lane, depth: Depth, seen: &Crowd| {
+            let before = self.before.as_ref().and_then(|before| before.filling(lane));
+            let goes_on = before.filter(|_| !depth.is_all_but_empty());
+            let (since, answered) = goes_on.map_or((at, self.answered), |filling| (filling.since, filling.answered));
+            // Whoever filled it before it was all but empty fills it no more.
+            let crowd = match (before, goes_on) {
+                (_, Some(filling)) => filling.crowd.with(seen),
+                (Some(_), None) => Crowd::default(),
+                (None, None) => seen.clone(),
+            };
+            Some(Filling { since, answered, crowd: crowd.largest() })
+        };
+        Backlog {
+            at,
+            high,
+            high_filling: filling(Lane::High, high, &self.high),
+            standard,
+            standard_filling: filling(Lane::Standard, standard, &self.standard),
         }
     }
 }
@@ -116,6 +155,18 @@ pub struct AdmissionSettings {
     pub standard_concurrency: u32,
     /// `QUEUE_DEPTH_MAX`: messages that a lane may hold before it takes no more.
     pub queue_depth_max: u64,
+}
+
+impl AdmissionSettings {
+    /// A lane's consumers, and those of both.
+    fn consumers(&self, lane: Lane) -> (u64, u64) {
+        let (high, standard) = (u64::from(self.high_concurrency), u64::from(self.standard_concurrency));
+        let own = match lane {
+            Lane::High => high,
+            Lane::Standard => standard,
+        };
+        (own, high.saturating_add(standard))
+    }
 }
 
 /// Whether the provider is called.
@@ -151,13 +202,14 @@ pub enum Refusal {
 pub struct Outlook {
     gate: Option<(GateState, Timestamp)>,
     backlog: Option<Backlog>,
-    /// The figure before, from which follows how fast a lane grows.
-    backlog_before: Option<Backlog>,
+    /// What the lanes held at the figure before, from which follows how fast a lane grows.
+    depths_before: Option<(Timestamp, Depth, Depth)>,
     /// What this environment has accepted since the lanes were measured, by lane.
     accepted_high: u64,
     accepted_standard: u64,
     accepted_since_look: u64,
     looked_at: Option<Timestamp>,
+    /// Whose payments came here, by lane, and are in nobody's figure yet.
     high_crowd: Crowd,
     standard_crowd: Crowd,
 }
@@ -180,18 +232,32 @@ impl Outlook {
     /// Takes in what was seen.
     pub fn saw(&mut self, gate: Option<GateState>, backlog: Option<Backlog>, now: Timestamp) {
         self.gate = gate.map(|gate| (gate, now));
-        if backlog.map(|backlog| backlog.at) > self.backlog.map(|known| known.at) {
-            self.backlog_before = self.backlog;
-            self.backlog = backlog;
-            (self.accepted_high, self.accepted_standard) = (0, 0);
-            if let Some(backlog) = backlog {
-                for (lane, crowd) in [(Lane::High, &mut self.high_crowd), (Lane::Standard, &mut self.standard_crowd)] {
-                    if backlog.depth(lane).is_all_but_empty() {
-                        crowd.begin_anew();
-                    }
+        if backlog.as_ref().map(|backlog| backlog.at) > self.backlog.as_ref().map(|known| known.at) {
+            self.depths_before = self.backlog.as_ref().map(|known| (known.at, known.high, known.standard));
+            for (lane, crowd) in [(Lane::High, &mut self.high_crowd), (Lane::Standard, &mut self.standard_crowd)] {
+                let since = |backlog: &Option<Backlog>| Some(backlog.as_ref()?.filling(lane)?.since);
+                if self.backlog.is_some() && since(&backlog) != since(&self.backlog) {
+                    *crowd = Crowd::default();
                 }
             }
+            self.backlog = backlog;
+            (self.accepted_high, self.accepted_standard) = (0, 0);
         }
+    }
+
+    /// What this environment brings to a figure.
+    fn known(&self, before: Option<Backlog>) -> Known {
+        Known {
+            before,
+            answered: self.gate.as_ref().map_or(0, |(gate, _)| gate.answered()),
+            high: self.high_crowd.clone(),
+            standard: self.standard_crowd.clone(),
+        }
+    }
+
+    /// What it knew is in a figure now.
+    fn has_told(&mut self) {
+        (self.high_crowd, self.standard_crowd) = (Crowd::default(), Crowd::default());
     }
 
     /// Counts a payment of a merchant that this environment has accepted.
@@ -216,8 +282,8 @@ impl Outlook {
 
     /// How long a payment of this merchant that comes into this lane now waits until it is sent, in seconds. `None` when
     /// nobody knows: nothing was measured lately, the provider is paused, or its breaker waits for an operator. While the
-    /// breaker is open it is the shortest that it can be: the next probe is answered. A merchant that has brought much, or
-    /// of whom nobody knows, is told the whole lane's wait, which is the longest.
+    /// breaker is open it is the shortest that it can be: the next probe is answered. A merchant of whom nobody knows is
+    /// told the whole lane's wait, which is the longest.
     pub fn wait_seconds(
         &self,
         merchant: &MerchantId,
@@ -225,43 +291,53 @@ impl Outlook {
         settings: &AdmissionSettings,
         now: Timestamp,
     ) -> Option<u32> {
-        match self.pace(merchant, lane, now) {
-            Pace::Quiet => self.passed_on_seconds(settings, now),
-            Pace::Noisy | Pace::Unknown => self.lane_seconds(lane, settings, now),
-        }
+        let ahead = match self.ahead(merchant, lane, settings, now) {
+            Some(ahead) => ahead,
+            None => self.waiting(lane, now)?,
+        };
+        self.seconds_after(ahead, lane, settings, now)
     }
 
-    /// How a merchant's payments go through a lane now.
-    pub fn pace(&self, merchant: &MerchantId, lane: Lane, now: Timestamp) -> Pace {
-        let (Some(gate), Some(backlog)) = (self.gate(now), self.fresh(now)) else { return Pace::Unknown };
-        let crowd = match lane {
+    /// How many of a lane's waiting messages are sent before a payment of this merchant that comes now; `None` when too
+    /// little has been seen of who fills the lane.
+    fn ahead(&self, merchant: &MerchantId, lane: Lane, settings: &AdmissionSettings, now: Timestamp) -> Option<u64> {
+        let (gate, backlog) = (self.gate(now)?, self.fresh(now)?);
+        let filling = backlog.filling(lane)?;
+        let here = match lane {
             Lane::High => &self.high_crowd,
             Lane::Standard => &self.standard_crowd,
         };
-        let gathered_ms = backlog.at.since_ms(backlog.since(lane));
-        crowd.pace(merchant, backlog.depth(lane).waiting, per_second(gate, WHOLE_PERMILLE), gathered_ms)
-    }
-
-    /// The wait of whoever is passed on before all that waits: until what is under way is done.
-    fn passed_on_seconds(&self, settings: &AdmissionSettings, now: Timestamp) -> Option<u32> {
-        let backlog = self.fresh(now)?;
-        let ahead = backlog.high.in_flight.saturating_add(backlog.standard.in_flight);
-        seconds_to_send(self.gate(now)?, &settings.gate, ahead.saturating_add(1), now.us())
-    }
-
-    /// The wait of whoever waits for all that a lane holds.
-    fn lane_seconds(&self, lane: Lane, settings: &AdmissionSettings, now: Timestamp) -> Option<u32> {
-        let gate = self.gate(now)?;
-        let (own, other) = self.depths(lane, now)?;
-        let consumers = match lane {
-            Lane::High => settings.high_concurrency,
-            Lane::Standard => settings.standard_concurrency,
+        let whole = per_second(gate, WHOLE_PERMILLE);
+        let other = match lane {
+            Lane::High => backlog.standard,
+            Lane::Standard => backlog.high,
         };
-        let all = u64::from(settings.high_concurrency).saturating_add(u64::from(settings.standard_concurrency));
+        // The lane that is all but empty leaves its consumers' calls to the other.
+        let by_share = |calls: u64| {
+            let (own, all) = settings.consumers(lane);
+            if other.is_all_but_empty() { calls } else { calls.saturating_mul(own) / all.max(1) }
+        };
+        let sent = by_share(gate.answered().saturating_sub(filling.answered));
+        let messages = Line {
+            taken: sent.saturating_add(backlog.depth(lane).in_flight),
+            waiting: self.waiting(lane, now)?,
+            rate_per_second: by_share(whole).max(1),
+            gathered_ms: now.since_ms(filling.since),
+        };
+        // The larger sample; the figure's are those of all who measured.
+        messages.ahead(if here.all() > filling.crowd.all() { here } else { &filling.crowd }, merchant)
+    }
+
+    /// In how many seconds a payment is sent that has so many of its lane's waiting messages ahead, and what is under way.
+    fn seconds_after(&self, ahead: u64, lane: Lane, settings: &AdmissionSettings, now: Timestamp) -> Option<u32> {
+        let gate = self.gate(now)?;
+        let own = ahead.saturating_add(self.fresh(now)?.depth(lane).in_flight);
+        let (_, other) = self.depths(lane, now)?;
+        let (consumers, all) = settings.consumers(lane);
         // While both lanes are full each has its share of the calls; once the other is empty this one has them all.
-        let by_share = own.saturating_mul(all).div_ceil(u64::from(consumers).max(1));
-        let ahead = by_share.min(own.saturating_add(other));
-        seconds_to_send(gate, &settings.gate, ahead.saturating_add(1), now.us())
+        let by_share = own.saturating_mul(all).div_ceil(consumers.max(1));
+        let calls = by_share.min(own.saturating_add(other));
+        seconds_to_send(gate, &settings.gate, calls.saturating_add(1), now.us())
     }
 
     /// Why a payment of this merchant into this lane is not to be accepted, if that is known. A merchant that brings little,
@@ -283,10 +359,8 @@ impl Outlook {
             return Some(Refusal::LaneFull { retry_after_seconds });
         }
         let left_ms = expires_at?.since_ms(now);
-        let wait_seconds = match self.pace(merchant, lane, now) {
-            Pace::Noisy => self.lane_seconds(lane, settings, now)?,
-            Pace::Quiet | Pace::Unknown => self.passed_on_seconds(settings, now)?,
-        };
+        let ahead = self.ahead(merchant, lane, settings, now).unwrap_or(0);
+        let wait_seconds = self.seconds_after(ahead, lane, settings, now)?;
         let late_ms = u64::from(wait_seconds).saturating_mul(1_000).saturating_sub(left_ms);
         // A wait is told in whole seconds, rounded up: less than one too many may be none.
         (late_ms >= 1_000).then(|| {
@@ -300,8 +374,14 @@ impl Outlook {
         self.gate.as_ref().filter(|(_, at)| now.since_ms(*at) <= STALE_MS).map(|(gate, _)| gate)
     }
 
-    fn fresh(&self, now: Timestamp) -> Option<Backlog> {
-        self.backlog.filter(|backlog| now.since_ms(backlog.at) <= STALE_MS)
+    fn fresh(&self, now: Timestamp) -> Option<&Backlog> {
+        self.backlog.as_ref().filter(|backlog| now.since_ms(backlog.at) <= STALE_MS)
+    }
+
+    /// This lane's messages that nobody has received, with what came since.
+    fn waiting(&self, lane: Lane, now: Timestamp) -> Option<u64> {
+        let (own, _) = self.depths(lane, now)?;
+        Some(own.saturating_sub(self.fresh(now)?.depth(lane).in_flight))
     }
 
     /// This lane's messages and the other's, with what came since: as many as have come here, or as many as have come
@@ -310,9 +390,13 @@ impl Outlook {
         let backlog = self.fresh(now)?;
         let age_ms = now.since_ms(backlog.at);
         let now_in = |lane: Lane, accepted: u64| {
-            let grown = self.backlog_before.map_or(0, |before| {
-                let grew = backlog.depth(lane).all().saturating_sub(before.depth(lane).all());
-                grew.saturating_mul(age_ms) / backlog.at.since_ms(before.at).max(1)
+            let grown = self.depths_before.map_or(0, |(at, high, standard)| {
+                let before = match lane {
+                    Lane::High => high,
+                    Lane::Standard => standard,
+                };
+                let grew = backlog.depth(lane).all().saturating_sub(before.all());
+                grew.saturating_mul(age_ms) / backlog.at.since_ms(at).max(1)
             });
             backlog.depth(lane).all().saturating_add(accepted.max(grown))
         };
@@ -375,11 +459,16 @@ pub async fn look<A: Admission>(port: &A, outlook: &Mutex<Outlook>, now: Timesta
         outlook.looks(now)
     };
     let (gate, backlog) = port.look().await?;
-    lock(outlook).saw(gate.clone(), backlog, now);
-    if backlog.is_none_or(|backlog| now.since_ms(backlog.at) >= measured_again_after_ms)
-        && let Some(measured) = port.measure(now, backlog).await?
-    {
-        lock(outlook).saw(gate, Some(measured), now);
+    let is_due = backlog.as_ref().is_none_or(|backlog| now.since_ms(backlog.at) >= measured_again_after_ms);
+    let known = {
+        let mut outlook = lock(outlook);
+        outlook.saw(gate.clone(), backlog.clone(), now);
+        outlook.known(backlog)
+    };
+    if is_due && let Some(measured) = port.measure(now, &known).await? {
+        let mut outlook = lock(outlook);
+        outlook.has_told();
+        outlook.saw(gate, Some(measured), now);
     }
     Ok(())
 }

@@ -153,6 +153,11 @@ impl GateState {
         u32::try_from(room_us / one_us).unwrap_or(u32::MAX).saturating_add(1)
     }
 
+    /// Calls that the provider has answered, ever, as far as reported.
+    pub const fn answered(&self) -> u64 {
+        self.calls.saturating_sub(self.failures)
+    }
+
     /// What a reservation assumes of it.
     pub fn control(&self) -> Control {
         Control {

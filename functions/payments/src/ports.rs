@@ -3,7 +3,7 @@
 
 use std::future::Future;
 
-use crate::admission::{Backlog, Depth};
+use crate::admission::{Backlog, Depth, Known};
 use crate::answer::{QueryAnswer, SendAnswer};
 use crate::gate::{GateAnswer, GateState, GateUpdate};
 use crate::id::PaymentId;
@@ -168,12 +168,12 @@ pub trait Admission: Sync {
     /// The gate as it stands, and the lanes as somebody last measured them.
     fn look(&self) -> impl Future<Output = Result<(Option<GateState>, Option<Backlog>), AdmissionError>> + Send;
 
-    /// Measures the lanes, after what was known before, and writes the figure down for everybody, unless somebody else began to within
-    /// [`crate::admission::BUSY_MS`].
+    /// Measures the lanes, adds what is known already, and writes the figure down for everybody, unless somebody else
+    /// began to within [`crate::admission::BUSY_MS`].
     fn measure(
         &self,
         now: Timestamp,
-        before: Option<Backlog>,
+        known: &Known,
     ) -> impl Future<Output = Result<Option<Backlog>, AdmissionError>> + Send;
 }
 
@@ -191,7 +191,7 @@ impl Admission for NoAdmission {
         match *self {}
     }
 
-    async fn measure(&self, _: Timestamp, _: Option<Backlog>) -> Result<Option<Backlog>, AdmissionError> {
+    async fn measure(&self, _: Timestamp, _: &Known) -> Result<Option<Backlog>, AdmissionError> {
         match *self {}
     }
 }

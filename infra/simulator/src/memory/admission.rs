@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use payments::admission::{BUSY_MS, Backlog};
+use payments::admission::{BUSY_MS, Backlog, Known};
 use payments::gate::GateState;
 use payments::id::MerchantId;
 use payments::limit::{Bucket, Take, Taken};
@@ -28,6 +28,11 @@ struct Figure {
 }
 
 impl Buckets {
+    /// The lanes' figure.
+    pub fn backlog(&self) -> Option<Backlog> {
+        lock(&self.figure).backlog.clone()
+    }
+
     /// Sets the lanes' figure: for tests.
     pub fn set_backlog(&self, backlog: Backlog) {
         *lock(&self.figure) = Figure { measure_from: Some(backlog.at.plus_ms(BUSY_MS)), backlog: Some(backlog) };
@@ -87,18 +92,18 @@ impl Admission for MemoryAdmission {
     }
 
     async fn look(&self) -> Result<(Option<GateState>, Option<Backlog>), AdmissionError> {
-        self.io("look ahead", || (self.gates.state(&self.provider), lock(&self.buckets.figure).backlog)).await
+        self.io("look ahead", || (self.gates.state(&self.provider), self.buckets.backlog())).await
     }
 
-    async fn measure(&self, now: Timestamp, before: Option<Backlog>) -> Result<Option<Backlog>, AdmissionError> {
+    async fn measure(&self, now: Timestamp, known: &Known) -> Result<Option<Backlog>, AdmissionError> {
         let effect = || {
             let mut figure = lock(&self.buckets.figure);
             if figure.measure_from.is_some_and(|from| from > now) {
                 return None;
             }
             let (high, standard) = (self.queues.measure(Name::High), self.queues.measure(Name::Standard));
-            let backlog = Backlog::measured(now, high, standard, before);
-            *figure = Figure { measure_from: Some(now.plus_ms(BUSY_MS)), backlog: Some(backlog) };
+            let backlog = known.measured(now, high, standard);
+            *figure = Figure { measure_from: Some(now.plus_ms(BUSY_MS)), backlog: Some(backlog.clone()) };
             Some(backlog)
         };
         self.io("measure lanes", effect).await

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Mutex;
 
-use payments::admission::{AdmissionSettings, BUSY_MS, Backlog, Depth};
+use payments::admission::{AdmissionSettings, BUSY_MS, Backlog, Depth, Known};
 use payments::gate::GateState;
 use payments::id::MerchantId;
 use payments::limit::{Bucket, Limit, RATE_MAX, Take, Taken};
@@ -51,11 +51,11 @@ impl Admission for Ports {
     }
 
     async fn look(&self) -> Result<(Option<GateState>, Option<Backlog>), AdmissionError> {
-        let (_, backlog) = self.call(|| *lock(&self.services.desk.figure)).await;
+        let (_, backlog) = self.call(|| lock(&self.services.desk.figure).clone()).await;
         Ok((lock(&self.services.gate).clone(), backlog))
     }
 
-    async fn measure(&self, now: Timestamp, before: Option<Backlog>) -> Result<Option<Backlog>, AdmissionError> {
+    async fn measure(&self, now: Timestamp, known: &Known) -> Result<Option<Backlog>, AdmissionError> {
         let measured = self.call(|| {
             let mut figure = lock(&self.services.desk.figure);
             if figure.0.is_some_and(|from| from > now) {
@@ -66,8 +66,8 @@ impl Admission for Ports {
                 let count = |number| u64::try_from(number).expect("as many as fit in memory");
                 Depth { waiting: count(lane.visible()), in_flight: count(lane.depth() - lane.visible()) }
             };
-            let backlog = Backlog::measured(now, depth(Lane::High), depth(Lane::Standard), before);
-            *figure = (Some(now.plus_ms(BUSY_MS)), Some(backlog));
+            let backlog = known.measured(now, depth(Lane::High), depth(Lane::Standard));
+            *figure = (Some(now.plus_ms(BUSY_MS)), Some(backlog.clone()));
             Some(backlog)
         });
         Ok(measured.await)

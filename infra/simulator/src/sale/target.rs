@@ -17,6 +17,8 @@ pub const VARIATION_MAX: f64 = 0.005;
 pub const SUCCESS_MIN: f64 = 0.995;
 /// A small merchant's p99 beside a whale's backlog of twenty minutes, in ms.
 pub const SMALL_P99_MAX_MS: u64 = 10_000;
+/// The waits that are told of each size of merchant that come true.
+pub const TOLD_MIN: f64 = 0.95;
 
 /// What our course of a sale missed, one line each; none when it is good. Charging twice, exceeding the rate, dead
 /// letters and lost payments are misses whatever the provider does; the figures of the pace hold for one that works.
@@ -48,6 +50,11 @@ pub fn missed(settings: &Settings, course: &Course) -> Vec<String> {
         miss(!is_even, format!("calls a window vary by {variation:.4}, more than {variation_max:.4}"));
         let small_ms = course.waits_of(Size::Small).worst_p99_ms;
         miss(small_ms > SMALL_P99_MAX_MS, format!("a small merchant's p99 was {small_ms} ms, more than 10 s"));
+        for merchants in &course.merchants {
+            let told = merchants.told_standard;
+            let (right, size) = (ratio(told.right, told.payments.max(1)), merchants.size.as_str());
+            miss(right < TOLD_MIN, format!("{:.2} % of the {size} merchants' told waits came true", 100.0 * right));
+        }
     }
     missed
 }
