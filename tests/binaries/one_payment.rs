@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use aws_sdk_sqs::types::MessageSystemAttributeName;
 use dev::embedded::QueueNumbers;
 use payments::payment::{OPEN_SHARDS, State};
+use payments::plan::cost::LOG_BYTES_PER_PAYMENT;
 use payments::ports::{Clock, Store};
 use serde_json::{Value, json};
 
@@ -82,6 +83,11 @@ async fn one_payment_goes_from_its_request_to_its_end() {
     assert!(deployment.ingest.log().iter().any(|line| line.contains("payment_accepted")));
     assert!(deployment.consumer.log().iter().any(|line| line.contains("payment_settled")));
     deployment.assert_clean_logs(&["tok_secret"]);
+    // What `cargo dev plan` counts a payment's logs as, besides the API's own line.
+    let lines = [deployment.ingest.log(), deployment.consumer.log()].concat();
+    let bytes: usize = lines.iter().filter(|line| line.contains(second)).map(|line| line.len() + 1).sum();
+    let counted = usize::try_from(LOG_BYTES_PER_PAYMENT).unwrap();
+    assert!((counted * 9 / 10..=counted).contains(&bytes), "{bytes} bytes, counted as {counted}: {lines:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -16,8 +16,10 @@ pub const CONSUMER_MEMORY_MB: u64 = 1_024;
 pub const INGEST_MEMORY_MB: u64 = 512;
 /// An invocation of ingest: a write and a send, one after the other, of ten milliseconds each. Not measured on AWS.
 const INGEST_MS: u64 = 20;
-/// Logs of one payment: a line when it comes, one when it is settled and one of the API, each under 300 bytes.
-const LOG_BYTES_PER_PAYMENT: u64 = 900;
+/// Logs of one payment: a line when it comes, one when it is settled, and one for each of its three versions.
+pub const LOG_BYTES_PER_PAYMENT: u64 = 1_200;
+/// API Gateway's line for a request.
+const ACCESS_LOG_BYTES: u64 = 230;
 /// An item with the hundred bytes that DynamoDB adds to each ("DynamoDB item sizes and formats").
 const ITEM_BYTES: u64 = 1_124;
 /// How long provisioned concurrency is on around a sale: it is set up, and billed by five minutes ("AWS Lambda Pricing").
@@ -98,7 +100,10 @@ pub fn month(plan: &Plan, prices: &Prices) -> Vec<(Item, Dollars)> {
         (Item::Queue, of_million(prices.queue_million, queue_requests)),
         (Item::FairQueue, of_million(prices.fair_queue_million, queue_requests)),
         (Item::Writes, of_million(prices.write_units_million, writes)),
-        (Item::Logs, of_gigabyte(prices.logs_gigabyte, payments.saturating_mul(LOG_BYTES_PER_PAYMENT))),
+        (
+            Item::Logs,
+            of_gigabyte(prices.logs_gigabyte, payments.saturating_mul(LOG_BYTES_PER_PAYMENT + ACCESS_LOG_BYTES)),
+        ),
         (Item::Storage, of_gigabyte(prices.table_gigabyte_month + prices.recovery_gigabyte_month, item_bytes)),
         (Item::Standing, standing(prices)),
     ]
