@@ -67,6 +67,13 @@ fn the_wait_is_the_backlog_by_the_rate_and_a_lane_has_its_share_of_it() {
 }
 
 #[test]
+fn the_wait_at_a_slow_provider_counts_parts_of_a_call() {
+    // 4.95 calls a second, not 4.
+    let slow = GateState::new("acme", 5, 10);
+    assert_eq!(wait(&outlook(slow, 0, 49_499), Lane::Standard), Some(10_000));
+}
+
+#[test]
 fn what_an_environment_accepted_since_counts_until_somebody_measures() {
     let mut outlook = outlook(gate(), 0, 1_000);
     for _ in 0..500 {

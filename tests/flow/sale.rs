@@ -67,6 +67,21 @@ fn twice_the_environments_send_no_faster_and_drain_no_later() {
 }
 
 #[test]
+fn a_merchant_with_a_quota_of_its_own_keeps_and_uses_it_and_the_others_have_the_rest() {
+    for quota_per_second in [500, 1_000, 2_500] {
+        let settings = Settings { quota_per_second: Some(quota_per_second), ..small(Trouble::NONE) };
+        let course = play(&settings, Way::Ours);
+        assert_eq!(target::missed(&settings, &course), Vec::<String>::new(), "{quota_per_second}");
+        let quota = course.quota.expect("the whale has a deployment of its own");
+        assert_eq!(
+            (quota.per_second, quota.calls),
+            (u64::from(quota_per_second) / 100, course.waits_of(Size::Whale).all.payments)
+        );
+        assert_eq!(course.succeeded, course.payments);
+    }
+}
+
+#[test]
 fn the_usual_ways_lose_payments_in_the_same_sale() {
     let settings = small(Trouble::NONE);
     let direct = play(&settings, Way::Direct);

@@ -380,6 +380,35 @@ fn a_sweep_may_query_the_index_that_it_queries() {
     assert_eq!(resources.len(), 1);
 }
 
+/// A merchant with a quota of its own has a second stack (infra/decisions/0015).
+#[test]
+fn two_stacks_stand_side_by_side() {
+    let names = [
+        "Name",
+        "AlarmName",
+        "AliasName",
+        "DashboardName",
+        "FunctionName",
+        "LogGroupName",
+        "QueueName",
+        "RoleName",
+        "TableName",
+    ];
+    let template = read(&root().join("template.yaml"));
+    let resources = template.split_once("\nResources:\n").expect("a template has resources").1;
+    let named = resources.lines().filter_map(|line| line.trim().split_once(": "));
+    let named: Vec<_> = named.filter(|(key, _)| names.contains(key)).collect();
+    assert!(named.len() >= 5, "{named:?}");
+    for (key, name) in named {
+        let is_of_the_stack =
+            name.contains("${AWS::StackName}") || name.starts_with("!Ref ") || name.starts_with("!GetAtt ");
+        assert!(is_of_the_stack, "{key}: {name} is the same in every stack");
+    }
+    for line in template.lines().filter(|line| line.contains("MetricNamespace:")) {
+        assert!(line.ends_with("MetricNamespace: !Ref AWS::StackName"), "{line}");
+    }
+}
+
 #[test]
 fn no_permission_is_wider_than_its_reason() {
     let template = Template::load();

@@ -39,6 +39,7 @@ const RETRY_AFTER_MAX_SECONDS: u32 = 3_600;
 const STOPPED_RETRY_SECONDS: u32 = 60;
 /// For how long the pace is followed second by second; after that it counts as the whole rate.
 const PACE_SECONDS_MAX: u64 = 3_600;
+const MILLION: u64 = 1_000_000;
 
 /// How many messages a lane holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -307,7 +308,7 @@ impl Outlook {
             Lane::High => &self.high_crowd,
             Lane::Standard => &self.standard_crowd,
         };
-        let whole = per_second(gate, WHOLE_PERMILLE);
+        let whole = millionths_per_second(gate, WHOLE_PERMILLE);
         let other = match lane {
             Lane::High => backlog.standard,
             Lane::Standard => backlog.high,
@@ -321,7 +322,7 @@ impl Outlook {
         let messages = Line {
             taken: sent.saturating_add(backlog.depth(lane).in_flight),
             waiting: self.waiting(lane, now)?,
-            rate_per_second: by_share(whole).max(1),
+            millionths_per_second: by_share(whole).max(1),
             gathered_ms: now.since_ms(filling.since),
         };
         // The larger sample; the figure's are those of all who measured.
@@ -418,15 +419,15 @@ fn seconds_to_send(gate: &GateState, settings: &GateSettings, calls: u64, now_us
         Sending::Pace(_) => (now_us, gate.clone()),
     };
     let begins_us = begins_us.max(gate.brake.hold_until_us);
-    let whole = per_second(&gate, WHOLE_PERMILLE);
-    let mut left = calls;
+    let whole = millionths_per_second(&gate, WHOLE_PERMILLE);
+    let mut left = calls.saturating_mul(MILLION);
     let mut seconds = begins_us.saturating_sub(now_us).div_ceil(1_000_000);
     for second in 0..PACE_SECONDS_MAX {
         let permille = match gate.sending(settings, begins_us.saturating_add(second.saturating_mul(1_000_000))) {
             Sending::Pace(permille) if permille < WHOLE_PERMILLE => permille,
             _ => break,
         };
-        left = left.saturating_sub(per_second(&gate, permille));
+        left = left.saturating_sub(millionths_per_second(&gate, permille));
         seconds = seconds.saturating_add(1);
         if left == 0 {
             break;
@@ -441,11 +442,11 @@ fn ramping(gate: &GateState, at_us: u64) -> GateState {
     GateState { breaker, ..gate.clone() }
 }
 
-/// Calls in a second at a share of the rate, less the margin; one at least.
-fn per_second(gate: &GateState, permille: u32) -> u64 {
+/// Calls in a second at a share of the rate, less the margin, in millionths: of five calls a second the margin is no whole
+/// one. A millionth at least.
+fn millionths_per_second(gate: &GateState, permille: u32) -> u64 {
     let used_ms = 1_000_u64.saturating_sub(u64::from(gate.margin_ms));
-    let calls = u64::from(gate.rate_per_second).saturating_mul(used_ms).saturating_mul(u64::from(permille));
-    (calls / 1_000_000).max(1)
+    u64::from(gate.rate_per_second).saturating_mul(used_ms).saturating_mul(u64::from(permille)).max(1)
 }
 
 /// Looks at gate and lanes if it is time to, and measures the lanes if nobody has lately. What cannot be read is not

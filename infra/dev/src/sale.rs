@@ -27,6 +27,9 @@ pub struct Arguments {
     /// for ten minutes of the drain).
     #[arg(long, value_name = "NAME", default_value = "none", value_parser = parse_trouble)]
     trouble: Trouble,
+    /// Calls a second of the 5,000 that are the whale's alone, which then has a deployment of its own beside the others'.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(100..=4_900), requires = "alone")]
+    quota: Option<u32>,
     /// Environments of the consumer, three tenths of them for the high lane.
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u64).range(10..=1_000))]
     environments: u64,
@@ -64,8 +67,9 @@ const WAYS: [Way; 4] = [Way::Ours, Way::Direct, Way::Recipe { reserved: 100 }, W
 /// Plays it and prints what it came to. An error is what was missed, in one line.
 pub fn run(arguments: &Arguments) -> Result<(), String> {
     let scale = if arguments.whole { Scale::WHOLE } else { arguments.one_to };
-    let Arguments { seed, trouble, clock_skew: clock_skew_us, environments, .. } = *arguments;
-    let settings = Settings { trouble, clock_skew_us, ..Settings::new(seed, scale) }.with_environments(environments);
+    let Arguments { seed, trouble, clock_skew: clock_skew_us, quota: quota_per_second, environments, .. } = *arguments;
+    let settings = Settings { trouble, clock_skew_us, quota_per_second, ..Settings::new(seed, scale) }
+        .with_environments(environments);
     let begun = Instant::now();
     let ways = if arguments.alone { &WAYS[..1] } else { &WAYS[..] };
     let courses: Vec<Course> = ways.iter().map(|way| play(&settings, *way)).collect();

@@ -27,8 +27,8 @@ pub(super) struct Line {
     pub(super) taken: u64,
     /// Messages that wait.
     pub(super) waiting: u64,
-    /// How many are taken in a second while there are any.
-    pub(super) rate_per_second: u64,
+    /// How many are taken in a second while there are any, in millionths.
+    pub(super) millionths_per_second: u64,
     /// How long it is since.
     pub(super) gathered_ms: u64,
 }
@@ -113,7 +113,8 @@ impl Line {
     /// What is passed on before one of whoever fills the lane: all that waits, and what comes later and passes by.
     fn before_a_noisy_one(&self, groups: &Groups) -> u64 {
         let coming = |group: &Group, ahead: u64| {
-            let within_ms = (ahead.saturating_mul(1_000) / self.rate_per_second.max(1)).min(COMING_MS);
+            let within_ms = ahead.saturating_mul(1_000_000_000) / self.millionths_per_second.max(1);
+            let within_ms = within_ms.min(COMING_MS);
             let comes = group.came.saturating_mul(within_ms) / self.gathered_ms.max(1_000);
             group.waiting.saturating_add(comes)
         };

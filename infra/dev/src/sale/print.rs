@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use simulator::sale::{Course, Settings, Size, Told, Trouble, Wait, Way};
+use simulator::sale::{Course, QuotaUse, Settings, Size, Told, Trouble, Wait, Way};
 
 use crate::grouped;
 
@@ -16,8 +16,11 @@ pub(super) fn headline(settings: &Settings) -> String {
             format!("fails {:.0} % of the calls from {} s to {} s", 100.0 * share, from_ms / 1_000, until_ms / 1_000)
         }
     };
+    let quota = settings.quota_per_second.map_or_else(String::new, |per_second| {
+        format!(", {} of them the whale's from a deployment of its own,", grouped(u64::from(per_second)))
+    });
     format!(
-        "A sale of {} s at {} payments a second against a provider that takes {} a second and {trouble}; {scale}: {} and \
+        "A sale of {} s at {} payments a second against a provider that takes {} a second{quota} and {trouble}; {scale}: {} and \
          {}. Seed {}, {} + {} environments, batches of {}.\n",
         settings.sale_ms / 1_000,
         grouped(settings.arrivals_per_second),
@@ -84,6 +87,12 @@ pub(super) fn table(courses: &[Course]) -> String {
         Way::Ours => count(u64::try_from(it.most_in_flight).unwrap_or(u64::MAX)),
         Way::Direct | Way::Recipe { .. } => "-".to_owned(),
     });
+    if courses.iter().any(|course| course.quota.is_some()) {
+        let quota = |of: fn(&QuotaUse) -> String| move |it: &Course| it.quota.as_ref().map_or("-".to_owned(), of);
+        row("the whale's own calls a second", &quota(|it| grouped(it.per_second)));
+        row("  its most in any second", &quota(|it| grouped(it.most_in_a_second)));
+        row("  used from its first to its last", &quota(|it| percent(it.share_used())));
+    }
     row("updates of the gate a second", &|it| match it.way {
         Way::Ours => format!("{:.1}", ratio(it.gate_updates * 1_000, it.steady_ms.1.max(1))),
         Way::Direct | Way::Recipe { .. } => "-".to_owned(),
@@ -95,6 +104,12 @@ pub(super) fn table(courses: &[Course]) -> String {
 pub(super) fn reached(settings: &Settings, course: &Course) -> String {
     let success = format!("{} succeeded, none charged twice, none dead-lettered", percent(course.success()));
     let most = format!("at most {} of {} calls in any second", course.most_in_a_second, course.rate);
+    if let Some(quota) = &course.quota {
+        let QuotaUse { most_in_a_second, per_second, .. } = quota;
+        let whale =
+            format!("the whale's at most {most_in_a_second} of {per_second}, {} used", percent(quota.share_used()));
+        return format!("{success}; {most}; {whale}");
+    }
     if settings.trouble != Trouble::NONE {
         return format!("{success}; {most}");
     }

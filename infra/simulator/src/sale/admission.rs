@@ -12,7 +12,7 @@ use payments::ports::{Admission, AdmissionError};
 use payments::time::Timestamp;
 
 use crate::sale::ports::{Ports, lane_index};
-use crate::sale::settings::{Settings, gate_settings};
+use crate::sale::settings::gate_settings;
 use crate::world::lock;
 
 /// What the table of admission holds.
@@ -28,12 +28,13 @@ pub(super) fn limit() -> Limit {
 }
 
 /// What the wait is told by: the template's numbers, and lanes that take all of a sale.
-pub(super) fn settings(settings: &Settings) -> AdmissionSettings {
+pub(super) fn settings(environments: [(Lane, u64); 2]) -> AdmissionSettings {
     let concurrency = |number: u64| u32::try_from(number).expect("there are at most 1,000 environments");
+    let [(_, high), (_, standard)] = environments;
     AdmissionSettings {
         gate: gate_settings(),
-        high_concurrency: concurrency(settings.high),
-        standard_concurrency: concurrency(settings.standard),
+        high_concurrency: concurrency(high),
+        standard_concurrency: concurrency(standard),
         queue_depth_max: 10_000_000,
     }
 }

@@ -18,7 +18,7 @@ pub mod target;
 
 pub use measure::{Told, Wait};
 pub use provider::Trouble;
-pub use report::{Course, MerchantWaits, Samples, Way};
+pub use report::{Course, MerchantWaits, QuotaUse, Samples, Way};
 pub use settings::{Scale, Settings};
 pub use shop::Size;
 

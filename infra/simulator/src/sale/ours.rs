@@ -22,9 +22,9 @@ use crate::sale::place::{Environment, Place};
 use crate::sale::ports::{Ports, Services};
 use crate::sale::provider::Provider;
 use crate::sale::queue;
-use crate::sale::report::{CameOfIt, Course, Samples, Way};
+use crate::sale::report::{CameOfIt, Course, QuotaUse, Samples, Way};
 use crate::sale::settings::{Settings, gate_settings, policy};
-use crate::sale::shop::{Purchase, Shop};
+use crate::sale::shop::{Purchase, Shop, Size};
 use crate::world::lock;
 
 /// The consumer's time-out, and what is kept of it.
@@ -107,13 +107,40 @@ fn request(shop: &Shop, purchase: Purchase) -> ApiGatewayV2httpRequest {
     request
 }
 
-fn start_mappings(settings: &Settings, services: &Arc<Services>) {
+/// A deployment: its queues and gate, what its gate's rate is, and its environments by lane.
+#[derive(Clone, Debug)]
+struct Deployment {
+    services: Arc<Services>,
+    rate_per_second: u32,
+    environments: [(Lane, u64); 2],
+}
+
+/// The deployment of all merchants; where the whale has a quota, the one of the others and then the whale's.
+fn deployments(settings: &Settings, services: &Arc<Services>, lane: queue::Numbers) -> Vec<Deployment> {
+    let rate = settings.rate();
+    let deployment = |services: Arc<Services>, rate_per_second: u32| {
+        // As many for each call a second as the whole has.
+        let share = |of: u64| (of * u64::from(rate_per_second)).div_ceil(u64::from(rate));
+        let environments = [(Lane::High, share(settings.high)), (Lane::Standard, share(settings.standard))];
+        Deployment { services, rate_per_second, environments }
+    };
+    match settings.quota() {
+        None => vec![deployment(Arc::clone(services), rate)],
+        Some(quota) => {
+            let others = deployment(Arc::clone(services), rate.saturating_sub(quota).max(1));
+            vec![others, deployment(services.another(lane), quota)]
+        }
+    }
+}
+
+fn start_mappings(settings: &Settings, deployment: &Deployment, place_of_first: u64) {
+    let Deployment { services, rate_per_second, environments } = deployment;
     let batch = settings.scale.of(settings.batch);
     let limits = Limits { max_in_flight: u32::try_from(batch).expect("a batch is small"), gate: gate_settings() };
     let most = usize::try_from(batch).expect("a batch is small");
-    for (lane, concurrency) in [(Lane::High, settings.high), (Lane::Standard, settings.standard)] {
+    for (lane, concurrency) in *environments {
         for index in 0..concurrency {
-            let number = index + if lane == Lane::High { 1 << 16 } else { 0 };
+            let number = place_of_first + index + if lane == Lane::High { 1 << 16 } else { 0 };
             let environment = Environment::new(&services.place, number);
             let ports = Ports::new(services, &environment);
             let consumer: TheConsumer = Consumer::new(
@@ -125,7 +152,7 @@ fn start_mappings(settings: &Settings, services: &Arc<Services>) {
                 environment.clone(),
                 policy(),
                 limits,
-                GateState::new("sandbox", settings.rate(), MARGIN_MS),
+                GateState::new("sandbox", *rate_per_second, MARGIN_MS),
             );
             tokio::spawn(mapping::run(Arc::clone(services), lane, index, most, async move |event| {
                 let deadline = environment.now().plus_ms(FUNCTION_TIMEOUT_MS - GRACE_MS);
@@ -136,12 +163,16 @@ fn start_mappings(settings: &Settings, services: &Arc<Services>) {
     }
 }
 
-async fn arrivals(front: Arc<Front>) {
-    let shop = Arc::clone(&front.services.shop);
+/// Sends each payment to its merchant's deployment: the last is the whale's, if there is more than one.
+async fn arrivals(fronts: Vec<Arc<Front>>) {
+    let [first, ..] = &fronts[..] else { return };
+    let (place, shop) = (Arc::clone(&first.services.place), Arc::clone(&first.services.shop));
     for number in 0..shop.payments() {
-        front.services.place.until_us(shop.sent_at_us(number)).await;
-        let front = Arc::clone(&front);
+        place.until_us(shop.sent_at_us(number)).await;
         let purchase = shop.purchase(number);
+        let is_whale = shop.sellers[purchase.merchant].size == Size::Whale;
+        let front = if is_whale { fronts.last() } else { fronts.first() };
+        let front = Arc::clone(front.expect("there is one"));
         tokio::spawn(async move { front.take(purchase).await });
     }
 }
@@ -160,19 +191,24 @@ pub(super) async fn play(settings: &Settings) -> Course {
         is_fair: true,
     };
     let services = Services::new(settings.seed, &place, &shop, policy(), lane, provider);
-    start_mappings(settings, &services);
-    let front = Arc::new(Front {
-        services: Arc::clone(&services),
-        admission: admission::settings(settings),
-        warm: Mutex::default(),
-        started: AtomicU64::new(0),
-        asked_again: AtomicU64::new(0),
-    });
-    tokio::spawn(arrivals(Arc::clone(&front)));
+    let deployments = deployments(settings, &services, lane);
+    for (index, deployment) in (0_u64..).zip(&deployments) {
+        start_mappings(settings, deployment, index << 17);
+    }
+    let front = |(index, deployment): (u64, &Deployment)| {
+        Arc::new(Front {
+            services: Arc::clone(&deployment.services),
+            admission: admission::settings(deployment.environments),
+            warm: Mutex::default(),
+            started: AtomicU64::new(index << 22),
+            asked_again: AtomicU64::new(0),
+        })
+    };
+    tokio::spawn(arrivals((0_u64..).zip(&deployments).map(front).collect()));
     let mut samples = Samples::default();
     loop {
         let (mut depth, mut visible) = (0, 0);
-        for lane in &services.lanes {
+        for lane in deployments.iter().flat_map(|deployment| &deployment.services.lanes) {
             let lane = lock(lane);
             depth += lane.depth();
             visible += lane.visible();
@@ -185,10 +221,11 @@ pub(super) async fn play(settings: &Settings) -> Course {
         }
         place.until_us(elapsed_us + 1_000_000).await;
     }
-    report(settings, &services, samples)
+    report(settings, &services, &deployments, samples)
 }
 
-fn report(settings: &Settings, services: &Services, samples: Samples) -> Course {
+fn report(settings: &Settings, services: &Services, deployments: &[Deployment], samples: Samples) -> Course {
+    let lanes = || deployments.iter().flat_map(|deployment| &deployment.services.lanes);
     let books = services.books();
     let dead = |lane: &Mutex<queue::Lane>| lock(lane).dead.iter().map(|letter| letter.number).collect::<Vec<_>>();
     let came_of_it = CameOfIt {
@@ -196,7 +233,7 @@ fn report(settings: &Settings, services: &Services, samples: Samples) -> Course 
         failed: books.ended - books.succeeded,
         parked: books.parked,
         attempts: books.attempts,
-        dead: services.lanes.iter().flat_map(dead).collect(),
+        dead: lanes().flat_map(dead).collect(),
     };
     let provider = lock(&services.provider);
     let mut course =
@@ -207,7 +244,9 @@ fn report(settings: &Settings, services: &Services, samples: Samples) -> Course 
     for merchants in &mut course.merchants {
         merchants.told_standard = told.of(of(merchants.size), Lane::Standard);
     }
-    course.gate_updates = *lock(&services.gate_updates);
-    course.most_in_flight = services.lanes.iter().map(|lane| lock(lane).most_in_flight).max().unwrap_or(0);
+    course.gate_updates = deployments.iter().map(|deployment| *lock(&deployment.services.gate_updates)).sum();
+    course.most_in_flight = lanes().map(|lane| lock(lane).most_in_flight).max().unwrap_or(0);
+    let apart = deployments.iter().find_map(|it| Some((it.rate_per_second, it.services.calls_us.as_ref()?)));
+    course.quota = apart.map(|(per_second, calls_us)| QuotaUse::of(per_second, &lock(calls_us)));
     course
 }

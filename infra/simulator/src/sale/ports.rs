@@ -77,13 +77,15 @@ pub(super) struct Services {
     pub(super) place: Arc<Place>,
     pub(super) shop: Arc<Shop>,
     policy: Policy,
-    table: Mutex<Table>,
+    table: Arc<Mutex<Table>>,
     pub(super) gate: Mutex<Option<GateState>>,
     pub(super) desk: Desk,
     pub(super) gate_updates: Mutex<u64>,
     pub(super) lanes: [Mutex<queue::Lane>; 2],
     pub(super) sent: [Notify; 2],
-    pub(super) provider: Mutex<Provider>,
+    pub(super) provider: Arc<Mutex<Provider>>,
+    /// When the provider was called from here, where that is counted apart.
+    pub(super) calls_us: Option<Mutex<Vec<u64>>>,
 }
 
 /// A lane's place.
@@ -112,7 +114,7 @@ impl Services {
             place: Arc::clone(place),
             shop: Arc::clone(shop),
             policy,
-            table: Mutex::new(Table {
+            table: Arc::new(Mutex::new(Table {
                 standing,
                 numbers: HashMap::with_capacity(payments),
                 waits: Waits::new(groups),
@@ -120,13 +122,34 @@ impl Services {
                 ended: HashMap::new(),
                 attempts: 0,
                 accepted: 0,
-            }),
+            })),
             gate: Mutex::default(),
             desk: Desk::default(),
             gate_updates: Mutex::default(),
             lanes: [Mutex::new(queue::Lane::new(groups, lane)), Mutex::new(queue::Lane::new(groups, lane))],
             sent: [Notify::new(), Notify::new()],
-            provider: Mutex::new(provider),
+            provider: Arc::new(Mutex::new(provider)),
+            calls_us: None,
+        })
+    }
+
+    /// Another deployment beside this one: the same merchants and provider, and queues and a gate of its own. Its payments
+    /// are others', so that one table holds both.
+    pub(super) fn another(&self, lane: queue::Numbers) -> Arc<Self> {
+        let groups = self.shop.sellers.len();
+        Arc::new(Self {
+            seed: self.seed,
+            place: Arc::clone(&self.place),
+            shop: Arc::clone(&self.shop),
+            policy: self.policy.clone(),
+            table: Arc::clone(&self.table),
+            gate: Mutex::default(),
+            desk: Desk::default(),
+            gate_updates: Mutex::default(),
+            lanes: [Mutex::new(queue::Lane::new(groups, lane)), Mutex::new(queue::Lane::new(groups, lane))],
+            sent: [Notify::new(), Notify::new()],
+            provider: Arc::clone(&self.provider),
+            calls_us: Some(Mutex::default()),
         })
     }
 
@@ -221,6 +244,12 @@ impl Ports {
 
     pub(super) async fn call<T>(&self, effect: impl FnOnce() -> T) -> T {
         self.environment.place.call(effect).await
+    }
+
+    fn counts_call(&self) {
+        if let Some(calls_us) = &self.services.calls_us {
+            lock(calls_us).push(self.services.place.elapsed_us());
+        }
     }
 
     fn number(table: &Table, id: &PaymentId) -> Option<u32> {
@@ -400,6 +429,7 @@ impl ProviderPort for Ports {
 impl Connection for Ports {
     async fn send(self, _id: &PaymentId, order: &Order) -> SendAnswer {
         let number = number_of(&order.order_id);
+        self.counts_call();
         let answer = lock(&self.services.provider).send(number, self.services.place.elapsed_us());
         tokio::time::sleep(Duration::from_millis(answer.after_ms)).await;
         match answer.said {
@@ -412,6 +442,7 @@ impl Connection for Ports {
 
     async fn query(self, _id: &PaymentId, order: &Order) -> QueryAnswer {
         let number = number_of(&order.order_id);
+        self.counts_call();
         let (after_ms, said) = lock(&self.services.provider).query(number, self.services.place.elapsed_us());
         tokio::time::sleep(Duration::from_millis(after_ms)).await;
         match said {

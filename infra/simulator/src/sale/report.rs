@@ -74,6 +74,39 @@ pub struct MerchantWaits {
     pub told_standard: Told,
 }
 
+/// What a merchant made of a quota of its own.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct QuotaUse {
+    /// Calls a second that it may make.
+    pub per_second: u64,
+    /// Its calls.
+    pub calls: u64,
+    /// The most of them in any second.
+    pub most_in_a_second: u64,
+    /// From its first to its last, in ms.
+    pub lasted_ms: u64,
+}
+
+impl QuotaUse {
+    pub(super) fn of(per_second: u32, calls_us: &[u64]) -> Self {
+        let mut calls_us = calls_us.to_vec();
+        calls_us.sort_unstable();
+        let count = |length: usize| u64::try_from(length).unwrap_or(u64::MAX);
+        let lasted_us = calls_us.last().zip(calls_us.first()).map_or(0, |(last, first)| last - first);
+        Self {
+            per_second: per_second.into(),
+            calls: count(calls_us.len()),
+            most_in_a_second: count(most_in_a_second(&calls_us)),
+            lasted_ms: lasted_us / 1_000,
+        }
+    }
+
+    /// The share of the quota that was used from the first call to the last.
+    pub fn share_used(&self) -> f64 {
+        ratio(self.calls * 1_000, (self.per_second * self.lasted_ms).max(1))
+    }
+}
+
 /// What became of the payments in one way.
 #[derive(Debug, Default)]
 pub(super) struct CameOfIt {
@@ -143,7 +176,9 @@ pub struct Course {
     pub merchants: Vec<MerchantWaits>,
     /// The waits that merchants were told in the high lane.
     pub told_high: Told,
-    /// Updates of the gate.
+    /// What the whale made of its quota, where it has one.
+    pub quota: Option<QuotaUse>,
+    /// Updates of the gate, or of both.
     pub gate_updates: u64,
     /// The most messages of one queue in flight.
     pub most_in_flight: usize,
@@ -212,6 +247,7 @@ impl Course {
             standard: waits.of(|_| true, Some(Lane::Standard)),
             merchants: merchants.into(),
             told_high: Told::default(),
+            quota: None,
             gate_updates: 0,
             most_in_flight: 0,
         }

@@ -48,6 +48,9 @@ pub struct Settings {
     pub sale_ms: u64,
     /// Calls a second that the provider takes.
     pub rate_per_second: u32,
+    /// Calls a second of these that are the whale's alone, if its account has a limit of its own: then it has a deployment
+    /// of its own, and the others' rate is what is left.
+    pub quota_per_second: Option<u32>,
     /// What the provider does beside answering.
     pub trouble: Trouble,
     /// Messages that one invocation gets.
@@ -72,6 +75,7 @@ impl Settings {
             arrivals_per_second: 100_000,
             sale_ms: 60_000,
             rate_per_second: 5_000,
+            quota_per_second: None,
             trouble: Trouble::NONE,
             batch: 200,
             high: 30,
@@ -96,6 +100,11 @@ impl Settings {
     /// Calls a second that the provider takes, at this scale.
     pub fn rate(&self) -> u32 {
         (self.rate_per_second / self.scale.parts()).max(1)
+    }
+
+    /// The whale's calls a second at this scale, if they are its own.
+    pub fn quota(&self) -> Option<u32> {
+        self.quota_per_second.map(|per_second| (per_second / self.scale.parts()).max(1))
     }
 
     /// How long it takes at the provider's whole rate, from the sale's end on, in ms: nobody can be faster.

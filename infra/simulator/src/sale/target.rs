@@ -2,7 +2,7 @@
 
 use crate::sale::measure::ratio;
 use crate::sale::provider::Trouble;
-use crate::sale::report::Course;
+use crate::sale::report::{Course, QuotaUse};
 use crate::sale::settings::Settings;
 use crate::sale::shop::Size;
 
@@ -17,6 +17,8 @@ pub const VARIATION_MAX: f64 = 0.005;
 pub const SUCCESS_MIN: f64 = 0.995;
 /// A small merchant's p99 beside a whale's backlog of twenty minutes, in ms.
 pub const SMALL_P99_MAX_MS: u64 = 10_000;
+/// The share of a quota of its own that a merchant uses from its first call to its last, while its consumers grow included.
+pub const QUOTA_USED_MIN: f64 = 0.985;
 /// The waits that are told of each size of merchant that come true.
 pub const TOLD_MIN: f64 = 0.95;
 
@@ -38,7 +40,21 @@ pub fn missed(settings: &Settings, course: &Course) -> Vec<String> {
     miss(ended < course.payments, format!("{} payments came to no end", course.payments - ended));
     let success = course.success();
     miss(success < SUCCESS_MIN, format!("{:.2} % of the payments succeeded, less than 99.5 %", 100.0 * success));
-    if settings.trouble == Trouble::NONE {
+    if let Some(quota) = course.quota {
+        let QuotaUse { per_second, most_in_a_second, .. } = quota;
+        let over = format!("{most_in_a_second} calls for the whale in one second, and its quota is {per_second}");
+        miss(most_in_a_second > per_second, over);
+        let used = quota.share_used();
+        let less = format!("{:.2} % of the whale's quota was used, less than 98.5 %", 100.0 * used);
+        miss(used < QUOTA_USED_MIN, less);
+        // The others have the rest of the rate, as if the whale were not there.
+        let others: u64 = [Size::Large, Size::Small].iter().map(|size| course.waits_of(*size).all.payments).sum();
+        let ideal_ms = others * 1_000 / rate.saturating_sub(per_second).max(1);
+        let large_ms = course.waits_of(Size::Large).worst_p99_ms;
+        let within_ms = ideal_ms.saturating_sub(settings.sale_ms) + SMALL_P99_MAX_MS;
+        miss(large_ms > within_ms, format!("a large merchant's p99 was {large_ms} ms, more than {within_ms} ms"));
+    }
+    if settings.trouble == Trouble::NONE && course.quota.is_none() {
         let drain = course.drain_over_ideal();
         miss(drain > DRAIN_OVER_IDEAL_MAX, format!("drained in {drain:.4} of the ideal, more than 1.015"));
         let used = course.share_used;
@@ -48,8 +64,13 @@ pub fn missed(settings: &Settings, course: &Course) -> Vec<String> {
         let variation_max = VARIATION_MAX + ratio(settings.clock_skew_us, settings.window_ms() * 1_000);
         let is_even = variation <= variation_max;
         miss(!is_even, format!("calls a window vary by {variation:.4}, more than {variation_max:.4}"));
+    }
+    if settings.trouble == Trouble::NONE {
+        // With less of the rate what is under way takes longer.
+        let left = rate.saturating_sub(course.quota.map_or(0, |quota| quota.per_second)).max(1);
+        let within_ms = SMALL_P99_MAX_MS * rate / left;
         let small_ms = course.waits_of(Size::Small).worst_p99_ms;
-        miss(small_ms > SMALL_P99_MAX_MS, format!("a small merchant's p99 was {small_ms} ms, more than 10 s"));
+        miss(small_ms > within_ms, format!("a small merchant's p99 was {small_ms} ms, more than {within_ms} ms"));
         for merchants in &course.merchants {
             let told = merchants.told_standard;
             let (right, size) = (ratio(told.right, told.payments.max(1)), merchants.size.as_str());
