@@ -396,10 +396,10 @@ fn two_stacks_stand_side_by_side() {
     ];
     let template = read(&root().join("template.yaml"));
     let resources = template.split_once("\nResources:\n").expect("a template has resources").1;
-    let named = resources.lines().filter_map(|line| line.trim().split_once(": "));
-    let named: Vec<_> = named.filter(|(key, _)| names.contains(key)).collect();
-    assert!(named.len() >= 5, "{named:?}");
-    for (key, name) in named {
+    let pairs = resources.lines().filter_map(|line| line.trim().split_once(": "));
+    let given: Vec<_> = pairs.filter(|(key, _)| keys.contains(key)).collect();
+    assert!(given.len() >= 5, "{given:?}");
+    for (key, name) in given {
         let is_of_the_stack =
             name.contains("${AWS::StackName}") || name.starts_with("!Ref ") || name.starts_with("!GetAtt ");
         assert!(is_of_the_stack, "{key}: {name} is the same in every stack");
