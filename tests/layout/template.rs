@@ -383,7 +383,7 @@ fn a_sweep_may_query_the_index_that_it_queries() {
 /// A merchant with a quota of its own has a second stack (infra/decisions/0015).
 #[test]
 fn two_stacks_stand_side_by_side() {
-    let names = [
+    let keys = [
         "Name",
         "AlarmName",
         "AliasName",
