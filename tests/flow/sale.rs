@@ -1,5 +1,8 @@
 //! The sale at a hundredth of its size: the same times, environments and handlers, a hundredth of the payments.
 
+use std::num::NonZeroU32;
+
+use payments::plan::{Demand, Plan};
 use simulator::sale::{Course, Scale, Settings, Size, Told, Trouble, Way, play, target};
 
 fn small(trouble: Trouble) -> Settings {
@@ -79,6 +82,35 @@ fn a_merchant_with_a_quota_of_its_own_keeps_and_uses_it_and_the_others_have_the_
         );
         assert_eq!(course.succeeded, course.payments);
     }
+}
+
+/// What `cargo dev plan --max-in-flight 3000` says for this provider, whose answers take half a second.
+#[test]
+fn a_provider_that_takes_few_calls_side_by_side_is_sent_as_many_a_second_as_the_plan_says() {
+    let demand = Demand {
+        rate_per_second: NonZeroU32::new(5_000).unwrap(),
+        latency_ms: 550,
+        tail_ms: 2_000,
+        peak_per_second: NonZeroU32::new(100_000).unwrap(),
+        sale_ms: 60_000,
+        payments_per_month: 6_000_000,
+        absence_bound_ms: None,
+        calls_max: NonZeroU32::new(3_000),
+    };
+    let plan = Plan::of(&demand).unwrap();
+    let said = plan.bounded_by_calls().expect("they are too few for the rate");
+    let settings = Settings {
+        batch: plan.batch,
+        calls_each: plan.calls_each(),
+        sale_ms: 10_000,
+        ..Settings::new(1, Scale::TENTH).with_environments(plan.reserved())
+    };
+    let course = play(&settings, Way::Ours);
+    let sent = course.share_used * 5_000.0;
+    let said = f64::from(u32::try_from(said).unwrap());
+    assert!((said * 0.95..said * 1.2).contains(&sent), "{sent} a second, and the plan says {said}");
+    assert!(course.most_at_once <= settings.scale.of(3_000), "{} at once", course.most_at_once);
+    assert_eq!((course.succeeded, course.dead_letters), (course.payments, 0));
 }
 
 #[test]

@@ -125,18 +125,23 @@ impl Plan {
         part.map_or(self.batch, |part| part.clamp(1, self.batch))
     }
 
-    /// Calls a second that can be made at most with as many side by side, by Little's law: a place is held from the claim
-    /// before its slot to the answer, and a little longer. `None` where the provider's rate is what bounds them.
+    /// Calls a second that the standard lane can make with as many side by side, while nothing is urgent. `None` where the
+    /// provider's rate is what bounds them.
     pub fn bounded_by_calls(&self) -> Option<u64> {
         self.demand.calls_max?;
-        let side_by_side = self.calls_each().saturating_mul(self.reserved());
-        let per_second = side_by_side.saturating_mul(1_000) / self.demand.latency_ms.saturating_add(CLAIM_LEAD_MS);
+        let per_second = size::calls_per_second(&self.demand, self.standard, self.calls_each(), self.batch);
         (per_second < u64::from(self.demand.rate_per_second.get())).then_some(per_second)
     }
 
     /// The gate's pace.
     pub fn pace_per_1000_seconds(&self) -> u64 {
         formula::pace_per_1000_seconds(self.demand.rate_per_second.get(), self.margin_ms)
+    }
+
+    /// What leaves at the most: the gate's pace, or less where fewer calls fit side by side; in calls in 1,000 seconds.
+    pub fn calls_per_1000_seconds(&self) -> u64 {
+        let fitting = self.bounded_by_calls().map_or(u64::MAX, |per_second| per_second.saturating_mul(1_000));
+        self.pace_per_1000_seconds().min(fitting)
     }
 
     /// From the breaker's opening to its first probe, and between two steps of its ramp: a quarter more than a call may
@@ -151,15 +156,16 @@ impl Plan {
         self.breaker_open_ms().saturating_mul(4)
     }
 
-    /// Failures in a row that open the breaker: a quarter of a batch, and never so few that chance alone would do it.
+    /// Failures in a row that open the breaker: a quarter of an environment's calls, and never so few that chance alone
+    /// would do it.
     pub fn breaker_failures(&self) -> u64 {
-        self.batch.div_ceil(4).max(5)
+        self.calls_each().div_ceil(4).max(5)
     }
 
-    /// How long an invocation takes while there is a backlog. By Little's law what is in hand, divided by the pace; but
+    /// How long an invocation takes while there is a backlog. By Little's law what is in hand, divided by what leaves; but
     /// no less than one call.
     pub fn invocation_ms(&self) -> u64 {
-        let in_turn_ms = self.in_hand().saturating_mul(1_000_000).div_ceil(self.pace_per_1000_seconds().max(1));
+        let in_turn_ms = self.in_hand().saturating_mul(1_000_000).div_ceil(self.calls_per_1000_seconds().max(1));
         in_turn_ms.max(CLAIM_LEAD_MS.saturating_add(self.demand.tail_ms))
     }
 
@@ -168,13 +174,13 @@ impl Plan {
         self.demand.payments_per_month.div_ceil(self.flow().payments().max(1)).max(1)
     }
 
-    /// A sale against this pace.
+    /// A sale against this pace, or what fits side by side.
     pub fn flow(&self) -> Flow {
         let before_ms = self.window_seconds.saturating_mul(1_000).saturating_add(CLAIM_LEAD_MS);
         Flow {
             peak_per_second: u64::from(self.demand.peak_per_second.get()),
             sale_ms: self.demand.sale_ms,
-            pace_per_1000_seconds: self.pace_per_1000_seconds(),
+            pace_per_1000_seconds: self.calls_per_1000_seconds(),
             service_ms: before_ms.saturating_add(self.demand.latency_ms),
             slow_service_ms: before_ms.saturating_add(self.demand.tail_ms),
         }

@@ -17,6 +17,13 @@ const HIGH_LANE_PERCENT: u64 = 30;
 /// A fourth more in hand than Little's law asks for: environments are replaced, and an invocation ends with its slowest
 /// call.
 const SLACK_QUARTERS: u64 = 5;
+/// Calls side by side in one environment where a provider takes few in all.
+const CALLS_PER_ENVIRONMENT_FEW: u64 = 50;
+/// Then an environment gets messages for so many ms of its calls at the most: places stand empty while a batch's last call
+/// is answered, the shorter the batch the more of them; but what is high waits behind a batch, too.
+const ROUNDS_MS: u64 = 8_000;
+/// Messages of a batch at most: half a kilobyte each, of the six megabytes that an event may have.
+const BATCH_MAX: u64 = 1_000;
 /// Kept free of each second, in ms: 1 % for the network's jitter.
 const MARGIN_MS: u32 = 10;
 /// The consumer's time-out at least: a batch is kept through a short pause of the provider, and one that is lost with
@@ -50,16 +57,19 @@ impl Plan {
     pub fn of(demand: &Demand) -> Result<Self, Infeasible> {
         let in_hand = in_hand_needed(demand);
         let batch = in_hand.div_ceil(ENVIRONMENTS_MIN).clamp(1, CALLS_PER_ENVIRONMENT_MAX);
-        let window_seconds = u64::from(batch > quota::BATCH_WITHOUT_WINDOW_MAX);
         let wanted = in_hand.div_ceil(batch).max(ENVIRONMENTS_MIN);
         // Each environment makes a call at least.
         let calls_max = demand.calls_max.map_or(u64::MAX, |most| most.get().into());
         if calls_max < ENVIRONMENTS_MIN {
             return Err(Infeasible::CallsMax { calls_max, least: ENVIRONMENTS_MIN });
         }
-        let environments = wanted.min(calls_max);
+        // Few calls side by side are made from few environments: each has enough of them to keep busy.
+        let for_calls = (calls_max / CALLS_PER_ENVIRONMENT_FEW).max(ENVIRONMENTS_MIN);
+        let environments = wanted.min(for_calls);
         let high = environments.saturating_mul(HIGH_LANE_PERCENT).div_ceil(100).max(quota::MAPPING_CONCURRENCY_MIN);
         let standard = environments.saturating_sub(high).max(quota::MAPPING_CONCURRENCY_MIN);
+        let batch = batch_for_calls(demand, batch, high, standard);
+        let window_seconds = u64::from(batch > quota::BATCH_WITHOUT_WINDOW_MAX);
         let in_lane = high.max(standard).saturating_mul(batch);
         if in_lane >= quota::IN_FLIGHT_MAX {
             return Err(Infeasible::InFlight { calls: in_hand, in_lane });
@@ -157,6 +167,38 @@ impl Plan {
             loop_is_allowed: true,
         }
     }
+}
+
+/// Calls a second with so many side by side in each environment: a batch is through when each of its messages has had its
+/// place, from the claim to the answer, and the last has had the slowest.
+///
+/// Slots are reserved for half of the places at once, so that one that is free waits for others: with a time L in a place
+/// and a reservation every T, half of them are taken again in T, after T ÷ 2 in the mean, which makes T = ⅔ L and a place's
+/// turn 4⁄3 L.
+pub(super) fn calls_per_second(demand: &Demand, environments: u64, calls_each: u64, batch: u64) -> u64 {
+    let held_ms = demand.latency_ms.saturating_add(CLAIM_LEAD_MS);
+    let place_ms = if calls_each > 1 { held_ms.saturating_mul(4).div_ceil(3) } else { held_ms };
+    let in_turn_ms = batch.saturating_mul(place_ms).div_ceil(calls_each.max(1));
+    let takes_ms = in_turn_ms.saturating_add(demand.tail_ms.saturating_sub(demand.latency_ms));
+    environments.saturating_mul(batch).saturating_mul(1_000) / takes_ms.max(1)
+}
+
+/// The least batch, from this one on, with which a provider's calls side by side suffice for its rate, or the largest that
+/// is of use. The standard lane's have to: those of the other lane are there for what is urgent, and mostly idle.
+fn batch_for_calls(demand: &Demand, batch: u64, high: u64, standard: u64) -> u64 {
+    let Some(calls_max) = demand.calls_max else { return batch };
+    let calls_each = (u64::from(calls_max.get()) / high.saturating_add(standard).max(1)).max(1);
+    if calls_each >= batch {
+        return batch;
+    }
+    let rounds = ROUNDS_MS / demand.latency_ms.saturating_add(CLAIM_LEAD_MS);
+    let fits_in_flight = quota::IN_FLIGHT_MAX.saturating_sub(1) / high.max(standard).max(1);
+    let largest = calls_each.saturating_mul(rounds).min(BATCH_MAX).min(fits_in_flight).max(batch);
+    let suffices = |batch| calls_per_second(demand, standard, calls_each, batch) >= demand.rate_per_second.get().into();
+    (1..=largest / batch.max(1))
+        .map(|times| times.saturating_mul(batch))
+        .find(|batch| suffices(*batch))
+        .unwrap_or(largest)
 }
 
 /// Messages that have to be in hand for the whole rate, by Little's law: the rate times how long a message is held, from

@@ -54,7 +54,7 @@ fn write_sheet(out: &mut String, plan: &Plan, key_window_ms: Option<u64>) -> std
             out,
             "",
             &format!(
-                "TOO FEW: with answers in {answer} they are at most {} calls a second; ask the provider for more, or plan with that \
+                "TOO FEW: with answers in {answer} they are about {} calls a second; ask the provider for more, or plan with that \
                  --rate",
                 grouped(per_second)
             ),

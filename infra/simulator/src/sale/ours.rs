@@ -136,7 +136,8 @@ fn deployments(settings: &Settings, services: &Arc<Services>, lane: queue::Numbe
 fn start_mappings(settings: &Settings, deployment: &Deployment, place_of_first: u64) {
     let Deployment { services, rate_per_second, environments } = deployment;
     let batch = settings.scale.of(settings.batch);
-    let limits = Limits { max_in_flight: u32::try_from(batch).expect("a batch is small"), gate: gate_settings() };
+    let calls_each = settings.scale.of(settings.calls_each);
+    let limits = Limits { max_in_flight: u32::try_from(calls_each).expect("a batch is small"), gate: gate_settings() };
     let most = usize::try_from(batch).expect("a batch is small");
     for (lane, concurrency) in *environments {
         for index in 0..concurrency {
@@ -246,6 +247,7 @@ fn report(settings: &Settings, services: &Services, deployments: &[Deployment], 
     }
     course.gate_updates = deployments.iter().map(|deployment| *lock(&deployment.services.gate_updates)).sum();
     course.most_in_flight = lanes().map(|lane| lock(lane).most_in_flight).max().unwrap_or(0);
+    course.most_at_once = deployments.iter().map(|deployment| lock(&deployment.services.at_once).1).sum();
     let apart = deployments.iter().find_map(|it| Some((it.rate_per_second, it.services.calls_us.as_ref()?)));
     course.quota = apart.map(|(per_second, calls_us)| QuotaUse::of(per_second, &lock(calls_us)));
     course

@@ -84,6 +84,8 @@ pub(super) struct Services {
     pub(super) lanes: [Mutex<queue::Lane>; 2],
     pub(super) sent: [Notify; 2],
     pub(super) provider: Arc<Mutex<Provider>>,
+    /// Calls under way, and the most that there were.
+    pub(super) at_once: Mutex<(u64, u64)>,
     /// When the provider was called from here, where that is counted apart.
     pub(super) calls_us: Option<Mutex<Vec<u64>>>,
 }
@@ -129,6 +131,7 @@ impl Services {
             lanes: [Mutex::new(queue::Lane::new(groups, lane)), Mutex::new(queue::Lane::new(groups, lane))],
             sent: [Notify::new(), Notify::new()],
             provider: Arc::new(Mutex::new(provider)),
+            at_once: Mutex::default(),
             calls_us: None,
         })
     }
@@ -149,6 +152,7 @@ impl Services {
             lanes: [Mutex::new(queue::Lane::new(groups, lane)), Mutex::new(queue::Lane::new(groups, lane))],
             sent: [Notify::new(), Notify::new()],
             provider: Arc::clone(&self.provider),
+            at_once: Mutex::default(),
             calls_us: Some(Mutex::default()),
         })
     }
@@ -246,14 +250,28 @@ impl Ports {
         self.environment.place.call(effect).await
     }
 
-    fn counts_call(&self) {
+    /// A call begins, and is under way as long as what is returned is kept.
+    fn begins_call(&self) -> UnderWay {
         if let Some(calls_us) = &self.services.calls_us {
             lock(calls_us).push(self.services.place.elapsed_us());
         }
+        let mut at_once = lock(&self.services.at_once);
+        at_once.0 += 1;
+        at_once.1 = at_once.1.max(at_once.0);
+        UnderWay(Arc::clone(&self.services))
     }
 
     fn number(table: &Table, id: &PaymentId) -> Option<u32> {
         table.numbers.get(&short(id)).copied()
+    }
+}
+
+/// A call that has not been answered or given up.
+struct UnderWay(Arc<Services>);
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        lock(&self.0.at_once).0 -= 1;
     }
 }
 
@@ -429,7 +447,7 @@ impl ProviderPort for Ports {
 impl Connection for Ports {
     async fn send(self, _id: &PaymentId, order: &Order) -> SendAnswer {
         let number = number_of(&order.order_id);
-        self.counts_call();
+        let _under_way = self.begins_call();
         let answer = lock(&self.services.provider).send(number, self.services.place.elapsed_us());
         tokio::time::sleep(Duration::from_millis(answer.after_ms)).await;
         match answer.said {
@@ -442,7 +460,7 @@ impl Connection for Ports {
 
     async fn query(self, _id: &PaymentId, order: &Order) -> QueryAnswer {
         let number = number_of(&order.order_id);
-        self.counts_call();
+        let _under_way = self.begins_call();
         let (after_ms, said) = lock(&self.services.provider).query(number, self.services.place.elapsed_us());
         tokio::time::sleep(Duration::from_millis(after_ms)).await;
         match said {

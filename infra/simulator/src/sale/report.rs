@@ -143,6 +143,8 @@ pub struct Course {
     pub attempts: u64,
     /// Calls that the provider got.
     pub calls: u64,
+    /// The most calls under way at once, as far as our consumers make them.
+    pub most_at_once: u64,
     /// Calls that it refused as over its rate.
     pub refused: u64,
     /// The provider's rate, in calls a second.
@@ -231,6 +233,7 @@ impl Course {
             charged_unknown: count(charges.iter().filter(|&&charged| charged > 0).count()) - succeeded,
             attempts: *attempts,
             calls: count(calls_us.len()),
+            most_at_once: 0,
             refused: *refused,
             rate,
             most_in_a_second: count(most_in_a_second(calls_us)),

@@ -55,6 +55,8 @@ pub struct Settings {
     pub trouble: Trouble,
     /// Messages that one invocation gets.
     pub batch: u64,
+    /// How many of them it calls side by side.
+    pub calls_each: u64,
     /// `MaximumConcurrency` of the high lane's mapping.
     pub high: u64,
     /// `MaximumConcurrency` of the standard lane's mapping.
@@ -78,6 +80,7 @@ impl Settings {
             quota_per_second: None,
             trouble: Trouble::NONE,
             batch: 200,
+            calls_each: 200,
             high: 30,
             standard: 70,
             clock_skew_us: 1_000,
