@@ -35,7 +35,7 @@ fn a_sale_is_drained_at_the_providers_rate_and_never_above_it() {
     assert!(course.waits_of(Size::Small).worst_p99_ms < 10_000);
     assert!(course.waits_of(Size::Whale).all.p50_ms > 300_000, "the whale's backlog is the whale's");
 
-    // What was told came true: within 20 % or 10 s, of each merchant's 95 in 100 (`target::missed`) and of the urgent.
+    // What was told came true: within 20 % or 10 s, of each size of merchants' nine in ten (`target::missed`) and of the urgent.
     assert!(share(course.told_high) > 0.99, "{:?}", course.told_high);
 }
 
@@ -64,7 +64,7 @@ fn ten_minutes_of_brownout_in_the_backlog_park_nothing_and_fill_no_queue() {
 
 #[test]
 fn twice_the_environments_send_no_faster_and_drain_no_later() {
-    let settings = small(Trouble::NONE).with_environments(200);
+    let settings = small(Trouble::NONE).with_environments(220);
     let course = play(&settings, Way::Ours);
     assert_eq!(target::missed(&settings, &course), Vec::<String>::new());
 }
@@ -80,6 +80,19 @@ fn a_merchant_with_a_quota_of_its_own_keeps_and_uses_it_and_the_others_have_the_
             (quota.per_second, quota.calls),
             (u64::from(quota_per_second) / 100, course.waits_of(Size::Whale).all.payments)
         );
+        assert_eq!(course.succeeded, course.payments);
+    }
+}
+
+#[test]
+fn whichever_lane_has_payments_has_all_of_the_rate() {
+    for high_permille in [0, 500, 1_000] {
+        let scale = Scale::one_to(20).expect("a scale");
+        let settings = Settings { high_permille, sale_ms: 10_000, ..Settings::new(1, scale) };
+        let course = play(&settings, Way::Ours);
+        // Of the 99 % that the margin leaves, within 2 %.
+        assert!(course.share_used > 0.99 * 0.98, "{high_permille}: {}", course.share_used);
+        assert!(course.most_in_a_second <= course.rate);
         assert_eq!(course.succeeded, course.payments);
     }
 }
@@ -103,7 +116,9 @@ fn a_provider_that_takes_few_calls_side_by_side_is_sent_as_many_a_second_as_the_
         batch: plan.batch,
         calls_each: plan.calls_each(),
         sale_ms: 10_000,
-        ..Settings::new(1, Scale::TENTH).with_environments(plan.reserved())
+        high: plan.high,
+        standard: plan.standard,
+        ..Settings::new(1, Scale::TENTH)
     };
     let course = play(&settings, Way::Ours);
     let sent = course.share_used * 5_000.0;

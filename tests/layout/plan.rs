@@ -128,13 +128,13 @@ const BROKEN: [(&str, &str, usize, &str); 19] = [
     ("        maxReceiveCount: 25", "        maxReceiveCount: 10", 0, "set at least 20"),
     // Mappings and functions.
     (
-        "  HighConcurrency:\n    Type: Number\n    Default: '30'",
-        "  HighConcurrency:\n    Type: Number\n    Default: '40'",
+        "  HighConcurrency:\n    Type: Number\n    Default: '55'",
+        "  HighConcurrency:\n    Type: Number\n    Default: '65'",
         usize::MAX,
-        "ask for 110 environments of the 100 reserved",
+        "ask for 120 environments of the 110 reserved",
     ),
     (
-        "  StandardConcurrency:\n    Type: Number\n    Default: '70'",
+        "  StandardConcurrency:\n    Type: Number\n    Default: '55'",
         "  StandardConcurrency:\n    Type: Number\n    Default: '1'",
         2,
         "Lambda takes 2 to 1000",
@@ -147,9 +147,9 @@ const BROKEN: [(&str, &str, usize, &str); 19] = [
     ),
     (
         "  BatchSize:\n    Type: Number\n    Default: '200'",
-        "  BatchSize:\n    Type: Number\n    Default: '2000'",
+        "  BatchSize:\n    Type: Number\n    Default: '2200'",
         2,
-        "140000 messages of the standard lane in flight",
+        "121000 messages of the standard lane in flight",
     ),
     (
         "  ConsumerTimeoutSeconds:\n    Type: Number\n    Default: '60'",
@@ -218,7 +218,7 @@ const BROKEN: [(&str, &str, usize, &str); 19] = [
 /// Where a person is sent whose number is at odds with one that stands elsewhere.
 fn elsewhere(said: &str) -> &'static str {
     match said {
-        text if text.contains("110 environments") => "  ConsumerConcurrency:\n    Type: Number\n    Default: ",
+        text if text.contains("120 environments") => "  ConsumerConcurrency:\n    Type: Number\n    Default: ",
         text if text.contains("no MaximumConcurrency") => {
             "            Queue: !GetAtt HighQueue.Arn\n\u{0}            ScalingConfig:"
         }

@@ -18,7 +18,7 @@ use std::num::NonZeroU32;
 use crate::payment::OPEN_SHARDS;
 use flow::Flow;
 use quota::Quota;
-pub use size::in_hand_needed;
+pub use size::in_lane_needed;
 use size::{CLAIM_LEAD_MS, DEAD_LETTER, RECONCILE_ENVIRONMENTS};
 
 /// What is asked of the system.
@@ -47,14 +47,14 @@ pub struct Demand {
 pub enum Infeasible {
     /// Too much in hand for one queue.
     #[error(
-        "{calls} calls would have to be in hand, {in_lane} of them from one lane, and SQS stops delivering at about {} in \
+        "{calls} calls would have to be in hand in a lane, {in_lane} with its batches, and SQS stops delivering at about {} in \
          flight: spread this provider over more lanes, or find a faster one",
         quota::IN_FLIGHT_MAX
     )]
     InFlight {
-        /// In all.
+        /// That many.
         calls: u64,
-        /// In the fuller lane.
+        /// In the lane's batches.
         in_lane: u64,
     },
     /// Fewer calls side by side than environments are needed for two lanes.

@@ -11,12 +11,11 @@ use crate::policy::ANSWER_ALLOWANCE_MS;
 const CALLS_PER_ENVIRONMENT_MAX: u64 = 200;
 /// Environments at least: each of the two lanes needs two (`MaximumConcurrency`).
 const ENVIRONMENTS_MIN: u64 = 2 * quota::MAPPING_CONCURRENCY_MIN;
-/// The high lane's share of the environments. The gate makes the lanes work-conserving, so that it bounds no rate, only
-/// how many of a lane's messages are in hand at once.
-const HIGH_LANE_PERCENT: u64 = 30;
-/// A fourth more in hand than Little's law asks for: environments are replaced, and an invocation ends with its slowest
-/// call.
-const SLACK_QUARTERS: u64 = 5;
+/// The high lane's share of the environments where few calls fit side by side, and a place that stands empty in one lane
+/// is missed in the other.
+const HIGH_LANE_PERCENT_FEW: u64 = 30;
+/// Most messages are answered sooner than the slowest: so many eighths of what the slowest would ask for.
+const SLACK_EIGHTHS: u64 = 5;
 /// Calls side by side in one environment where a provider takes few in all.
 const CALLS_PER_ENVIRONMENT_FEW: u64 = 50;
 /// Then an environment gets messages for so many ms of its calls at the most: places stand empty while a batch's last call
@@ -55,24 +54,28 @@ const DEAD_LETTER_SPARE_RECEIVES: u64 = 5;
 impl Plan {
     /// Sizes a deployment.
     pub fn of(demand: &Demand) -> Result<Self, Infeasible> {
-        let in_hand = in_hand_needed(demand);
-        let batch = in_hand.div_ceil(ENVIRONMENTS_MIN).clamp(1, CALLS_PER_ENVIRONMENT_MAX);
-        let wanted = in_hand.div_ceil(batch).max(ENVIRONMENTS_MIN);
+        let in_lane = in_lane_needed(demand);
+        let batch = in_lane.div_ceil(quota::MAPPING_CONCURRENCY_MIN).clamp(1, CALLS_PER_ENVIRONMENT_MAX);
+        // The gate gives all of the rate to whichever lane asks for it: each has the environments to take it.
+        let lane = in_lane.div_ceil(batch).max(quota::MAPPING_CONCURRENCY_MIN);
         // Each environment makes a call at least.
         let calls_max = demand.calls_max.map_or(u64::MAX, |most| most.get().into());
         if calls_max < ENVIRONMENTS_MIN {
             return Err(Infeasible::CallsMax { calls_max, least: ENVIRONMENTS_MIN });
         }
-        // Few calls side by side are made from few environments: each has enough of them to keep busy.
-        let for_calls = (calls_max / CALLS_PER_ENVIRONMENT_FEW).max(ENVIRONMENTS_MIN);
-        let environments = wanted.min(for_calls);
-        let high = environments.saturating_mul(HIGH_LANE_PERCENT).div_ceil(100).max(quota::MAPPING_CONCURRENCY_MIN);
-        let standard = environments.saturating_sub(high).max(quota::MAPPING_CONCURRENCY_MIN);
+        let (high, standard) = if calls_max / batch >= lane.saturating_mul(2) {
+            (lane, lane)
+        } else {
+            // Few calls side by side are made from few environments: each has enough of them to keep busy.
+            let few = (calls_max / CALLS_PER_ENVIRONMENT_FEW).clamp(ENVIRONMENTS_MIN, lane.saturating_mul(2));
+            let high = few.saturating_mul(HIGH_LANE_PERCENT_FEW).div_ceil(100).max(quota::MAPPING_CONCURRENCY_MIN);
+            (high, few.saturating_sub(high).max(quota::MAPPING_CONCURRENCY_MIN))
+        };
         let batch = batch_for_calls(demand, batch, high, standard);
         let window_seconds = u64::from(batch > quota::BATCH_WITHOUT_WINDOW_MAX);
-        let in_lane = high.max(standard).saturating_mul(batch);
-        if in_lane >= quota::IN_FLIGHT_MAX {
-            return Err(Infeasible::InFlight { calls: in_hand, in_lane });
+        let held_in_lane = high.max(standard).saturating_mul(batch);
+        if held_in_lane >= quota::IN_FLIGHT_MAX {
+            return Err(Infeasible::InFlight { calls: in_lane, in_lane: held_in_lane });
         }
         let call_timeout_ms = demand
             .tail_ms
@@ -172,12 +175,12 @@ impl Plan {
 /// Calls a second with so many side by side in each environment: a batch is through when each of its messages has had its
 /// place, from the claim to the answer, and the last has had the slowest.
 ///
-/// Slots are reserved for half of the places at once, so that one that is free waits for others: with a time L in a place
-/// and a reservation every T, half of them are taken again in T, after T ÷ 2 in the mean, which makes T = ⅔ L and a place's
-/// turn 4⁄3 L.
+/// Where a place is taken again, slots are reserved for half of the places at once, so that one that is free waits for
+/// others: with a time L in a place and a reservation every T, half of them are taken again in T, after T ÷ 2 in the mean,
+/// which makes T = ⅔ L and a place's turn 4⁄3 L.
 pub(super) fn calls_per_second(demand: &Demand, environments: u64, calls_each: u64, batch: u64) -> u64 {
     let held_ms = demand.latency_ms.saturating_add(CLAIM_LEAD_MS);
-    let place_ms = if calls_each > 1 { held_ms.saturating_mul(4).div_ceil(3) } else { held_ms };
+    let place_ms = if (2..batch).contains(&calls_each) { held_ms.saturating_mul(4).div_ceil(3) } else { held_ms };
     let in_turn_ms = batch.saturating_mul(place_ms).div_ceil(calls_each.max(1));
     let takes_ms = in_turn_ms.saturating_add(demand.tail_ms.saturating_sub(demand.latency_ms));
     environments.saturating_mul(batch).saturating_mul(1_000) / takes_ms.max(1)
@@ -201,12 +204,15 @@ fn batch_for_calls(demand: &Demand, batch: u64, high: u64, standard: u64) -> u64
         .unwrap_or(largest)
 }
 
-/// Messages that have to be in hand for the whole rate, by Little's law: the rate times how long a message is held, from
-/// the batch's filling over the claim to the provider's slowest ordinary answer; and a quarter more.
-pub fn in_hand_needed(demand: &Demand) -> u64 {
-    let held_ms = demand.tail_ms.saturating_add(1_000).saturating_add(CLAIM_LEAD_MS);
+/// Messages that one lane has to have in hand for the whole rate, by Little's law: the rate times how long a message is
+/// held. That is from the claim to the provider's slowest ordinary answer, since an invocation ends with its slowest call;
+/// or five eighths of that with the batch's filling, which is more where answers are quick, and holds what is replaced.
+pub fn in_lane_needed(demand: &Demand) -> u64 {
+    let called_ms = demand.tail_ms.saturating_add(CLAIM_LEAD_MS);
+    let held_ms = called_ms.saturating_add(1_000);
     let rate = u64::from(demand.rate_per_second.get());
-    rate.saturating_mul(held_ms).saturating_mul(SLACK_QUARTERS).div_ceil(4_000)
+    let called = rate.saturating_mul(called_ms).div_ceil(1_000);
+    called.max(rate.saturating_mul(held_ms).saturating_mul(SLACK_EIGHTHS).div_ceil(8_000))
 }
 
 /// A time-out in which each message in hand can have its slot twice over and still a whole call, and at least two calls.

@@ -140,7 +140,7 @@ pub fn parameters(plan: &Plan) -> Vec<(&'static str, u64)> {
     let demand = &plan.demand;
     let peak = u64::from(demand.peak_per_second.get());
     let calls_each =
-        u64::from(demand.rate_per_second.get()).saturating_mul(demand.tail_ms).div_ceil(1_000 * plan.reserved().max(1));
+        u64::from(demand.rate_per_second.get()).saturating_mul(demand.tail_ms).div_ceil(1_000 * plan.standard.max(1));
     vec![
         ("ProviderRatePerSecond", u64::from(demand.rate_per_second.get())),
         ("RateMarginMs", u64::from(plan.margin_ms)),

@@ -53,6 +53,8 @@ pub struct Settings {
     pub quota_per_second: Option<u32>,
     /// What the provider does beside answering.
     pub trouble: Trouble,
+    /// Payments of any merchant that are marked as urgent, in thousandths.
+    pub high_permille: u64,
     /// Messages that one invocation gets.
     pub batch: u64,
     /// How many of them it calls side by side.
@@ -79,19 +81,20 @@ impl Settings {
             rate_per_second: 5_000,
             quota_per_second: None,
             trouble: Trouble::NONE,
+            high_permille: 10,
             batch: 200,
             calls_each: 200,
-            high: 30,
-            standard: 70,
+            high: 55,
+            standard: 55,
             clock_skew_us: 1_000,
             at_most_ms: 12 * 60 * 60 * 1_000,
         }
     }
 
-    /// The same on so many environments of the consumer, three tenths of them for the high lane.
+    /// The same on so many environments of the consumer, half of them for each lane.
     #[must_use]
     pub const fn with_environments(self, environments: u64) -> Self {
-        let high = environments * 3 / 10;
+        let high = environments / 2;
         Self { high, standard: environments - high, ..self }
     }
 

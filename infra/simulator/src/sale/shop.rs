@@ -12,8 +12,6 @@ const WHALE_PERMILLE: u64 = 820;
 const LARGE_PERMILLE: u64 = 80;
 /// Twenty small ones, each with this share: together two fifths of what the provider takes, as on any other day.
 const SMALL_PERMILLE: u64 = 1;
-/// Payments of any merchant that are marked as urgent, in thousandths.
-const HIGH_PERMILLE: u64 = 10;
 
 /// A kind of merchant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +60,7 @@ pub(super) struct Shop {
     pub(super) sellers: Vec<Seller>,
     arrivals_per_second: u64,
     payments: u64,
+    high_permille: u64,
 }
 
 impl Shop {
@@ -74,6 +73,7 @@ impl Shop {
             sellers,
             arrivals_per_second: settings.scale.of(settings.arrivals_per_second),
             payments: settings.payments(),
+            high_permille: settings.high_permille,
         }
     }
 
@@ -103,7 +103,7 @@ impl Shop {
             drawn -= self.sellers[merchant].permille;
             merchant += 1;
         }
-        let lane = if dice.u64(0..1_000) < HIGH_PERMILLE { Lane::High } else { Lane::Standard };
+        let lane = if dice.u64(0..1_000) < self.high_permille { Lane::High } else { Lane::Standard };
         Purchase { number, merchant, lane, amount: dice.u64(100..50_000) }
     }
 
