@@ -125,12 +125,12 @@ impl Plan {
         part.map_or(self.batch, |part| part.clamp(1, self.batch))
     }
 
-    /// Calls a second that the standard lane can make with as many side by side, while nothing is urgent. `None` where the
-    /// provider's rate is what bounds them.
+    /// Calls in 1,000 seconds that the standard lane can make with as many side by side, while nothing is urgent. `None`
+    /// where the provider's rate is what bounds them.
     pub fn bounded_by_calls(&self) -> Option<u64> {
         self.demand.calls_max?;
-        let per_second = size::calls_per_second(&self.demand, self.standard, self.calls_each(), self.batch);
-        (per_second < u64::from(self.demand.rate_per_second.get())).then_some(per_second)
+        let calls = size::calls_per_1000_seconds(&self.demand, self.standard, self.calls_each(), self.batch);
+        (calls < u64::from(self.demand.rate_per_second.get()).saturating_mul(1_000)).then_some(calls)
     }
 
     /// The gate's pace.
@@ -140,8 +140,7 @@ impl Plan {
 
     /// What leaves at the most: the gate's pace, or less where fewer calls fit side by side; in calls in 1,000 seconds.
     pub fn calls_per_1000_seconds(&self) -> u64 {
-        let fitting = self.bounded_by_calls().map_or(u64::MAX, |per_second| per_second.saturating_mul(1_000));
-        self.pace_per_1000_seconds().min(fitting)
+        self.pace_per_1000_seconds().min(self.bounded_by_calls().unwrap_or(u64::MAX))
     }
 
     /// From the breaker's opening to its first probe, and between two steps of its ramp: a quarter more than a call may

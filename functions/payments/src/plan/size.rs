@@ -172,18 +172,18 @@ impl Plan {
     }
 }
 
-/// Calls a second with so many side by side in each environment: a batch is through when each of its messages has had its
+/// Calls in 1,000 seconds with so many side by side in each environment: a batch is through when each of its messages has had its
 /// place, from the claim to the answer, and the last has had the slowest.
 ///
 /// Where a place is taken again, slots are reserved for half of the places at once, so that one that is free waits for
 /// others: with a time L in a place and a reservation every T, half of them are taken again in T, after T ÷ 2 in the mean,
 /// which makes T = ⅔ L and a place's turn 4⁄3 L.
-pub(super) fn calls_per_second(demand: &Demand, environments: u64, calls_each: u64, batch: u64) -> u64 {
+pub(super) fn calls_per_1000_seconds(demand: &Demand, environments: u64, calls_each: u64, batch: u64) -> u64 {
     let held_ms = demand.latency_ms.saturating_add(CLAIM_LEAD_MS);
     let place_ms = if (2..batch).contains(&calls_each) { held_ms.saturating_mul(4).div_ceil(3) } else { held_ms };
     let in_turn_ms = batch.saturating_mul(place_ms).div_ceil(calls_each.max(1));
     let takes_ms = in_turn_ms.saturating_add(demand.tail_ms.saturating_sub(demand.latency_ms));
-    environments.saturating_mul(batch).saturating_mul(1_000) / takes_ms.max(1)
+    environments.saturating_mul(batch).saturating_mul(1_000_000) / takes_ms.max(1)
 }
 
 /// The least batch, from this one on, with which a provider's calls side by side suffice for its rate, or the largest that
@@ -197,7 +197,8 @@ fn batch_for_calls(demand: &Demand, batch: u64, high: u64, standard: u64) -> u64
     let rounds = ROUNDS_MS / demand.latency_ms.saturating_add(CLAIM_LEAD_MS);
     let fits_in_flight = quota::IN_FLIGHT_MAX.saturating_sub(1) / high.max(standard).max(1);
     let largest = calls_each.saturating_mul(rounds).min(BATCH_MAX).min(fits_in_flight).max(batch);
-    let suffices = |batch| calls_per_second(demand, standard, calls_each, batch) >= demand.rate_per_second.get().into();
+    let wanted = u64::from(demand.rate_per_second.get()).saturating_mul(1_000);
+    let suffices = |batch| calls_per_1000_seconds(demand, standard, calls_each, batch) >= wanted;
     (1..=largest / batch.max(1))
         .map(|times| times.saturating_mul(batch))
         .find(|batch| suffices(*batch))

@@ -48,7 +48,7 @@ fn write_sheet(out: &mut String, plan: &Plan, key_window_ms: Option<u64>) -> std
     row(out, "MaximumConcurrency", &format!("{} high, {} standard", plan.high, plan.standard))?;
     row(out, "messages in hand", &grouped(plan.in_hand()))?;
     row(out, "calls side by side", &format!("{} in each of them", grouped(plan.calls_each())))?;
-    if let Some(per_second) = plan.bounded_by_calls() {
+    if let Some(calls) = plan.bounded_by_calls() {
         let answer = time(demand.latency_ms);
         row(
             out,
@@ -56,7 +56,7 @@ fn write_sheet(out: &mut String, plan: &Plan, key_window_ms: Option<u64>) -> std
             &format!(
                 "TOO FEW: with answers in {answer} they are about {} calls a second; ask the provider for more, or plan with that \
                  --rate",
-                grouped(per_second)
+                grouped(calls / 1_000)
             ),
         )?;
     }
