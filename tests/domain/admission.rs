@@ -464,6 +464,30 @@ proptest! {
 proptest! {
     #![proptest_config(cases(256))]
 
+    /// A figure that somebody has written by hand stops no payment, whatever it says.
+    #[test]
+    fn no_figure_is_too_large_to_be_told(
+        (waiting, in_flight) in any::<(u64, u64)>(),
+        (answered, calls, rate) in any::<(u64, u64, u32)>(),
+        seen in 0_u64..60,
+        age_ms in 0_u64..40_000,
+    ) {
+        let mut crowd = Crowd::default();
+        (0..seen).for_each(|number| crowd.count(&merchant(&format!("m{}", number % 7))));
+        let filling = Some(Filling { since: NOW, answered, crowd });
+        let depth = Depth { waiting, in_flight };
+        let figure = Backlog { standard_filling: filling, ..Known::default().measured(NOW, depth, depth) };
+        let mut outlook = Outlook::default();
+        outlook.saw(Some(GateState { calls, ..GateState::new("acme", rate, 10) }), Some(figure), NOW);
+        let now = NOW.plus_ms(age_ms);
+        for lane in [Lane::High, Lane::Standard] {
+            outlook.count(&merchant("m1"), lane);
+            let told = outlook.wait_seconds(&merchant("m1"), lane, &settings(), now);
+            prop_assert!(age_ms <= STALE_MS || told.is_none());
+            outlook.refuses(&merchant("m1"), lane, Some(now.plus_ms(1)), &settings(), now);
+        }
+    }
+
     /// More ahead is never a shorter wait, and what is not refused is told a wait within its time.
     #[test]
     fn a_wait_grows_with_what_is_ahead(

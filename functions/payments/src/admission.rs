@@ -5,12 +5,11 @@
 //! It is an estimate and says so. The depths are SQS's approximate ones, some seconds old; each payment counts as one
 //! call; a lane's share is its share of the consumers. A figure that is too old says nothing and refuses nobody.
 
+mod backlog;
 mod crowd;
 mod line;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
-
-use serde::{Deserialize, Serialize};
 
 use crate::breaker::{Breaker, Mode, WHOLE_PERMILLE};
 use crate::gate::{GateSettings, GateState, Sending};
@@ -19,6 +18,7 @@ use crate::payment::Lane;
 use crate::ports::{Admission, AdmissionError};
 use crate::time::Timestamp;
 
+pub use backlog::{Backlog, Depth, Filling, Known};
 pub use crowd::Crowd;
 use line::Line;
 
@@ -40,110 +40,6 @@ const STOPPED_RETRY_SECONDS: u32 = 60;
 /// For how long the pace is followed second by second; after that it counts as the whole rate.
 const PACE_SECONDS_MAX: u64 = 3_600;
 const MILLION: u64 = 1_000_000;
-
-/// How many messages a lane holds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Depth {
-    /// Visible and delayed.
-    pub waiting: u64,
-    /// Received by somebody and not deleted.
-    pub in_flight: u64,
-}
-
-impl Depth {
-    /// Both.
-    pub const fn all(self) -> u64 {
-        self.waiting.saturating_add(self.in_flight)
-    }
-
-    /// Whether no more waits than is under way: whoever comes now is soon received.
-    const fn is_all_but_empty(self) -> bool {
-        self.waiting <= self.in_flight
-    }
-}
-
-/// How a lane filled, from when it was seen all but empty for the last time, or measured for the first.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Filling {
-    /// When that was.
-    pub since: Timestamp,
-    /// Calls that the provider had answered by then, ever.
-    pub answered: u64,
-    /// Whose payments came since, as far as those who measured have seen.
-    pub crowd: Crowd,
-}
-
-/// What the lanes held when somebody measured.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Backlog {
-    /// When.
-    pub at: Timestamp,
-    /// The `high` lane.
-    pub high: Depth,
-    /// How it filled; not known of a figure of an earlier version.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub high_filling: Option<Filling>,
-    /// The `standard` lane.
-    pub standard: Depth,
-    /// As for the other.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub standard_filling: Option<Filling>,
-}
-
-impl Backlog {
-    /// A lane's.
-    pub const fn depth(&self, lane: Lane) -> Depth {
-        match lane {
-            Lane::High => self.high,
-            Lane::Standard => self.standard,
-        }
-    }
-
-    const fn filling(&self, lane: Lane) -> Option<&Filling> {
-        match lane {
-            Lane::High => self.high_filling.as_ref(),
-            Lane::Standard => self.standard_filling.as_ref(),
-        }
-    }
-}
-
-/// What whoever measures the lanes knows already.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Known {
-    /// The figure before.
-    pub before: Option<Backlog>,
-    /// Calls that the provider has answered, ever.
-    pub answered: u64,
-    /// Whose payments came to the `high` lane here, and are in nobody's figure yet.
-    pub high: Crowd,
-    /// The same of the `standard` lane.
-    pub standard: Crowd,
-}
-
-impl Known {
-    /// The new figure.
-    pub fn measured(&self, at: Timestamp, high: Depth, standard: Depth) -> Backlog {
-        let filling = |lane, depth: Depth, seen: &Crowd| {
-            let before = self.before.as_ref().and_then(|before| before.filling(lane));
-            let goes_on = before.filter(|_| !depth.is_all_but_empty());
-            let (since, answered) = goes_on.map_or((at, self.answered), |filling| (filling.since, filling.answered));
-            // Whoever filled it before it was all but empty fills it no more.
-            let crowd = match (before, goes_on) {
-                (_, Some(filling)) => filling.crowd.with(seen),
-                (Some(_), None) => Crowd::default(),
-                (None, None) => seen.clone(),
-            };
-            Some(Filling { since, answered, crowd: crowd.largest() })
-        };
-        Backlog {
-            at,
-            high,
-            high_filling: filling(Lane::High, high, &self.high),
-            standard,
-            standard_filling: filling(Lane::Standard, standard, &self.standard),
-        }
-    }
-}
 
 /// The numbers that admission goes by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -70,10 +70,9 @@ impl Line {
     /// Which share of what came of the noisy was taken, in millionths: all together took what was taken.
     fn share_taken(&self, crowd: &Crowd) -> u64 {
         let large: Vec<u64> = self.large(crowd).collect();
-        let small = self.came().saturating_sub(large.iter().sum());
+        let small = self.came().saturating_sub(sum(large.iter().copied()));
         least(0, WHOLE, |share| {
-            let of_large: u64 = large.iter().map(|came| self.taken_of(*came, share)).sum();
-            // One more would be more than was taken.
+            let of_large = sum(large.iter().map(|came| self.taken_of(*came, share)));
             of_large.saturating_add(small) >= self.taken
         })
     }
@@ -94,10 +93,9 @@ impl Line {
             .large(crowd)
             .map(|came| Group { came, waiting: came.saturating_sub(self.taken_of(came, share)) })
             .collect();
-        let sum = |of: fn(&Group) -> u64| large.iter().map(of).fold(0, u64::saturating_add);
         let small = Group {
-            came: self.came().saturating_sub(sum(|group| group.came)),
-            waiting: self.waiting.saturating_sub(sum(|group| group.waiting)),
+            came: self.came().saturating_sub(sum(large.iter().map(|group| group.came))),
+            waiting: self.waiting.saturating_sub(sum(large.iter().map(|group| group.waiting))),
         };
         Groups { large, small }
     }
@@ -106,7 +104,7 @@ impl Line {
     fn before_a_quiet_one(&self, groups: &Groups) -> u64 {
         least(0, self.waiting, |ahead| {
             let of_large = groups.large.iter().map(|group| group.waiting.min(ahead / NOISY_PART));
-            of_large.fold(groups.small.waiting, u64::saturating_add) <= ahead
+            sum(of_large).saturating_add(groups.small.waiting) <= ahead
         })
     }
 
@@ -118,18 +116,21 @@ impl Line {
             let comes = group.came.saturating_mul(within_ms) / self.gathered_ms.max(1_000);
             group.waiting.saturating_add(comes)
         };
-        let most = groups
-            .large
-            .iter()
-            .fold(coming(&groups.small, u64::MAX), |sum, group| sum.saturating_add(coming(group, u64::MAX)));
+        let of_large = sum(groups.large.iter().map(|group| coming(group, u64::MAX)));
+        let most = of_large.saturating_add(coming(&groups.small, u64::MAX));
         least(self.waiting, most.max(self.waiting), |ahead| {
             let of_large = groups.large.iter().map(|group| {
                 let is_noisy = group.waiting >= ahead / NOISY_PART;
                 if is_noisy { group.waiting } else { coming(group, ahead).min(ahead / NOISY_PART) }
             });
-            of_large.fold(coming(&groups.small, ahead), u64::saturating_add) <= ahead
+            sum(of_large).saturating_add(coming(&groups.small, ahead)) <= ahead
         })
     }
+}
+
+/// All together, and no more than can be counted.
+fn sum(numbers: impl Iterator<Item = u64>) -> u64 {
+    numbers.fold(0, u64::saturating_add)
 }
 
 /// The least number within these bounds that will do, if all above it do as well; the upper bound if none does.
