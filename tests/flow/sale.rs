@@ -64,7 +64,7 @@ fn ten_minutes_of_brownout_in_the_backlog_park_nothing_and_fill_no_queue() {
 
 #[test]
 fn twice_the_environments_send_no_faster_and_drain_no_later() {
-    let settings = small(Trouble::NONE).with_environments(220);
+    let settings = small(Trouble::NONE).with_environments(264);
     let course = play(&settings, Way::Ours);
     assert_eq!(target::missed(&settings, &course), Vec::<String>::new());
 }

@@ -128,13 +128,13 @@ const BROKEN: [(&str, &str, usize, &str); 19] = [
     ("        maxReceiveCount: 25", "        maxReceiveCount: 10", 0, "set at least 20"),
     // Mappings and functions.
     (
-        "  HighConcurrency:\n    Type: Number\n    Default: '55'",
-        "  HighConcurrency:\n    Type: Number\n    Default: '65'",
+        "  HighConcurrency:\n    Type: Number\n    Default: '66'",
+        "  HighConcurrency:\n    Type: Number\n    Default: '76'",
         usize::MAX,
-        "ask for 120 environments of the 110 reserved",
+        "ask for 142 environments of the 132 reserved",
     ),
     (
-        "  StandardConcurrency:\n    Type: Number\n    Default: '55'",
+        "  StandardConcurrency:\n    Type: Number\n    Default: '66'",
         "  StandardConcurrency:\n    Type: Number\n    Default: '1'",
         2,
         "Lambda takes 2 to 1000",
@@ -149,7 +149,7 @@ const BROKEN: [(&str, &str, usize, &str); 19] = [
         "  BatchSize:\n    Type: Number\n    Default: '200'",
         "  BatchSize:\n    Type: Number\n    Default: '2200'",
         2,
-        "121000 messages of the standard lane in flight",
+        "145200 messages of the standard lane in flight",
     ),
     (
         "  ConsumerTimeoutSeconds:\n    Type: Number\n    Default: '60'",
@@ -218,7 +218,7 @@ const BROKEN: [(&str, &str, usize, &str); 19] = [
 /// Where a person is sent whose number is at odds with one that stands elsewhere.
 fn elsewhere(said: &str) -> &'static str {
     match said {
-        text if text.contains("120 environments") => "  ConsumerConcurrency:\n    Type: Number\n    Default: ",
+        text if text.contains("142 environments") => "  ConsumerConcurrency:\n    Type: Number\n    Default: ",
         text if text.contains("no MaximumConcurrency") => {
             "            Queue: !GetAtt HighQueue.Arn\n\u{0}            ScalingConfig:"
         }

@@ -31,7 +31,7 @@ pub struct Arguments {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(100..=4_900), requires = "alone")]
     quota: Option<u32>,
     /// Environments of the consumer, half of them for each lane.
-    #[arg(long, value_name = "N", default_value_t = 110, value_parser = clap::value_parser!(u64).range(10..=1_000))]
+    #[arg(long, value_name = "N", default_value_t = 132, value_parser = clap::value_parser!(u64).range(10..=1_000))]
     environments: u64,
     /// How far an environment's clock is from the true time at most, in microseconds.
     #[arg(long, value_name = "US", default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(0..=1_000_000))]

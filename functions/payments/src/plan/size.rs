@@ -16,6 +16,8 @@ const ENVIRONMENTS_MIN: u64 = 2 * quota::MAPPING_CONCURRENCY_MIN;
 const HIGH_LANE_PERCENT_FEW: u64 = 30;
 /// Most messages are answered sooner than the slowest: so many eighths of what the slowest would ask for.
 const SLACK_EIGHTHS: u64 = 5;
+/// A fifth more than the slowest asks for: environments are replaced, and their clocks and stalls are no model's.
+const SLACK_FIFTHS: u64 = 6;
 /// Calls side by side in one environment where a provider takes few in all.
 const CALLS_PER_ENVIRONMENT_FEW: u64 = 50;
 /// Then an environment gets messages for so many ms of its calls at the most: places stand empty while a batch's last call
@@ -206,13 +208,13 @@ fn batch_for_calls(demand: &Demand, batch: u64, high: u64, standard: u64) -> u64
 }
 
 /// Messages that one lane has to have in hand for the whole rate, by Little's law: the rate times how long a message is
-/// held. That is from the claim to the provider's slowest ordinary answer, since an invocation ends with its slowest call;
-/// or five eighths of that with the batch's filling, which is more where answers are quick, and holds what is replaced.
+/// held. That is from the claim to the provider's slowest ordinary answer, since an invocation ends with its slowest call,
+/// and a fifth more; or five eighths of that with the batch's filling, which is more where answers are quick.
 pub fn in_lane_needed(demand: &Demand) -> u64 {
     let called_ms = demand.tail_ms.saturating_add(CLAIM_LEAD_MS);
     let held_ms = called_ms.saturating_add(1_000);
     let rate = u64::from(demand.rate_per_second.get());
-    let called = rate.saturating_mul(called_ms).div_ceil(1_000);
+    let called = rate.saturating_mul(called_ms).saturating_mul(SLACK_FIFTHS).div_ceil(5_000);
     called.max(rate.saturating_mul(held_ms).saturating_mul(SLACK_EIGHTHS).div_ceil(8_000))
 }
 

@@ -84,8 +84,8 @@ impl Settings {
             high_permille: 10,
             batch: 200,
             calls_each: 200,
-            high: 55,
-            standard: 55,
+            high: 66,
+            standard: 66,
             clock_skew_us: 1_000,
             at_most_ms: 12 * 60 * 60 * 1_000,
         }
