@@ -114,15 +114,15 @@ proptest! {
             let rate = u64::from(demand.rate_per_second.get());
             // The rate times how long the slowest ordinary call is held.
             prop_assert!(plan.in_hand() * 1_000 >= rate * demand.tail_ms, "{:?}", plan);
-            // With all in hand, an invocation takes what is in hand over the pace: to a millisecond, or one call's time.
+            // With a lane's in hand, an invocation takes what that is over the pace: to a millisecond, or one call's time.
             let calls_per_second = plan.pace_per_1000_seconds();
-            let (held, took_ms) = (plan.in_hand() * 1_000_000, plan.invocation_ms());
+            let (held, took_ms) = (plan.standard * plan.batch * 1_000_000, plan.invocation_ms());
             prop_assert!(took_ms * calls_per_second >= held);
             prop_assert!((took_ms - 1) * calls_per_second < held || took_ms == demand.tail_ms + 200, "{:?}", plan);
             // And each of them finds a slot before its invocation has to end.
             let deployment = plan.deployment();
             let room_ms = slot_room_ms(plan.timeout_seconds, deployment.times.lease_ms, deployment.times.claim_lead_ms);
-            prop_assert!(held <= room_ms * calls_per_second);
+            prop_assert!(plan.in_hand() * 1_000_000 <= room_ms * calls_per_second);
             prop_assert!(plan.call_timeout_ms >= demand.tail_ms);
         }
     }

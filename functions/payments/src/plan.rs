@@ -161,10 +161,11 @@ impl Plan {
         self.calls_each().div_ceil(4).max(5)
     }
 
-    /// How long an invocation takes while there is a backlog. By Little's law what is in hand, divided by what leaves; but
-    /// no less than one call.
+    /// How long an invocation takes while the standard lane has a backlog. By Little's law what that lane has in hand,
+    /// divided by what leaves; but no less than one call. Environments of a lane without a backlog do not run.
     pub fn invocation_ms(&self) -> u64 {
-        let in_turn_ms = self.in_hand().saturating_mul(1_000_000).div_ceil(self.calls_per_1000_seconds().max(1));
+        let in_lane = self.standard.saturating_mul(self.batch);
+        let in_turn_ms = in_lane.saturating_mul(1_000_000).div_ceil(self.calls_per_1000_seconds().max(1));
         in_turn_ms.max(CLAIM_LEAD_MS.saturating_add(self.demand.tail_ms))
     }
 
