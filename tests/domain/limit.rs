@@ -137,7 +137,7 @@ impl Came {
     }
 }
 
-/// The issue's own figure: 100 environments, whatever the overload.
+/// A hundred environments, whatever the overload.
 #[tokio::test]
 async fn a_hundred_environments_keep_a_merchants_rate_to_within_five_percent() {
     for (rate, overload) in [(50, 1.5), (50, 10.0), (1_000, 1.05), (1_000, 1.5), (1_000, 10.0), (20_000, 2.0)] {

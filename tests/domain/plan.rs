@@ -19,7 +19,7 @@ fn rate(rate: u32) -> NonZeroU32 {
     NonZeroU32::new(rate).unwrap()
 }
 
-/// DESIGN.md's sale: 100,000 payments a second for a minute, to a provider that takes 5,000 and answers in 0.2–2 s.
+/// A flash sale: 100,000 payments a second for a minute, to a provider that takes 5,000 and answers in 0.2–2 s.
 pub(crate) fn flash_sale() -> Demand {
     Demand {
         rate_per_second: rate(5_000),

@@ -71,7 +71,7 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// DESIGN's sale: a minute of 100,000 payments a second against 5,000, with what `cargo dev plan` says for it.
+    /// The flash sale: a minute of 100,000 payments a second against 5,000, with what `cargo dev plan` says for it.
     pub const fn new(seed: u64, scale: Scale) -> Self {
         Self {
             seed,

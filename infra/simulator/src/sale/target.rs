@@ -1,4 +1,4 @@
-//! What a sale has to reach (DESIGN, "Figures to reach").
+//! What a sale has to reach.
 
 use crate::sale::measure::ratio;
 use crate::sale::provider::Trouble;
