@@ -1,5 +1,5 @@
-//! What each answer means, as ARCHITECTURE.md's table says it: every answer to a send and a query, first and after an attempt
-//! that may have had an effect. A new answer does not compile until it has its line here.
+//! What each answer means, as ARCHITECTURE.md's table says it: every answer to a send and to a query, first and after an
+//! attempt that may have had an effect. A new answer does not compile until it has its line here.
 
 use payments::answer::{Found, NotTaken, ProviderText, QueryAnswer, SendAnswer, Unclear};
 use payments::id::ClaimId;
