@@ -44,6 +44,9 @@ fn a_provider_that_fails_half_of_the_burst_loses_no_payment() {
     let course = ours(Trouble::HALF);
     assert_eq!((course.parked, course.failed, course.dead_letters), (0, 0, 0));
     assert!(course.attempts >= course.payments);
+    // Nor does the ramp after it fill the queue: what finds no slot is kept.
+    let most = u64::try_from(course.most_in_flight).unwrap();
+    assert!(most < small(Trouble::HALF).scale.of(120_000) / 2, "{most} in flight");
 }
 
 #[test]

@@ -81,11 +81,9 @@ where
                 Next::Pause(Duration::from_micros(due_us.clamp(1_000, STOPPED_LOOK_MS.saturating_mul(1_000))))
             }
             Ok(Reservation::Later { free_us }) if free_us <= latest_us => Next::Pause(GATE_PAUSE),
-            Ok(Reservation::Later { free_us }) => {
-                let lead_us = self.policy.claim_lead_ms.saturating_mul(1_000);
-                let at = Timestamp::from_us(free_us.saturating_sub(lead_us));
-                Next::Over(Verdict::again_at(at, Timestamp::from_us(now_us)))
-            }
+            // A slow pace, as after a brownout: others have all of the slots in reach. Handed back until then, a batch would
+            // make room for the next one to be handed back, until the queue has no more in flight to give.
+            Ok(Reservation::Later { .. }) => Next::Pause(Duration::from_millis(STOPPED_LOOK_MS)),
             Err(error) => {
                 error!(event = "gate_unreadable", %error);
                 Next::Over(Verdict::Again { seconds: GATE_DOWN_SECONDS })
