@@ -380,6 +380,28 @@ fn a_sweep_may_query_the_index_that_it_queries() {
     assert_eq!(resources.len(), 1);
 }
 
+/// What `cargo dev plan` counts a request's line of the API as.
+#[test]
+fn the_apis_log_line_is_as_long_as_the_plan_counts() {
+    let template = read(&root().join("template.yaml"));
+    let format = template.lines().find_map(|line| line.trim().strip_prefix("Format: '")).expect("the API logs");
+    let values = [
+        ("requestId", "JKJaXmPLvHcESHA="),
+        ("requestTimeEpoch", "1764115200000"),
+        ("routeKey", "POST /v1/payments"),
+        ("status", "202"),
+        ("responseLatency", "25"),
+        ("integrationStatus", "202"),
+        ("error.messageString", "-"),
+    ];
+    let line = values.iter().fold(format.trim_end_matches('\'').to_owned(), |line, (name, value)| {
+        line.replace(&format!("\"$context.{name}\""), &format!("\"{value}\""))
+    });
+    assert!(!line.contains("$context"), "{line}");
+    let counted = usize::try_from(payments::plan::cost::ACCESS_LOG_BYTES).unwrap();
+    assert!((counted * 9 / 10..=counted).contains(&(line.len() + 1)), "{} bytes: {line}", line.len() + 1);
+}
+
 /// A merchant with a quota of its own has a second stack (infra/decisions/0015).
 #[test]
 fn two_stacks_stand_side_by_side() {

@@ -360,9 +360,11 @@ pub async fn look<A: Admission>(port: &A, outlook: &Mutex<Outlook>, now: Timesta
     let known = {
         let mut outlook = lock(outlook);
         outlook.saw(gate.clone(), backlog.clone(), now);
-        outlook.known(backlog)
+        is_due.then(|| outlook.known(backlog))
     };
-    if is_due && let Some(measured) = port.measure(now, &known).await? {
+    if let Some(known) = known
+        && let Some(measured) = port.measure(now, &known).await?
+    {
         let mut outlook = lock(outlook);
         outlook.has_told();
         outlook.saw(gate, Some(measured), now);

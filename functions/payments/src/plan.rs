@@ -18,7 +18,6 @@ use std::num::NonZeroU32;
 use crate::payment::OPEN_SHARDS;
 use flow::Flow;
 use quota::Quota;
-pub use size::in_lane_needed;
 use size::{CLAIM_LEAD_MS, DEAD_LETTER, RECONCILE_ENVIRONMENTS};
 
 /// What is asked of the system.

@@ -174,8 +174,8 @@ impl Plan {
     }
 }
 
-/// Calls in 1,000 seconds with so many side by side in each environment: a batch is through when each of its messages has had its
-/// place, from the claim to the answer, and the last has had the slowest.
+/// Calls in 1,000 seconds with so many side by side in each environment: a batch is through when each of its messages has
+/// had its place, from the claim to the answer, and the last has had the slowest.
 ///
 /// Where a place is taken again, slots are reserved for half of the places at once, so that one that is free waits for
 /// others: with a time L in a place and a reservation every T, half of them are taken again in T, after T ÷ 2 in the mean,
@@ -210,7 +210,7 @@ fn batch_for_calls(demand: &Demand, batch: u64, high: u64, standard: u64) -> u64
 /// Messages that one lane has to have in hand for the whole rate, by Little's law: the rate times how long a message is
 /// held. That is from the claim to the provider's slowest ordinary answer, since an invocation ends with its slowest call,
 /// and a fifth more; or five eighths of that with the batch's filling, which is more where answers are quick.
-pub fn in_lane_needed(demand: &Demand) -> u64 {
+fn in_lane_needed(demand: &Demand) -> u64 {
     let called_ms = demand.tail_ms.saturating_add(CLAIM_LEAD_MS);
     let held_ms = called_ms.saturating_add(1_000);
     let rate = u64::from(demand.rate_per_second.get());
