@@ -1,5 +1,6 @@
 //! The rooms and their order: who may depend on whom, what may not enter the core, and what lies at the top.
 
+mod alarms;
 mod mutants;
 mod plan;
 pub(crate) mod template;

@@ -45,14 +45,14 @@ struct Line {
 }
 
 /// The template, read line by line: block style, `key: value`, `- value` and `- key: value`.
-struct Template(Vec<Line>);
+pub(super) struct Template(Vec<Line>);
 
 impl Template {
-    fn load() -> Self {
+    pub(super) fn load() -> Self {
         Self::parse(&read(&root().join("template.yaml")))
     }
 
-    fn parse(text: &str) -> Self {
+    pub(super) fn parse(text: &str) -> Self {
         let mut lines = Vec::new();
         let mut open: Vec<(usize, String)> = Vec::new();
         let mut elements = 0;
@@ -87,7 +87,7 @@ impl Template {
     }
 
     /// The lines under a path, each with what its own path adds.
-    fn under<'a>(&'a self, path: &[&str]) -> std::vec::IntoIter<(&'a [String], &'a str)> {
+    pub(super) fn under<'a>(&'a self, path: &[&str]) -> std::vec::IntoIter<(&'a [String], &'a str)> {
         let rest = |line: &'a Line| {
             let is_under = line.path.len() >= path.len() && line.path.iter().zip(path).all(|(one, other)| one == other);
             is_under.then(|| (line.path.get(path.len()..).unwrap_or_default(), line.value.as_str()))
@@ -95,11 +95,11 @@ impl Template {
         self.0.iter().filter_map(rest).collect::<Vec<_>>().into_iter()
     }
 
-    fn get(&self, path: &[&str]) -> &str {
+    pub(super) fn get(&self, path: &[&str]) -> &str {
         self.find(path).unwrap_or_else(|| panic!("the template has no {}", path.join("/")))
     }
 
-    fn find(&self, path: &[&str]) -> Option<&str> {
+    pub(super) fn find(&self, path: &[&str]) -> Option<&str> {
         self.under(path).find(|(rest, _)| rest.is_empty()).map(|(_, value)| value)
     }
 
@@ -110,16 +110,16 @@ impl Template {
     }
 
     /// The keys that stand directly under a path.
-    fn keys(&self, path: &[&str]) -> BTreeSet<&str> {
+    pub(super) fn keys(&self, path: &[&str]) -> BTreeSet<&str> {
         self.under(path).filter_map(|(rest, _)| rest.first().map(String::as_str)).collect()
     }
 
     /// A list's plain elements.
-    fn list(&self, path: &[&str]) -> Vec<&str> {
+    pub(super) fn list(&self, path: &[&str]) -> Vec<&str> {
         self.under(path).filter(|(rest, _)| rest.len() == 1).map(|(_, value)| value).collect()
     }
 
-    fn resources(&self, kind: &str) -> Vec<&str> {
+    pub(super) fn resources(&self, kind: &str) -> Vec<&str> {
         let names = self.keys(&["Resources"]).into_iter();
         names.filter(|name| self.get(&["Resources", name, "Type"]) == kind).collect()
     }
@@ -392,7 +392,7 @@ fn the_apis_log_line_is_as_long_as_the_plan_counts() {
         ("status", "202"),
         ("responseLatency", "25"),
         ("integrationStatus", "202"),
-        ("error.messageString", "-"),
+        ("error.message", "-"),
     ];
     let line = values.iter().fold(format.trim_end_matches('\'').to_owned(), |line, (name, value)| {
         line.replace(&format!("\"$context.{name}\""), &format!("\"{value}\""))
