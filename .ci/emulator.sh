@@ -13,7 +13,7 @@ check_deployment() {
     python_tools build
     # build first: cargo-lambda looks for its linker in the Python that it finds first.
     PATH="$PWD/$TOOLS/build/bin:$PWD/$TOOLS/template/bin:$PATH" SAM_CLI_TELEMETRY=0 \
-        sam build --config-env default --parameter-overrides Architecture=x86_64
+        sam build --config-env dev --parameter-overrides Architecture=x86_64
 
     step "the template on the emulator"
     cargo build --package dev --locked

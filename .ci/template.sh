@@ -16,7 +16,28 @@ check_template() {
     "$TOOLS/template/bin/cfn-lint" --non-zero-exit-code informational template.yaml
     echo "template.yaml: no findings"
 
+    step "the stages' parameters"
+    check_stages
+
     step "checkov"
     # What is accepted stands with its reason beside the resource, in the template.
     "$TOOLS/security/bin/checkov" --file template.yaml --framework cloudformation --compact --quiet --skip-download
+}
+
+# What can be deployed as it stands is a whole list; what waits for somebody's numbers says which.
+check_stages() {
+    local python="$TOOLS/template/bin/python" stage said
+    "$python" .ci/parameters.py dev >/dev/null
+    "$python" .ci/tables.py >"$TOOLS/tables.yaml"
+    "$TOOLS/template/bin/cfn-lint" "$TOOLS/tables.yaml"
+    for stage in staging production; do
+        if said=$("$python" .ci/parameters.py "$stage" 2>&1); then
+            echo "$stage: ready"
+        elif [[ "$said" == *"has no value"* ]]; then
+            echo "$stage: waits for $(grep -c 'has no value' <<<"$said") values"
+        else
+            echo "$said" >&2
+            return 1
+        fi
+    done
 }

@@ -3,6 +3,7 @@
 mod alarms;
 mod mutants;
 mod plan;
+mod stages;
 pub(crate) mod template;
 
 use std::collections::BTreeMap;

@@ -95,14 +95,14 @@ fn write_sheet(out: &mut String, plan: &Plan, key_window_ms: Option<u64>) -> std
 
     write_cost(out, plan)?;
 
-    writeln!(out, "\nParameters (sam deploy --parameter-overrides)")?;
+    writeln!(out, "\n# Parameters, for infra/stages/STAGE.yaml")?;
     for (name, value) in parameters(plan) {
-        writeln!(out, "  {name}={value}")?;
+        writeln!(out, "{name}: {value}")?;
     }
     for (name, given) in [("AbsenceBoundMs", demand.absence_bound_ms), ("KeyWindowMs", key_window_ms)] {
         match given {
-            Some(ms) => writeln!(out, "  {name}={ms}")?,
-            None => writeln!(out, "  {name}=  (only the provider can say it)")?,
+            Some(ms) => writeln!(out, "{name}: {ms}")?,
+            None => writeln!(out, "{name}: # only the provider can say it")?,
         }
     }
     Ok(())

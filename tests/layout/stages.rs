@@ -1,0 +1,79 @@
+//! What is deployed, by stage: each stage's file names parameters that exist, and nothing that only an operator can say is
+//! left to a default.
+
+use std::collections::BTreeSet;
+
+use super::template::Template;
+use super::{read, root};
+
+const STAGES: [&str; 3] = ["dev", "staging", "production"];
+
+/// The names of a stage's file, with what stands there.
+fn of(stage: &str) -> Vec<(String, String)> {
+    let text = read(&root().join("infra/stages").join(format!("{stage}.yaml")));
+    let lines = text.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#'));
+    lines
+        .map(|line| {
+            let (name, value) = line.split_once(':').unwrap_or_else(|| panic!("{stage}: {line}"));
+            (name.to_owned(), value.trim().to_owned())
+        })
+        .collect()
+}
+
+#[test]
+fn each_stage_asks_for_what_only_an_operator_can_say() {
+    let template = Template::load();
+    for stage in STAGES {
+        let given: BTreeSet<String> = of(stage).into_iter().map(|(name, _)| name).collect();
+        let known = template.keys(&["Parameters"]);
+        for name in &given {
+            assert!(known.contains(name.as_str()), "{stage}: {name} is no parameter");
+        }
+        for name in known {
+            let has_default = template.find(&["Parameters", name, "Default"]).is_some();
+            assert!(has_default || given.contains(name), "{stage} does not ask for {name}");
+        }
+        assert!(given.contains("AlarmTopicArn"), "{stage} does not say where alarms go");
+    }
+}
+
+#[test]
+fn each_stage_has_its_stack_its_list_and_its_tags() {
+    let config = read(&root().join("samconfig.toml"));
+    let workflow = read(&root().join(".github/workflows/deploy.yaml"));
+    assert!(workflow.contains(&format!("options: [{}]", STAGES.join(", "))));
+    let mut stacks = BTreeSet::new();
+    for stage in STAGES {
+        let head = format!("[{stage}.deploy.parameters]\n");
+        let part = config.split_once(&head).unwrap_or_else(|| panic!("samconfig.toml has no {stage}")).1;
+        let part = part.split("\n[").next().unwrap_or_default();
+        assert!(part.contains(&format!("parameter_overrides = [\"file://target/{stage}.yaml\"]")), "{part}");
+        assert!(part.contains(&format!("tags = [\"application=sluice\", \"stage={stage}\"]")), "{part}");
+        // An empty change set is told: whoever deploys it believes that something has changed.
+        assert!(part.contains("fail_on_empty_changeset = true"), "{part}");
+        stacks.extend(part.lines().filter(|line| line.starts_with("stack_name")));
+    }
+    assert_eq!(stacks.len(), STAGES.len(), "{stacks:?}");
+}
+
+#[test]
+fn what_is_evidence_or_books_outlives_the_stack() {
+    let template = Template::load();
+    let kept = [
+        "PaymentsTable",
+        "MerchantsTable",
+        "GatesTable",
+        "IngestLogs",
+        "ConsumerLogs",
+        "DeadLetterLogs",
+        "ReconcileLogs",
+    ];
+    for resource in kept {
+        let policy = |key| template.get(&["Resources", resource, key]);
+        assert_eq!(
+            (policy("DeletionPolicy"), policy("UpdateReplacePolicy")),
+            ("RetainExceptOnCreate", "Retain"),
+            "{resource}"
+        );
+    }
+}
