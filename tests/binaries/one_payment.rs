@@ -82,6 +82,11 @@ async fn one_payment_goes_from_its_request_to_its_end() {
     lane.stop().await;
     assert!(deployment.ingest.log().iter().any(|line| line.contains("payment_accepted")));
     assert!(deployment.consumer.log().iter().any(|line| line.contains("payment_settled")));
+    // One line for each cold start, before anything else.
+    for (name, function) in deployment.functions() {
+        let started = function.log().iter().filter(|line| line.contains("environment_started")).count();
+        assert_eq!(started, function.process_ids().len(), "{name}");
+    }
     deployment.assert_clean_logs(&["tok_secret"]);
     // What `cargo dev plan` counts a payment's logs as, besides the API's own line.
     let lines = [deployment.ingest.log(), deployment.consumer.log()].concat();
@@ -124,6 +129,13 @@ async fn a_foreign_message_ends_in_front_of_people_and_touches_nothing() {
     assert!(deployment.consumer.log().iter().any(|line| line.contains("message_foreign")));
     assert!(deployment.dead_letter.log().iter().any(|line| line.contains("message_parked")));
     deployment.assert_clean_logs(&["world"]);
+    // Trouble says in which invocation; Lambda's own lines and X-Ray know it by that.
+    for line in [deployment.consumer.log(), deployment.dead_letter.log()].concat() {
+        let event: Value = serde_json::from_str(&line).unwrap();
+        let is_trouble = event["level"] == "WARN" || event["level"] == "ERROR";
+        let invocation = event["span"]["requestId"].as_str();
+        assert_eq!(invocation.is_some_and(|id| id.len() == 36), is_trouble, "{line}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

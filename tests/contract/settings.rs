@@ -176,6 +176,28 @@ fn a_secret_is_never_shown() {
     assert_eq!(settings.provider_key, Secret::new("key_0123456789"));
 }
 
+/// What `--secret-string file://…` makes of a file that an editor wrote.
+#[test]
+fn the_end_of_a_line_is_no_part_of_a_secret() {
+    const CALLBACK_KEY: &str = "callback_key_0123456789abcdefghij";
+    let history_keys = "0123456789abcdef".repeat(4);
+    for end in ["\n", "\r\n", "\n\n"] {
+        let settings =
+            ConsumerSettings::from(with(&[("PROVIDER_KEY", Some(&format!("key_0123456789{end}")))])).unwrap();
+        assert_eq!(settings.provider_key.reveal(), "key_0123456789");
+        let (key, keys) = (format!("{CALLBACK_KEY}{end}"), format!("{history_keys}{end}"));
+        let settings =
+            IngestSettings::from(with(&[("CALLBACK_KEY", Some(&key)), ("HISTORY_KEYS", Some(&keys))])).unwrap();
+        assert_eq!(settings.callbacks.unwrap().key.reveal(), CALLBACK_KEY);
+        let plain = IngestSettings::from(with(&[("HISTORY_KEYS", Some(&history_keys))])).unwrap();
+        assert_eq!(settings.policy, plain.policy);
+    }
+    // Within a secret it is a mistake: two lines were pasted.
+    for wrong in ["key_01234\n56789", "\nkey_0123456789", "\n"] {
+        assert!(ConsumerSettings::from(with(&[("PROVIDER_KEY", Some(wrong))])).is_err(), "{wrong:?}");
+    }
+}
+
 #[test]
 fn callbacks_need_a_key_that_nobody_can_guess_and_are_off_without_one() {
     const KEY: &str = "callback_key_0123456789abcdefghij";

@@ -5,7 +5,7 @@ use std::fmt::Display;
 use std::future::Future;
 use std::process::ExitCode;
 
-use tracing::error;
+use tracing::{error, info};
 
 /// Runs a function's wiring to its end, which comes only with the environment's own.
 pub async fn start<E: Display>(function: &str, run: impl Future<Output = Result<(), E>>) -> ExitCode {
@@ -18,4 +18,9 @@ pub async fn start<E: Display>(function: &str, run: impl Future<Output = Result<
             ExitCode::FAILURE
         }
     }
+}
+
+/// Says that this environment is wired and about to ask for its first invocation: one line for each cold start.
+pub fn ready(function: &str) {
+    info!(event = "environment_started", function);
 }

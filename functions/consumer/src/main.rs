@@ -25,5 +25,6 @@ async fn run() -> Result<(), Error> {
     let answer = async |LambdaEvent { payload, context }: LambdaEvent<SqsEvent>| {
         Ok::<_, Infallible>(Box::pin(consumer.handle(payload, Timestamp::from_ms(context.deadline))).await)
     };
+    aws::start::ready("consumer");
     lambda_runtime::run(service_fn(answer)).await
 }

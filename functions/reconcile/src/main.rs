@@ -24,5 +24,6 @@ async fn run() -> Result<(), Error> {
     let answer = async |LambdaEvent { context, .. }: LambdaEvent<IgnoredAny>| {
         Ok::<_, Infallible>(Box::pin(reconcile.handle(Timestamp::from_ms(context.deadline))).await)
     };
+    aws::start::ready("reconcile");
     lambda_runtime::run(service_fn(answer)).await
 }

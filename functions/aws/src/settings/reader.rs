@@ -100,12 +100,13 @@ impl<'a> Reader<'a> {
         text
     }
 
-    /// A secret, which no problem repeats.
+    /// A secret, which no problem repeats. The end of a line after it is not part of it: editors write one.
     pub(super) fn secret(&mut self, name: &str) -> String {
         let expected = "printable ASCII characters without spaces";
         let Some(text) = self.given(name, expected) else {
             return String::new();
         };
+        let text = text.trim_end_matches(['\r', '\n']).to_owned();
         if !text.chars().all(|c| c.is_ascii_graphic()) {
             self.problem(format!("{name} holds other characters than expected: {expected}"));
         }
