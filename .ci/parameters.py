@@ -79,6 +79,12 @@ def complete(stage_text, template_text):
     return whole, problems
 
 
+def concurrency(template_text, whole):
+    """What all functions reserve together."""
+    reserved = re.findall(r"^ +ReservedConcurrentExecutions: (?:!Ref )?(\w+)$", template_text, flags=re.MULTILINE)
+    return sum(int(one) if one.isdigit() else int(whole[one]) for one in reserved)
+
+
 def main():
     if len(sys.argv) != 2 or not re.fullmatch(r"[a-z]+", sys.argv[1]):
         raise SystemExit("usage: parameters.py STAGE, where infra/stages/STAGE.yaml is a file")
@@ -88,6 +94,9 @@ def main():
     whole, problems = complete(path.read_text(), (ROOT / "template.yaml").read_text())
     if problems:
         raise SystemExit("\n".join(f"{path.relative_to(ROOT)}: {problem}" for problem in problems))
+    reserved = concurrency((ROOT / "template.yaml").read_text(), whole)
+    # Lambda refuses what would leave fewer than 100 to everybody else ("Configuring reserved concurrency").
+    print(f"{sys.argv[1]} reserves {reserved} concurrent executions; the account must allow {reserved + 100}", file=sys.stderr)
     yaml.safe_dump(whole, sys.stdout, sort_keys=False)
 
 
