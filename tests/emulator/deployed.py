@@ -224,7 +224,7 @@ def made_up_for(aws, template, outputs, resources, provider_url):
     events = template["Resources"]["IngestFunction"]["Properties"]["Events"]
     for event in events.values():
         properties = event["Properties"]
-        route = f"{properties['Method'].upper()} {properties['Path']}"
+        route = f"{properties['Method'].upper()} {properties['Path']}" if "Path" in properties else "$default"
         api.create_route(ApiId=resources["Api"], RouteKey=route, Target=f"integrations/{integration}")
 
     sqs = aws["sqs"]

@@ -101,7 +101,7 @@ async fn a_bucket_that_cannot_be_read_refuses_nobody() {
     let ingest = stage.admitting(plenty(), DEEP);
     // The table of payments is throttled too: what is told is that, and not 429.
     let answer = ask(&ingest, post(&charge("1"))).await;
-    assert_eq!((answer.status, answer.problem()), (503, "unavailable"));
+    assert_eq!((answer.status, answer.problem()), (503, "not-written"));
     stage.world.calm();
     let answer = ask(&ingest, post(&charge("1"))).await;
     assert_eq!(

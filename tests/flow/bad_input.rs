@@ -46,8 +46,12 @@ async fn each_bad_field_is_named_with_its_reason() {
         ("no amount", with("amount", Value::Null), "amount", "required"),
         ("beyond the currency's sense", with("amount", json!(100_000_000_001_u64)), "amount", "at most"),
         ("unknown currency", with("currency", json!("ABC")), "currency", "ISO 4217"),
-        ("currency in small letters", with("currency", json!("gbp")), "currency", "ISO 4217"),
-        ("gold", with("currency", json!("XAU")), "currency", "minor unit"),
+        ("currency in small letters", with("currency", json!("gbp")), "currency", "capitals"),
+        ("gold", with("currency", json!("XAU")), "currency", "metals"),
+        ("a fund", with("currency", json!("CLF")), "currency", "units of account"),
+        ("kuna", with("currency", json!("HRK")), "currency", "EUR took its place"),
+        ("guilder", with("currency", json!("ANG")), "currency", "XCG took its place"),
+        ("2 to the power of 64", with("amount", json!(18_446_744_073_709_551_616.0_f64)), "amount", "100000000000"),
         ("card as token", with("payment_method", json!("4111111111111111")), "payment_method", "card number"),
         ("card as customer", with("customer", json!(card)), "customer", "card number"),
         (
@@ -143,11 +147,80 @@ async fn a_missing_or_wrong_content_type_is_refused_and_a_parameter_is_not() {
         }
         let answer = refused(&format!("{value:?}"), request).await;
         assert_eq!((answer.status, answer.problem()), (415, "unsupported-media-type"), "{value:?}");
+        assert_eq!(answer.header("accept"), Some("application/json"), "{value:?}");
     }
     let stage = Stage::calm();
     let mut request = post(&charge("536365"));
     request.headers.insert(CONTENT_TYPE, HeaderValue::from_static("Application/JSON; charset=utf-8"));
     assert_eq!(ask(&stage.ingest(), request).await.status, 202);
+}
+
+/// A body in another form than JSON as it is, in UTF-8, is called what it is.
+#[tokio::test(start_paused = true)]
+async fn a_body_in_another_form_is_named_for_what_it_is() {
+    let text = charge("536365").to_string();
+    let wide = |order: fn(u16) -> [u8; 2]| text.encode_utf16().flat_map(order).collect::<Vec<u8>>();
+    let marked = |mark: &[u8], rest: &[u8]| [mark, rest].concat();
+    let forms = [
+        ("UTF-16, little end first", wide(u16::to_le_bytes)),
+        ("UTF-16, big end first", wide(u16::to_be_bytes)),
+        ("UTF-16 with its mark", marked(b"\xFF\xFE", &wide(u16::to_le_bytes))),
+        ("UTF-16 with its other mark", marked(b"\xFE\xFF", &wide(u16::to_be_bytes))),
+        ("UTF-32", text.chars().flat_map(|c| u32::from(c).to_be_bytes()).collect()),
+    ];
+    let binary = |bytes: &[u8]| {
+        let mut request = post(&Value::Null);
+        request.body = Some(data_encoding::BASE64.encode(bytes));
+        request.is_base64_encoded = true;
+        request
+    };
+    for (what, bytes) in forms {
+        let answer = refused(what, binary(&bytes)).await;
+        assert_eq!((answer.status, answer.problem()), (415, "unsupported-media-type"), "{what}");
+        assert!(answer.text("detail").contains("UTF-16"), "{what}: {answer:?}");
+    }
+    let gzip = refused("gzip", binary(b"\x1f\x8b\x08\x00\x00")).await;
+    assert_eq!((gzip.status, gzip.header("accept-encoding")), (415, Some("identity")));
+    assert!(gzip.text("detail").contains("gzip"), "{gzip:?}");
+
+    for (coding, taken) in [("gzip", false), ("br", false), ("gzip, identity", false), ("identity", true)] {
+        let stage = Stage::calm();
+        let mut coded = post(&charge("536365"));
+        coded.headers.insert("content-encoding", HeaderValue::from_static(coding));
+        let answer = ask(&stage.ingest(), coded).await;
+        assert_eq!(answer.status, if taken { 202 } else { 415 }, "{coding}");
+        assert_eq!(answer.header("accept-encoding").is_some(), !taken, "{coding}");
+        assert_eq!(answer.text("detail").contains("Content-Encoding"), !taken, "{coding}");
+    }
+    for (media_type, taken) in [
+        ("application/json; charset=utf-16", false),
+        ("application/json;charset=\"ISO-8859-1\"", false),
+        ("application/json,application/json", false),
+        ("application/json; charset=\"UTF-8\"", true),
+        ("application/json; profile=x; charset=us-ascii", true),
+    ] {
+        let stage = Stage::calm();
+        let mut request = post(&charge("536365"));
+        request.headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+        assert_eq!(ask(&stage.ingest(), request).await.status, if taken { 202 } else { 415 }, "{media_type}");
+    }
+
+    for (bytes, reason) in [
+        (marked(b"\xEF\xBB\xBF", text.as_bytes()), "byte order mark"),
+        (
+            text.replace("536365", "5363\u{e4}5").chars().map(|c| u8::try_from(c).unwrap()).collect(),
+            "not UTF-8 from its byte",
+        ),
+        (text.replace("13912", "1e999").into_bytes(), "out of every range"),
+        ("[".repeat(1_000).into_bytes(), "must be one JSON object"),
+        (text.replace("13912", &"[".repeat(1_000)).into_bytes(), "nested too deeply"),
+        (b"".to_vec(), "empty"),
+        (b"amount=1".to_vec(), "not JSON"),
+    ] {
+        let answer = refused(reason, binary(&bytes)).await;
+        assert_eq!((answer.status, answer.fields()), (400, vec!["body"]), "{reason}");
+        assert!(answer.text("detail").contains(reason), "{reason}: {answer:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -179,20 +252,17 @@ async fn a_wrong_path_is_not_there() {
 
 #[tokio::test(start_paused = true)]
 async fn a_search_without_its_two_parameters_names_them() {
-    let search = |parameters: &[(&str, &str)]| {
-        let mut request = get("/v1/payments");
-        let parameters = parameters.iter().map(|(name, value)| ((*name).to_owned(), vec![(*value).to_owned()]));
-        request.query_string_parameters = parameters.collect::<std::collections::HashMap<_, _>>().into();
-        request
-    };
-    for (parameters, fields) in [
-        (&[][..], vec!["kind", "order_id"]),
-        (&[("kind", "charge")], vec!["order_id"]),
-        (&[("order_id", "1")], vec!["kind"]),
-        (&[("kind", "gift"), ("order_id", "a b")], vec!["kind", "order_id"]),
+    for (query, fields) in [
+        (None, vec!["kind", "order_id"]),
+        (Some(""), vec!["kind", "order_id"]),
+        (Some("kind=charge"), vec!["order_id"]),
+        (Some("order_id=1"), vec!["kind"]),
+        (Some("kind=gift&order_id=a%20b"), vec!["kind", "order_id"]),
     ] {
-        let answer = refused("search", search(parameters)).await;
-        assert_eq!((answer.status, answer.fields()), (400, fields), "{parameters:?}");
+        let mut search = get("/v1/payments");
+        search.raw_query_string = query.map(str::to_owned);
+        let answer = refused("search", search).await;
+        assert_eq!((answer.status, answer.fields()), (400, fields), "{query:?}");
     }
 }
 

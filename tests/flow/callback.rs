@@ -120,7 +120,7 @@ async fn forged_old_and_unsigned_ones_change_nothing_and_read_nothing() {
         assert_eq!(answer.header("www-authenticate"), Some("Sluice-Signature"));
     }
     let elsewhere = deliver(&stage, "another", &body, signed(CALLBACK_KEY, now, &body)).await;
-    assert_eq!((elsewhere.status, elsewhere.problem()), (404, "no-such-path"));
+    assert_eq!((elsewhere.status, elsewhere.problem()), (401, "unauthorized"));
     assert_eq!((stage.world.ios(), stage.payment(&id)), (ios, before.clone()));
     // The key before is still good, and so is what is nearly too old.
     let answer = deliver(&stage, PROVIDER, &body, signed(CALLBACK_KEY_BEFORE, now.minus_ms(298_000), &body)).await;
@@ -180,6 +180,6 @@ async fn without_a_key_there_is_no_such_path() {
     request.headers.insert("sluice-signature", HeaderValue::from_str(&signature).unwrap());
     let ingest = stage.ingest().with_callbacks(None);
     let answer = ask(&ingest, request).await;
-    assert_eq!((answer.status, answer.problem()), (404, "no-such-path"));
+    assert_eq!((answer.status, answer.problem()), (401, "unauthorized"));
     assert_eq!(stage.payment(&id).state, State::Unknown);
 }

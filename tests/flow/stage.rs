@@ -18,7 +18,7 @@ use payments::limit::Limit;
 use payments::merchant::{ApiKeyHash, Merchant};
 use payments::message::Message;
 use payments::payment::Payment;
-use payments::ports::{Admission, Clock};
+use payments::ports::{Admission, Clock, Merchants, Store};
 use payments::time::Timestamp;
 use providers::http::callback::CallbackKeys;
 use serde_json::{Value, json};
@@ -87,11 +87,29 @@ impl Stage {
     }
 
     pub fn ingest(&self) -> TheIngest {
-        let store = || MemoryStore::new(&self.table, &self.environment);
+        self.ingest_over(self.store())
+    }
+
+    /// The table of payments, reached from here.
+    pub fn store(&self) -> MemoryStore {
+        MemoryStore::new(&self.table, &self.environment)
+    }
+
+    /// An ingest over another store than the table.
+    pub fn ingest_over<S: Store>(&self, store: S) -> Ingest<S, MemoryStore, MemoryQueue, Environment, Environment> {
+        self.ingest_with(store, self.store())
+    }
+
+    /// An ingest over other tables of payments and merchants.
+    pub fn ingest_with<S: Store, M: Merchants>(
+        &self,
+        store: S,
+        merchants: M,
+    ) -> Ingest<S, M, MemoryQueue, Environment, Environment> {
         let queue = MemoryQueue::new(&self.queues, &self.environment);
         let keys = CallbackKeys::new(CALLBACK_KEY, Some(CALLBACK_KEY_BEFORE));
         let callbacks = Callbacks { provider: PROVIDER.to_owned(), keys };
-        Ingest::new(store(), store(), queue, self.environment.clone(), self.environment.clone(), policy())
+        Ingest::new(store, merchants, queue, self.environment.clone(), self.environment.clone(), policy())
             .with_callbacks(Some(callbacks))
     }
 
@@ -294,8 +312,8 @@ impl Answer {
     }
 }
 
-pub async fn ask<A: Admission>(
-    ingest: &Ingest<MemoryStore, MemoryStore, MemoryQueue, Environment, Environment, A>,
+pub async fn ask<S: Store, M: Merchants, A: Admission>(
+    ingest: &Ingest<S, M, MemoryQueue, Environment, Environment, A>,
     request: ApiGatewayV2httpRequest,
 ) -> Answer {
     let ApiGatewayV2httpResponse { status_code, headers, body, .. } = Box::pin(ingest.handle(request)).await;

@@ -5,13 +5,14 @@ use std::borrow::Cow;
 use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
 use data_encoding::BASE64;
 use http::Method;
+use payments::card::contains_card_number;
 use payments::id::{OrderId, PaymentId};
 use payments::merchant::ApiKeyHash;
 use payments::payment::Kind;
-use payments::request::{BODY_BYTES_MAX, FieldError};
+use payments::request::{BODY_BYTES_MAX, FieldError, METADATA_NAME_MAX};
 use providers::http::callback::SIGNATURE;
 
-use crate::document::Problem;
+use crate::document::{Form, Problem};
 
 /// What is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,42 +25,69 @@ pub(crate) enum Operation {
     CalledBack { provider: String },
 }
 
-/// A request that has a route.
+/// A request. Who sends it is looked at before its route and its body are, so that both may be faulty here.
 #[derive(Clone, Debug)]
 pub(crate) struct Call<'a> {
-    pub(crate) operation: Operation,
+    pub(crate) operation: Result<Operation, Problem>,
     pub(crate) api_key: Option<ApiKeyHash>,
     pub(crate) idempotency_key: Option<&'a str>,
     pub(crate) signature: Option<&'a str>,
-    pub(crate) body: Cow<'a, [u8]>,
+    body: Result<Cow<'a, [u8]>, Problem>,
     content_type: Option<&'a str>,
+    content_encoding: Option<&'a str>,
 }
 
 impl<'a> Call<'a> {
-    pub(crate) fn of(request: &'a ApiGatewayV2httpRequest) -> Result<Self, Problem> {
-        let header = |name: &str| request.headers.get(name).and_then(|value| value.to_str().ok());
-        let body = body(request)?;
-        Ok(Self {
-            operation: operation(request)?,
+    pub(crate) fn of(request: &'a ApiGatewayV2httpRequest) -> Self {
+        // Text that is not ASCII is no value of any of these; what is there and cannot be read is not taken for absent.
+        let header = |name: &str| request.headers.get(name).map(|value| value.to_str().unwrap_or(NOT_ASCII));
+        Self {
+            operation: operation(request),
             api_key: header("authorization").and_then(bearer).and_then(ApiKeyHash::of),
             idempotency_key: header("idempotency-key"),
             signature: header(SIGNATURE.as_str()),
-            body,
+            body: body(request),
             content_type: header("content-type"),
-        })
+            content_encoding: header("content-encoding"),
+        }
     }
 
-    /// Checks what has to hold before a body is read.
-    pub(crate) fn check_body(&self) -> Result<(), Problem> {
-        let media_type = self.content_type.and_then(|value| value.split(';').next()).map(str::trim);
-        if !media_type.is_some_and(|value| value.eq_ignore_ascii_case("application/json")) {
-            return Err(Problem::UnsupportedMediaType);
+    /// Whether the request has a body, readable or not.
+    pub(crate) fn has_body(&self) -> bool {
+        self.body.as_ref().map_or(true, |body| !body.is_empty())
+    }
+
+    /// The body, if it is said to be JSON as it is and is not too large.
+    pub(crate) fn body(&self) -> Result<&[u8], Problem> {
+        // "identity" is no coding (RFC 9110, section 8.4.1), and some clients say it.
+        if self.content_encoding.is_some_and(|coding| !coding.trim().eq_ignore_ascii_case("identity")) {
+            return Err(Problem::UnsupportedMediaType(Form::Coded));
         }
-        if self.body.len() > BODY_BYTES_MAX {
+        let content_type = self.content_type.unwrap_or_default();
+        let (media_type, parameters) = content_type.split_once(';').unwrap_or((content_type, ""));
+        if !media_type.trim().eq_ignore_ascii_case("application/json") {
+            return Err(Problem::UnsupportedMediaType(Form::OtherType));
+        }
+        if parameters.split(';').any(is_another_charset) {
+            return Err(Problem::UnsupportedMediaType(Form::OtherCharset));
+        }
+        let body = self.body.as_ref().map_err(Clone::clone)?;
+        if body.len() > BODY_BYTES_MAX {
             return Err(Problem::TooLarge);
         }
-        Ok(())
+        Ok(body)
     }
+}
+
+/// Stands for a header's value that is not ASCII: it is no key, no media type and no signature.
+const NOT_ASCII: &str = "\u{fffd}";
+
+/// Whether a parameter of a media type names a charset other than UTF-8, of which ASCII is a part.
+fn is_another_charset(parameter: &str) -> bool {
+    let Some((name, value)) = parameter.split_once('=') else { return false };
+    let value = value.trim().trim_matches('"');
+    name.trim().eq_ignore_ascii_case("charset")
+        && !["utf-8", "utf8", "us-ascii"].iter().any(|known| value.eq_ignore_ascii_case(known))
 }
 
 /// The token of `Authorization: Bearer` (RFC 6750, section 2.1); the scheme's case does not matter (RFC 9110, 11.1).
@@ -85,6 +113,7 @@ fn body(request: &ApiGatewayV2httpRequest) -> Result<Cow<'_, [u8]>, Problem> {
     })
 }
 
+/// The route. An HTTP API decodes the raw path once before it is here; it is not decoded again.
 fn operation(request: &ApiGatewayV2httpRequest) -> Result<Operation, Problem> {
     let method = &request.request_context.http.method;
     let path = request.raw_path.as_deref().unwrap_or_default();
@@ -124,38 +153,65 @@ fn payment_id(text: &str) -> Result<PaymentId, Problem> {
     PaymentId::new(text).map_err(|_| Problem::NotFound)
 }
 
+/// Reads the query as it was sent. `queryStringParameters` joins the values of a name by commas ("Create AWS Lambda
+/// proxy integrations for HTTP APIs"), so that a comma in an order id could not be told from a second value.
 fn find(request: &ApiGatewayV2httpRequest) -> Result<Operation, Problem> {
+    let query = request.raw_query_string.as_deref().unwrap_or_default();
+    let (mut kind, mut order_id) = (None, None);
     let mut errors = Vec::new();
-    let mut fault = |field: &str, reason: String| {
-        errors.push(FieldError { field: field.to_owned(), reason });
+    let mut fault = |field: &str, reason: &str| {
+        errors.push(FieldError { field: field.to_owned(), reason: reason.to_owned() });
     };
-    let parameter = |name: &str| request.query_string_parameters.first(name);
-    let kind = match parameter("kind") {
+    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        let given = match name.as_ref() {
+            "kind" => &mut kind,
+            "order_id" => &mut order_id,
+            _ if contains_card_number(&name) => {
+                fault("query", "a parameter's name looks like a card number");
+                continue;
+            }
+            _ => {
+                fault(&shown(&name), "is not a parameter of a search; give kind and order_id");
+                continue;
+            }
+        };
+        match given {
+            None => *given = Some(value),
+            Some(_) => fault(&name, "is given twice in the query; give it once"),
+        }
+    }
+    let kind = match kind {
         None => {
-            fault("kind", "is required in the query".to_owned());
+            fault("kind", "is required in the query");
             None
         }
         Some(text) => {
-            let kind = Kind::parse(text);
+            let kind = Kind::parse(&text);
             if kind.is_none() {
-                fault("kind", "must be charge, refund or payout".to_owned());
+                fault("kind", "must be charge, refund or payout");
             }
             kind
         }
     };
-    let order_id = match parameter("order_id").map(OrderId::new) {
+    let order_id = match order_id {
         None => {
-            fault("order_id", "is required in the query".to_owned());
+            fault("order_id", "is required in the query");
             None
         }
-        Some(Ok(order_id)) => Some(order_id),
-        Some(Err(error)) => {
-            fault("order_id", error.to_string());
+        Some(text) if text.contains(' ') => {
+            fault("order_id", "must hold no space; in a query a plus sign is written %2B");
             None
         }
+        Some(text) => OrderId::new(text).map_err(|error| fault("order_id", &error.to_string())).ok(),
     };
     match (kind, order_id) {
-        (Some(kind), Some(order_id)) => Ok(Operation::Find { kind, order_id }),
+        (Some(kind), Some(order_id)) if errors.is_empty() => Ok(Operation::Find { kind, order_id }),
         (_, _) => Err(Problem::Fields(errors)),
     }
+}
+
+/// A parameter's name as it can be repeated.
+fn shown(name: &str) -> String {
+    let shown: String = name.chars().filter(|c| !c.is_control()).take(METADATA_NAME_MAX).collect();
+    if shown.is_empty() { "query".to_owned() } else { shown }
 }

@@ -15,6 +15,7 @@ use tracing::{error, info, warn};
 use crate::Ingest;
 use crate::api::Call;
 use crate::document::{self, Problem};
+use crate::progress::Progress;
 
 /// Whose callbacks are taken, and how they are known.
 #[derive(Clone, Debug)]
@@ -37,16 +38,16 @@ impl<S: Store, M: Merchants, Q: Queue, C: Clock, E: Entropy, A: Admission> Inges
     pub(crate) async fn called_back(
         &self,
         call: &Call<'_>,
-        provider: &str,
+        callbacks: &Callbacks,
+        progress: &Progress,
     ) -> Result<ApiGatewayV2httpResponse, Problem> {
-        let callbacks = self.callbacks.as_ref().filter(|known| known.provider == provider);
-        let callbacks = callbacks.ok_or(Problem::NoSuchPath)?;
-        call.check_body()?;
-        callbacks.keys.verify(call.signature, &call.body, self.clock.now()).map_err(|why| {
+        let provider = callbacks.provider.as_str();
+        let body = call.body()?;
+        callbacks.keys.verify(call.signature, body, self.clock.now()).map_err(|why| {
             warn!(event = "callback_untrusted", provider, reason = why.as_str());
             Problem::Untrusted(why)
         })?;
-        let callback = Callback::read(&call.body).ok_or_else(|| {
+        let callback = Callback::read(body).ok_or_else(|| {
             error!(event = "callback_unreadable", provider);
             Problem::UnreadableCallback
         })?;
@@ -56,7 +57,9 @@ impl<S: Store, M: Merchants, Q: Queue, C: Clock, E: Entropy, A: Admission> Inges
             error!(event = "callback_unknown_payment", payment_id = id.as_str(), provider);
             Problem::UnknownPayment(id.clone())
         };
-        let payment = self.read(id).await?.ok_or_else(unknown)?;
+        progress.is_at(Problem::CallbackNotTaken(id.clone()));
+        let stands = self.read(id).await.map_err(|_| Problem::CallbackNotTaken(id.clone()))?;
+        let payment = stands.ok_or_else(unknown)?;
         if !callback.is_about(&payment) {
             error!(event = "callback_contradicts", payment_id = id.as_str(), provider);
             return Err(Problem::Contradicts(id.clone()));

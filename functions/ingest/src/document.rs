@@ -1,21 +1,21 @@
 //! What is answered: a payment as its merchant sees it, or a problem document of RFC 9457.
 
 mod history;
+mod problem;
+
+use std::collections::BTreeMap;
 
 use aws_lambda_events::apigw::ApiGatewayV2httpResponse;
 use aws_lambda_events::encodings::Body;
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use payments::id::PaymentId;
 use payments::payment::{Payment, RefundOf, State};
-use payments::request::{BODY_BYTES_MAX, FieldError};
 use payments::time::Timestamp;
-use providers::http::callback::Distrust;
 use serde::Serialize;
 
 pub(crate) use history::history;
-
-use crate::admission::Quota;
+pub(crate) use problem::{Form, Problem};
 
 /// What a payment has ahead of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,6 +57,12 @@ struct PaymentDocument<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     original_order_id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    customer: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<&'a str>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    metadata: &'a BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     late_success_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     refundable_amount: Option<u64>,
@@ -97,6 +103,9 @@ pub(crate) fn payment(
             Some(RefundOf::Charge { order_id, .. }) => Some(order_id.as_str()),
             Some(RefundOf::Unlinked) | None => None,
         },
+        customer: payment.order.customer.as_deref(),
+        description: payment.order.description.as_deref(),
+        metadata: &payment.order.metadata,
         late_success_at: payment.case.as_ref().map(|case| text(case.opened_at)),
         refundable_amount: payment.refundable.filter(|_| payment.has_moved_money()),
         provider_reference: provider_text.filter(|_| !declined),
@@ -120,252 +129,6 @@ pub(crate) fn received(id: &PaymentId) -> ApiGatewayV2httpResponse {
         payment_id: &'a str,
     }
     respond(StatusCode::OK, headers("application/json"), &Received { payment_id: id.as_str() })
-}
-
-/// Why a request is not answered with a payment.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Problem {
-    NoSuchPath,
-    MethodNotAllowed(&'static str),
-    Unauthorized,
-    NotFound,
-    UnsupportedMediaType,
-    TooLarge,
-    Fields(Vec<FieldError>),
-    NotPermitted(FieldError),
-    DifferentRequest(PaymentId),
-    ChargeRefused(FieldError),
-    NotCancelable(PaymentId, State),
-    /// A callback that is not the provider's, or is too old.
-    Untrusted(Distrust),
-    /// A callback that does not follow the contract.
-    UnreadableCallback,
-    /// A callback about a payment that is not here.
-    UnknownPayment(PaymentId),
-    /// A callback that speaks of another amount or currency than the payment has.
-    Contradicts(PaymentId),
-    /// Nobody knows whether a callback was written down.
-    CallbackNotTaken(PaymentId),
-    /// The merchant brings payments faster than it may.
-    RateLimited(Quota),
-    /// The payment's lane holds as much as it may.
-    LaneFull {
-        retry_after_seconds: u32,
-    },
-    /// The payment would still wait when it expires.
-    TooLate {
-        wait_seconds: u32,
-        retry_after_seconds: u32,
-    },
-    /// Surely nothing was written.
-    Unavailable,
-    /// Nobody knows whether it was written.
-    MayBeAccepted(PaymentId),
-}
-
-#[derive(Serialize)]
-struct ProblemDocument<'a> {
-    r#type: String,
-    title: &'static str,
-    status: u16,
-    detail: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    payment_id: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    state: Option<&'static str>,
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    errors: &'a [FieldError],
-}
-
-impl Problem {
-    /// The problem's name: the last part of its type.
-    pub(crate) const fn name(&self) -> &'static str {
-        match self {
-            Self::NoSuchPath => "no-such-path",
-            Self::MethodNotAllowed(_) => "method-not-allowed",
-            Self::Unauthorized => "unauthorized",
-            Self::NotFound => "payment-not-found",
-            Self::UnsupportedMediaType => "unsupported-media-type",
-            Self::TooLarge => "body-too-large",
-            Self::Fields(_) => "invalid-request",
-            Self::NotPermitted(_) => "not-permitted",
-            Self::DifferentRequest(_) => "different-request",
-            Self::ChargeRefused(_) => "charge-refused",
-            Self::NotCancelable(..) => "not-cancelable",
-            Self::Untrusted(_) => "untrusted-callback",
-            Self::UnreadableCallback => "unreadable-callback",
-            Self::UnknownPayment(_) => "unknown-payment",
-            Self::Contradicts(_) => "contradicting-callback",
-            Self::CallbackNotTaken(_) => "callback-not-taken",
-            Self::RateLimited(_) => "rate-limited",
-            Self::LaneFull { .. } => "lane-full",
-            Self::TooLate { .. } => "too-late",
-            Self::Unavailable => "unavailable",
-            Self::MayBeAccepted(_) => "may-be-accepted",
-        }
-    }
-
-    pub(crate) const fn status(&self) -> StatusCode {
-        match self {
-            Self::Fields(_) | Self::UnreadableCallback => StatusCode::BAD_REQUEST,
-            Self::Unauthorized | Self::Untrusted(_) => StatusCode::UNAUTHORIZED,
-            Self::NotPermitted(_) => StatusCode::FORBIDDEN,
-            Self::NoSuchPath | Self::NotFound | Self::UnknownPayment(_) => StatusCode::NOT_FOUND,
-            Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
-            Self::ChargeRefused(_) | Self::NotCancelable(..) => StatusCode::CONFLICT,
-            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::DifferentRequest(_) | Self::Contradicts(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::RateLimited(_) => StatusCode::TOO_MANY_REQUESTS,
-            Self::Unavailable
-            | Self::MayBeAccepted(_)
-            | Self::CallbackNotTaken(_)
-            | Self::LaneFull { .. }
-            | Self::TooLate { .. } => StatusCode::SERVICE_UNAVAILABLE,
-        }
-    }
-
-    const fn title(&self) -> &'static str {
-        match self {
-            Self::NoSuchPath => "There is nothing at this path",
-            Self::MethodNotAllowed(_) => "This path does not take this method",
-            Self::Unauthorized => "The API key is missing or unknown",
-            Self::NotFound => "There is no such payment of yours",
-            Self::UnsupportedMediaType => "The body's content type is not application/json",
-            Self::TooLarge => "The body is too large",
-            Self::Fields(_) => "The request has faults",
-            Self::NotPermitted(_) => "This merchant may not do this",
-            Self::DifferentRequest(_) => "This order was requested before with another body",
-            Self::ChargeRefused(_) => "The charge cannot bear this refund",
-            Self::NotCancelable(..) => "The payment cannot be canceled any more",
-            Self::Untrusted(_) => "The callback's signature is not one of ours",
-            Self::UnreadableCallback => "The callback does not follow the contract",
-            Self::UnknownPayment(_) => "There is no such payment here",
-            Self::Contradicts(_) => "The callback contradicts the payment",
-            Self::CallbackNotTaken(_) => "The callback may not have been taken",
-            Self::RateLimited(_) => "This merchant sends payments faster than it may",
-            Self::LaneFull { .. } => "Too much is waiting; nothing was accepted",
-            Self::TooLate { .. } => "The payment would expire before its turn; nothing was accepted",
-            Self::Unavailable => "Nothing was accepted; try again",
-            Self::MayBeAccepted(_) => "The payment may have been accepted",
-        }
-    }
-
-    fn detail(&self) -> String {
-        match self {
-            Self::NoSuchPath => {
-                "Payments are at /v1/payments, /v1/payments/{id}, /v1/payments/{id}/history and /v1/payments/{id}/cancel.".to_owned()
-            }
-            Self::MethodNotAllowed(allowed) => format!("Use {allowed}."),
-            Self::Unauthorized => "Send the header Authorization: Bearer <API key>.".to_owned(),
-            Self::NotFound => "Check the id, or look the order up by kind and order_id.".to_owned(),
-            Self::UnsupportedMediaType => "Send the header Content-Type: application/json.".to_owned(),
-            Self::TooLarge => format!("Send at most {BODY_BYTES_MAX} bytes."),
-            Self::Fields(errors) => {
-                let faults: Vec<String> =
-                    errors.iter().map(|error| format!("{} {}", error.field, error.reason)).collect();
-                format!("{}.", faults.join("; "))
-            }
-            Self::NotPermitted(error) | Self::ChargeRefused(error) => {
-                format!("{}: {}.", error.field, error.reason)
-            }
-            Self::DifferentRequest(_) => {
-                "One order is one payment. Send the same body to see what became of it, or use a new order_id."
-                    .to_owned()
-            }
-            Self::NotCancelable(_, state) => {
-                format!("It is {}. Give a succeeded charge back with a refund.", state.as_str())
-            }
-            Self::Untrusted(why) => match why {
-                Distrust::Unsigned => "Send the header Sluice-Signature: t=<seconds>,v1=<hex>.",
-                Distrust::Unreadable => "Sluice-Signature must be t=<seconds>,v1=<hex>.",
-                Distrust::Forged => "No v1 is the HMAC-SHA256 of \"<seconds>.<body>\" under a key that is known here.",
-                Distrust::OutOfTime => "It was signed more than five minutes from now: sign it anew at each attempt.",
-            }
-            .to_owned(),
-            Self::UnreadableCallback => {
-                "Send what a query is answered with: status, payment_id, amount, currency, and the reference or code."
-                    .to_owned()
-            }
-            Self::UnknownPayment(_) => {
-                "Send it again later. If it stays unknown, people on both sides have to look.".to_owned()
-            }
-            Self::Contradicts(_) => {
-                "Its amount or currency is not the payment's. Nothing was changed; people on both sides have to look."
-                    .to_owned()
-            }
-            Self::CallbackNotTaken(_) => "Send it again; a second one changes nothing.".to_owned(),
-            Self::RateLimited(quota) => format!(
-                "At most {} payments in {} s. Nothing was written; repeat the same request after the time in Retry-After.",
-                quota.burst, quota.window_seconds
-            ),
-            Self::LaneFull { .. } => {
-                "Nothing was written. Repeat the same request after the time in Retry-After.".to_owned()
-            }
-            Self::TooLate { wait_seconds, .. } => format!(
-                "A payment that comes now waits about {wait_seconds} s, longer than until its expires_at. Nothing was \
-                 written; send it with a later expires_at, or with a new one after the time in Retry-After."
-            ),
-            Self::Unavailable => "Nothing was written. Repeat the same request.".to_owned(),
-            Self::MayBeAccepted(_) => "Repeat the same request to learn which, or cancel it: send the same body to \
-                 /v1/payments/{id}/cancel. Neither can charge twice."
-                .to_owned(),
-        }
-    }
-
-    pub(crate) fn into_response(self) -> ApiGatewayV2httpResponse {
-        let payment_id = match &self {
-            Self::DifferentRequest(id)
-            | Self::NotCancelable(id, _)
-            | Self::UnknownPayment(id)
-            | Self::Contradicts(id)
-            | Self::CallbackNotTaken(id)
-            | Self::MayBeAccepted(id) => Some(id.as_str()),
-            _ => None,
-        };
-        let state = match &self {
-            Self::NotCancelable(_, state) => Some(state.as_str()),
-            _ => None,
-        };
-        let errors = match &self {
-            Self::Fields(errors) => errors.as_slice(),
-            Self::NotPermitted(error) | Self::ChargeRefused(error) => std::slice::from_ref(error),
-            _ => &[],
-        };
-        let mut headers = headers("application/problem+json");
-        match &self {
-            Self::Unauthorized => {
-                headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-            }
-            Self::Untrusted(_) => {
-                headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Sluice-Signature"));
-            }
-            Self::MethodNotAllowed(allowed) => {
-                headers.insert(ALLOW, HeaderValue::from_static(allowed));
-            }
-            Self::Unavailable | Self::MayBeAccepted(_) | Self::CallbackNotTaken(_) => {
-                headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
-            }
-            Self::RateLimited(quota) => {
-                headers.insert(RETRY_AFTER, HeaderValue::from(quota.seconds));
-                quota.say(&mut headers);
-            }
-            Self::LaneFull { retry_after_seconds } | Self::TooLate { retry_after_seconds, .. } => {
-                headers.insert(RETRY_AFTER, HeaderValue::from(*retry_after_seconds));
-            }
-            _ => {}
-        }
-        let document = ProblemDocument {
-            r#type: format!("urn:sluice:problem:{}", self.name()),
-            title: self.title(),
-            status: self.status().as_u16(),
-            detail: self.detail(),
-            payment_id,
-            state,
-            errors,
-        };
-        respond(self.status(), headers, &document)
-    }
 }
 
 fn headers(content_type: &'static str) -> HeaderMap {

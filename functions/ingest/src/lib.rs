@@ -8,6 +8,9 @@ mod api;
 mod callback;
 mod callers;
 mod document;
+mod progress;
+
+use std::time::Duration;
 
 use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
 use http::StatusCode;
@@ -17,7 +20,7 @@ use payments::message::Message;
 use payments::payment::{Kind, Payment, State};
 use payments::policy::Policy;
 use payments::ports::{Admission, Clock, Entropy, Merchants, NoAdmission, Queue, Store, StoreError};
-use payments::request::{self, Fault, FieldError, Request};
+use payments::request::{self, Fault, FieldError, Foreign, Request};
 use payments::store::{self, Outcome, Written};
 use payments::transition::{Event, Kept, Recovery, accepted_after_recovery, may_lack_its_message};
 use tracing::{error, info, warn};
@@ -26,7 +29,12 @@ pub use crate::admission::AdmissionControl;
 use crate::api::{Call, Operation};
 pub use crate::callback::Callbacks;
 use crate::callers::{Caller, Callers};
-use crate::document::{Ahead, Problem, Replayed};
+use crate::document::{Ahead, Form, Problem, Replayed};
+use crate::progress::Progress;
+pub use crate::progress::{ANSWER_ALLOWANCE_MS, ANSWER_WITHIN_MS};
+
+/// How long a repeated request waits for its payment's message to be put back; nobody needs the answer.
+const HEAL_WITHIN: Duration = Duration::from_secs(3);
 
 /// The ingest function over its ports.
 #[derive(Debug)]
@@ -83,41 +91,69 @@ impl<S: Store, M: Merchants, Q: Queue, C: Clock, E: Entropy, A: Admission> Inges
         Self { recovery, ..self }
     }
 
-    /// Answers one request of the HTTP API (payload format 2.0). It always answers.
+    /// Answers one request of the HTTP API (payload format 2.0). It always answers, and in time.
     pub async fn handle(&self, request: ApiGatewayV2httpRequest) -> ApiGatewayV2httpResponse {
-        match self.answer(&request).await {
-            Ok(response) => response,
-            Err(problem) => {
-                let status = problem.status().as_u16();
-                info!(event = "request_refused", status, problem = problem.name());
-                problem.into_response()
+        let progress = Progress::default();
+        let answer = tokio::time::timeout(Duration::from_millis(ANSWER_WITHIN_MS), self.answer(&request, &progress));
+        let answer = answer.await.unwrap_or_else(|_| {
+            let problem = progress.out_of_time();
+            error!(event = "request_out_of_time", problem = problem.name());
+            Err(problem)
+        });
+        let mut response = answer.unwrap_or_else(|problem| {
+            let status = problem.status().as_u16();
+            info!(event = "request_refused", status, problem = problem.name());
+            problem.into_response()
+        });
+        progress.say_quota(&mut response.headers);
+        response
+    }
+
+    async fn answer(
+        &self,
+        request: &ApiGatewayV2httpRequest,
+        progress: &Progress,
+    ) -> Result<ApiGatewayV2httpResponse, Problem> {
+        let call = Call::of(request);
+        if let Ok(Operation::CalledBack { provider }) = &call.operation
+            && let Some(callbacks) = self.callbacks.as_ref().filter(|known| known.provider == *provider)
+        {
+            return self.called_back(&call, callbacks, progress).await;
+        }
+        // Whoever has no key learns nothing about paths, ids or bodies.
+        let merchant = self.caller(&call).await?;
+        match call.operation.clone()? {
+            Operation::Create => self.create(&call, &merchant, progress).await,
+            Operation::Get(id) => self.look(&merchant, &id, progress).await,
+            Operation::Find { kind, order_id } => {
+                let id = PaymentId::derive(&merchant.merchant, kind, &order_id);
+                self.look(&merchant, &id, progress).await
             }
+            Operation::History(id) => {
+                progress.is_at(Problem::NotRead(id.clone()));
+                Ok(document::history(&self.find(&merchant, &id).await?))
+            }
+            Operation::Cancel(id) => self.cancel(&call, &merchant, &id, progress).await,
+            Operation::CalledBack { .. } => Err(Problem::NoSuchPath),
         }
     }
 
-    async fn answer(&self, request: &ApiGatewayV2httpRequest) -> Result<ApiGatewayV2httpResponse, Problem> {
-        let call = Call::of(request)?;
-        if let Operation::CalledBack { ref provider } = call.operation {
-            return self.called_back(&call, provider).await;
-        }
-        let merchant = self.caller(&call).await?;
+    async fn look(
+        &self,
+        merchant: &Merchant,
+        id: &PaymentId,
+        progress: &Progress,
+    ) -> Result<ApiGatewayV2httpResponse, Problem> {
+        progress.is_at(Problem::NotRead(id.clone()));
+        self.look_ahead().await;
+        let payment = self.find(merchant, id).await?;
+        Ok(self.told(StatusCode::OK, &payment, Replayed::No))
+    }
+
+    /// Looks at gate and lanes, if it is time to.
+    async fn look_ahead(&self) {
         if let Some(admission) = &self.admission {
             admission.look(self.clock.now()).await;
-        }
-        match call.operation {
-            Operation::Create => self.create(&call, &merchant).await,
-            Operation::Get(ref id) => {
-                let payment = self.find(&merchant, id).await?;
-                Ok(self.told(StatusCode::OK, &payment, Replayed::No))
-            }
-            Operation::History(ref id) => Ok(document::history(&self.find(&merchant, id).await?)),
-            Operation::Find { kind, ref order_id } => {
-                let id = PaymentId::derive(&merchant.merchant, kind, order_id);
-                let payment = self.find(&merchant, &id).await?;
-                Ok(self.told(StatusCode::OK, &payment, Replayed::No))
-            }
-            Operation::Cancel(ref id) => self.cancel(&call, &merchant, id).await,
-            Operation::CalledBack { .. } => Err(Problem::NoSuchPath),
         }
     }
 
@@ -131,7 +167,7 @@ impl<S: Store, M: Merchants, Q: Queue, C: Clock, E: Entropy, A: Admission> Inges
         }
         let found = self.merchants.find(key).await.map_err(|error| {
             error!(event = "merchant_read_failed", %error);
-            Problem::Unavailable
+            Problem::CallerNotRead
         })?;
         self.callers.remember(key.clone(), found.clone(), now);
         found.ok_or(Problem::Unauthorized)
@@ -144,38 +180,47 @@ impl<S: Store, M: Merchants, Q: Queue, C: Clock, E: Entropy, A: Admission> Inges
         document::payment(status, payment, replayed, ahead)
     }
 
-    async fn create(&self, call: &Call<'_>, merchant: &Merchant) -> Result<ApiGatewayV2httpResponse, Problem> {
+    async fn create(
+        &self,
+        call: &Call<'_>,
+        merchant: &Merchant,
+        progress: &Progress,
+    ) -> Result<ApiGatewayV2httpResponse, Problem> {
         let request = read(call, merchant)?;
-        let Some(admission) = &self.admission else { return self.accept(request).await };
-        let quota = admission.admit(merchant, self.clock.now()).await?;
-        let mut response = self.accept(request).await?;
-        quota.say(&mut response.headers);
-        Ok(response)
+        let id = PaymentId::derive(&request.order.merchant, request.order.kind, &request.order.order_id);
+        progress.is_at(Problem::NotWritten(id.clone()));
+        self.look_ahead().await;
+        if let Some(admission) = &self.admission {
+            progress.counted(admission.admit(merchant, self.clock.now()).await?);
+        }
+        self.accept(request, id, progress).await
     }
 
-    async fn accept(&self, request: Request) -> Result<ApiGatewayV2httpResponse, Problem> {
+    async fn accept(
+        &self,
+        request: Request,
+        id: PaymentId,
+        progress: &Progress,
+    ) -> Result<ApiGatewayV2httpResponse, Problem> {
         let now = self.clock.now();
-        let id = PaymentId::derive(&request.order.merchant, request.order.kind, &request.order.order_id);
         // After a restore an order may have been charged in its time: it is taken to be asked about, and sent no more.
         let may_have_been_made = self.recovery.is_some();
-        if !may_have_been_made && request.order.expires_at.is_some_and(|at| at <= now) {
-            // Too late for a new payment, but a repeated request is still told what became of the first.
-            return match self.read(&id).await? {
-                Some(stands) => self.replay(&request, stands).await,
-                None => Err(Problem::Fields(vec![FieldError {
-                    field: "expires_at".to_owned(),
-                    reason: "must be in the future".to_owned(),
-                }])),
-            };
-        }
-        let refusal = self.admission.as_ref().and_then(|admission| admission.refuses(&request.order, now));
-        if let Some(problem) = refusal.filter(|it| !may_have_been_made || !matches!(it, Problem::TooLate { .. })) {
-            // What was accepted before is still told what became of it.
-            return match self.read(&id).await? {
+        let is_over = !may_have_been_made && request.order.expires_at.is_some_and(|at| at <= now);
+        let refusal = if is_over {
+            let reason = "must be in the future".to_owned();
+            Some(Problem::Fields(vec![FieldError { field: "expires_at".to_owned(), reason }]))
+        } else {
+            let refusal = self.admission.as_ref().and_then(|admission| admission.refuses(&request.order, now));
+            refusal.filter(|it| !may_have_been_made || !matches!(it, Problem::TooLate { .. }))
+        };
+        if let Some(problem) = refusal {
+            // It is refused only if it is new: what was accepted before is still told what became of it.
+            return match self.read(&id).await.map_err(|_| Problem::NotWritten(id))? {
                 Some(stands) => self.replay(&request, stands).await,
                 None => Err(problem),
             };
         }
+        progress.is_at(Problem::MayBeAccepted(id.clone()));
         let payment = self.accepted(request.clone());
         match store::put(&self.store, &payment).await {
             Ok(Written::Applied(payment)) => {
@@ -193,7 +238,8 @@ impl<S: Store, M: Merchants, Q: Queue, C: Clock, E: Entropy, A: Admission> Inges
                 Ok(self.told(StatusCode::ACCEPTED, &payment, Replayed::No))
             }
             Ok(Written::Refused(Some(stands))) => self.replay(&request, *stands).await,
-            Ok(Written::Refused(None)) => Err(Problem::Unavailable),
+            // Something stands there that was not shown to us.
+            Ok(Written::Refused(None)) => Err(Problem::MayBeAccepted(id)),
             Ok(Written::ChargeRefused(charge)) => Err(charge_refused(&request, charge.as_deref())),
             Err(error) => Err(Self::put_failed(&id, &error)),
         }
@@ -211,37 +257,51 @@ impl<S: Store, M: Merchants, Q: Queue, C: Clock, E: Entropy, A: Admission> Inges
     fn put_failed(id: &PaymentId, error: &StoreError) -> Problem {
         error!(event = "payment_write_failed", payment_id = id.as_str(), %error);
         match error {
-            StoreError::Refused(_) => Problem::Unavailable,
+            StoreError::Refused(_) => Problem::NotWritten(id.clone()),
             StoreError::Unresolved(_) | StoreError::Corrupt(_) => Problem::MayBeAccepted(id.clone()),
+        }
+    }
+
+    fn cancel_failed(id: &PaymentId, error: &StoreError) -> Problem {
+        error!(event = "payment_write_failed", payment_id = id.as_str(), %error);
+        match error {
+            StoreError::Refused(_) => Problem::NotCanceled(id.clone()),
+            StoreError::Unresolved(_) | StoreError::Corrupt(_) => Problem::MayBeCanceled(id.clone()),
         }
     }
 
     /// The same order again: what is true now, or a refusal if it said something else before.
     async fn replay(&self, request: &Request, stands: Payment) -> Result<ApiGatewayV2httpResponse, Problem> {
         if stands.fingerprint != request.fingerprint {
-            return Err(Problem::DifferentRequest(stands.id));
+            let fields = request::differences(&request.order, &stands.order);
+            return Err(Problem::different(stands, &fields));
         }
         info!(event = "payment_replayed", payment_id = stands.id.as_str(), state = stands.state.as_str(),);
-        if may_lack_its_message(&stands, self.clock.now()) {
-            let payment = self.heal(stands).await?;
-            return Ok(self.told(status_of(&payment), &payment, Replayed::Yes));
-        }
-        Ok(self.told(status_of(&stands), &stands, Replayed::Yes))
+        let payment = if may_lack_its_message(&stands, self.clock.now()) {
+            let healed = tokio::time::timeout(HEAL_WITHIN, self.heal(stands.clone())).await;
+            healed.unwrap_or(stands)
+        } else {
+            stands
+        };
+        Ok(self.told(status_of(&payment), &payment, Replayed::Yes))
     }
 
-    /// Puts a message back for a payment whose first may never have been sent.
-    async fn heal(&self, payment: Payment) -> Result<Payment, Problem> {
-        let id = payment.id.clone();
-        let event = Event::Heal { replaces: None };
-        match self.decide(payment, &event).await {
-            Ok(Outcome::Changed(payment)) => {
-                info!(event = "payment_healed", payment_id = payment.id.as_str());
-                self.send(&payment).await?;
-                Ok(*payment)
+    /// Puts a message back for a payment whose first may never have been sent. It is a courtesy: the payment stands, is told
+    /// as it stands whatever comes of this, and the sweep finds it.
+    async fn heal(&self, payment: Payment) -> Payment {
+        match self.decide(payment.clone(), &Event::Heal { replaces: None }).await {
+            Ok(Outcome::Changed(healed)) => {
+                info!(event = "payment_healed", payment_id = healed.id.as_str());
+                // A failure is logged where it happens; the next repeat puts another message back.
+                let _ = self.send(&healed).await;
+                *healed
             }
-            Ok(Outcome::Kept(payment, _)) => Ok(*payment),
-            Ok(Outcome::Missing) => Err(Problem::MayBeAccepted(id)),
-            Err(error) => Err(Self::put_failed(&id, &error)),
+            Ok(Outcome::Kept(stands, _)) => *stands,
+            Ok(Outcome::Missing) => payment,
+            Err(error) => {
+                warn!(event = "payment_write_failed", payment_id = payment.id.as_str(), %error);
+                payment
+            }
         }
     }
 
@@ -259,14 +319,25 @@ impl<S: Store, M: Merchants, Q: Queue, C: Clock, E: Entropy, A: Admission> Inges
         call: &Call<'_>,
         merchant: &Merchant,
         id: &PaymentId,
+        progress: &Progress,
     ) -> Result<ApiGatewayV2httpResponse, Problem> {
+        progress.is_at(Problem::NotCanceled(id.clone()));
+        self.look_ahead().await;
         let payment = match self.find(merchant, id).await {
             Ok(payment) => payment,
-            Err(Problem::NotFound) if !call.body.is_empty() => {
-                return self.cancel_unseen(call, merchant, id).await;
+            Err(Problem::NotFound) if call.has_body() => {
+                return self.cancel_unseen(call, merchant, id, progress).await;
             }
+            Err(Problem::NotRead(id)) => return Err(Problem::NotCanceled(id)),
             Err(problem) => return Err(problem),
         };
+        progress.is_at(Problem::MayBeCanceled(id.clone()));
+        self.cancel_seen(payment).await
+    }
+
+    /// Cancels a payment that stands.
+    async fn cancel_seen(&self, payment: Payment) -> Result<ApiGatewayV2httpResponse, Problem> {
+        let id = payment.id.clone();
         match self.decide(payment, &Event::Cancel).await {
             Ok(Outcome::Changed(payment)) => {
                 info!(
@@ -278,10 +349,7 @@ impl<S: Store, M: Merchants, Q: Queue, C: Clock, E: Entropy, A: Admission> Inges
             }
             Ok(Outcome::Kept(payment, kept)) => canceled_before(&payment, kept),
             Ok(Outcome::Missing) => Err(Problem::NotFound),
-            Err(error) => {
-                warn!(event = "payment_write_failed", payment_id = id.as_str(), %error);
-                Err(Problem::Unavailable)
-            }
+            Err(error) => Err(Self::cancel_failed(&id, &error)),
         }
     }
 
@@ -292,17 +360,23 @@ impl<S: Store, M: Merchants, Q: Queue, C: Clock, E: Entropy, A: Admission> Inges
         call: &Call<'_>,
         merchant: &Merchant,
         id: &PaymentId,
+        progress: &Progress,
     ) -> Result<ApiGatewayV2httpResponse, Problem> {
         let request = read(call, merchant)?;
         let derived = PaymentId::derive(&request.order.merchant, request.order.kind, &request.order.order_id);
         if derived != *id {
             return Err(Problem::NotFound);
         }
+        // It writes an item as a new payment does, and counts as one.
+        if let Some(admission) = &self.admission {
+            progress.counted(admission.admit(merchant, self.clock.now()).await?);
+        }
         let accepted = self.accepted(request);
         let moment = store::moment(&self.clock, &self.entropy, &self.policy);
         let Some(canceled) = payments::transition::canceled_unseen(&accepted, &moment) else {
-            return Err(Problem::Unavailable);
+            return Err(Problem::NotCanceled(derived));
         };
+        progress.is_at(Problem::MayBeCanceled(derived.clone()));
         match store::put(&self.store, &canceled).await {
             Ok(Written::Applied(payment)) => {
                 info!(
@@ -311,19 +385,16 @@ impl<S: Store, M: Merchants, Q: Queue, C: Clock, E: Entropy, A: Admission> Inges
                     state = payment.state.as_str(),
                 );
                 if !payment.state.is_terminal() {
-                    self.send(&payment).await?;
+                    // What is to be asked about first. A failure is logged where it happens, and the sweep finds the item.
+                    let _ = self.send(&payment).await;
                 }
                 Ok(self.told(status_of(&payment), &payment, Replayed::No))
             }
             // It came in the meantime: cancel that one.
-            Ok(Written::Refused(Some(stands))) => match self.decide(*stands, &Event::Cancel).await {
-                Ok(Outcome::Changed(payment)) => Ok(self.told(status_of(&payment), &payment, Replayed::No)),
-                Ok(Outcome::Kept(payment, kept)) => canceled_before(&payment, kept),
-                Ok(Outcome::Missing) => Err(Problem::NotFound),
-                Err(_) => Err(Problem::Unavailable),
-            },
-            Ok(Written::Refused(None) | Written::ChargeRefused(_)) => Err(Problem::Unavailable),
-            Err(error) => Err(Self::put_failed(id, &error)),
+            Ok(Written::Refused(Some(stands))) => self.cancel_seen(*stands).await,
+            // Something stands there that was not shown to us, or a charge does not bear what is to be asked about.
+            Ok(Written::Refused(None) | Written::ChargeRefused(_)) => Err(Problem::NotCanceled(derived)),
+            Err(error) => Err(Self::cancel_failed(id, &error)),
         }
     }
 
@@ -342,14 +413,15 @@ impl<S: Store, M: Merchants, Q: Queue, C: Clock, E: Entropy, A: Admission> Inges
     async fn read(&self, id: &PaymentId) -> Result<Option<Payment>, Problem> {
         self.store.get(id).await.map_err(|error| {
             error!(event = "payment_read_failed", payment_id = id.as_str(), %error);
-            Problem::Unavailable
+            Problem::NotRead(id.clone())
         })
     }
 }
 
 fn read(call: &Call<'_>, merchant: &Merchant) -> Result<Request, Problem> {
-    call.check_body()?;
-    request::read(&call.body, merchant, call.idempotency_key).map_err(|fault| match fault {
+    request::read(call.body()?, merchant, call.idempotency_key).map_err(|fault| match fault {
+        Fault::Foreign(Foreign::WideUnicode) => Problem::UnsupportedMediaType(Form::WideUnicode),
+        Fault::Foreign(Foreign::Gzip) => Problem::UnsupportedMediaType(Form::Gzip),
         Fault::Fields(errors) => Problem::Fields(errors),
         Fault::NotPermitted(error) => Problem::NotPermitted(error),
     })
@@ -365,25 +437,24 @@ fn canceled_before(payment: &Payment, kept: Kept) -> Result<ApiGatewayV2httpResp
     match (payment.state, kept) {
         (State::Canceled, _) => Ok(document::payment(StatusCode::OK, payment, Replayed::Yes, Ahead::default())),
         (_, Kept::NotDue) => Ok(document::payment(StatusCode::ACCEPTED, payment, Replayed::Yes, Ahead::default())),
-        (_, _) => Err(Problem::NotCancelable(payment.id.clone(), payment.state)),
+        (_, _) => {
+            Err(Problem::NotCancelable { id: payment.id.clone(), kind: payment.order.kind, state: payment.state })
+        }
     }
 }
 
 fn charge_refused(request: &Request, charge: Option<&Payment>) -> Problem {
-    let reason = match charge {
-        None => "no charge with this order id is here",
-        Some(charge) if charge.order.merchant != request.order.merchant => "no charge with this order id is here",
-        Some(charge) if charge.order.kind != Kind::Charge || !charge.has_moved_money() => {
-            "the charge has not succeeded, so there is nothing to give back yet"
+    let (field, reason) = match charge {
+        Some(charge) if charge.order.merchant == request.order.merchant => {
+            if charge.order.kind != Kind::Charge || !charge.has_moved_money() {
+                ("original_order_id", "the charge has not succeeded, so there is nothing to give back yet")
+            } else if charge.order.money.currency() != request.order.money.currency() {
+                ("currency", "the charge was made in another currency")
+            } else {
+                ("amount", "more than what is left of the charge after its other refunds")
+            }
         }
-        Some(charge) if charge.order.money.currency() != request.order.money.currency() => {
-            "the charge was made in another currency"
-        }
-        Some(_) => "more than what is left of the charge after its other refunds",
-    };
-    let field = match charge {
-        Some(charge) if charge.has_moved_money() => "amount",
-        Some(_) | None => "original_order_id",
+        Some(_) | None => ("original_order_id", "no charge with this order id is here"),
     };
     Problem::ChargeRefused(FieldError { field: field.to_owned(), reason: reason.to_owned() })
 }

@@ -18,33 +18,101 @@ pub enum MoneyError {
     TooLarge(u64),
 }
 
-/// Why a text is not a currency that payments are made in.
+/// Why a text is not a currency that new payments are made in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CurrencyError {
-    /// Not a code of ISO 4217 in upper case.
+    /// Not a code of ISO 4217.
     #[error("must be a currency code of ISO 4217, such as EUR")]
     Unknown,
-    /// A code for a metal, a fund or a test, which has no minor unit.
-    #[error("must be a currency with a minor unit; metals, funds and test codes are not paid in")]
-    NoMinorUnit,
+    /// A code of ISO 4217 that is not in capitals.
+    #[error("must be in capitals, such as EUR")]
+    NotInCapitals,
+    /// A code for a metal, a fund, a unit of account or a test.
+    #[error("must be money that is paid in; metals, funds, units of account and test codes are not")]
+    NotMoney,
+    /// A currency that ISO 4217 has withdrawn, with the one that took its place.
+    #[error("is a withdrawn currency, which is paid in no more; {0} took its place")]
+    Withdrawn(&'static str),
 }
 
+/// Currencies that ISO 4217 has withdrawn since 1999 (its list three), each with the one that took its place. Those of
+/// them that `iso_currency` does not know were never stored.
+const WITHDRAWN: [(&str, &str); 43] = [
+    ("AFA", "AFN"),
+    ("ANG", "XCG"),
+    ("ATS", "EUR"),
+    ("AZM", "AZN"),
+    ("BEF", "EUR"),
+    ("BGL", "EUR"),
+    ("BGN", "EUR"),
+    ("BYB", "BYN"),
+    ("BYR", "BYN"),
+    ("CSD", "RSD"),
+    ("CUC", "CUP"),
+    ("CYP", "EUR"),
+    ("DEM", "EUR"),
+    ("EEK", "EUR"),
+    ("ESP", "EUR"),
+    ("FIM", "EUR"),
+    ("FRF", "EUR"),
+    ("GHC", "GHS"),
+    ("GRD", "EUR"),
+    ("HRK", "EUR"),
+    ("IEP", "EUR"),
+    ("ITL", "EUR"),
+    ("LTL", "EUR"),
+    ("LUF", "EUR"),
+    ("LVL", "EUR"),
+    ("MGF", "MGA"),
+    ("MRO", "MRU"),
+    ("MTL", "EUR"),
+    ("MZM", "MZN"),
+    ("NLG", "EUR"),
+    ("PTE", "EUR"),
+    ("ROL", "RON"),
+    ("RUR", "RUB"),
+    ("SIT", "EUR"),
+    ("SKK", "EUR"),
+    ("SLL", "SLE"),
+    ("STD", "STN"),
+    ("TMM", "TMT"),
+    ("TRL", "TRY"),
+    ("VEB", "VES"),
+    ("VEF", "VES"),
+    ("ZMK", "ZMW"),
+    ("ZWL", "ZWG"),
+];
+
 /// A currency of ISO 4217 that has a minor unit.
+///
+/// A new payment's is made by [`Currency::new`]. What is stored is read more widely, because a currency may be withdrawn
+/// after payments were made in it, and their items have to stay readable.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Currency(iso_currency::Currency);
 
 impl Currency {
-    /// Reads an upper-case three-letter code.
+    /// Reads the upper-case three-letter code of a currency that payments are made in today.
     pub fn new(code: &str) -> Result<Self, CurrencyError> {
-        let currency = iso_currency::Currency::from_code(code).ok_or(CurrencyError::Unknown)?;
-        if currency.code() != code {
-            return Err(CurrencyError::Unknown);
+        let capitals = code.to_ascii_uppercase();
+        let withdrawn = WITHDRAWN.iter().find(|(old, _)| *old == capitals).map(|(_, current)| *current);
+        let known = iso_currency::Currency::from_code(&capitals).filter(|known| known.code() == capitals);
+        match (known, withdrawn) {
+            (None, None) => Err(CurrencyError::Unknown),
+            (Some(_), _) | (None, Some(_)) if capitals != code => Err(CurrencyError::NotInCapitals),
+            (_, Some(current)) => Err(CurrencyError::Withdrawn(current)),
+            (Some(known), None) if known.is_fund() || known.is_special() || known.exponent().is_none() => {
+                Err(CurrencyError::NotMoney)
+            }
+            (Some(known), None) => Ok(Self(known)),
         }
-        if currency.exponent().is_none() || code == "XTS" || code == "XXX" {
-            return Err(CurrencyError::NoMinorUnit);
-        }
-        Ok(Self(currency))
+    }
+
+    /// Reads the code of a currency that payments were made in at any time.
+    fn stored(code: &str) -> Result<Self, CurrencyError> {
+        let known = iso_currency::Currency::from_code(code).filter(|known| known.code() == code);
+        let known = known.ok_or(CurrencyError::Unknown)?;
+        if known.exponent().is_none() { Err(CurrencyError::NotMoney) } else { Ok(Self(known)) }
     }
 
     /// The three-letter code.
@@ -78,7 +146,7 @@ impl fmt::Display for Currency {
 impl TryFrom<String> for Currency {
     type Error = CurrencyError;
     fn try_from(code: String) -> Result<Self, CurrencyError> {
-        Self::new(&code)
+        Self::stored(&code)
     }
 }
 

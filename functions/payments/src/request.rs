@@ -1,5 +1,6 @@
 //! Reads what a merchant sends and names every fault in it by field and reason, without ever repeating a value.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -11,7 +12,7 @@ use crate::card::contains_card_number;
 use crate::fingerprint::Fingerprint;
 use crate::id::{OrderId, PaymentId};
 use crate::merchant::Merchant;
-use crate::money::{Currency, Money};
+use crate::money::{Currency, LARGEST_MAJOR_UNITS, Money, MoneyError};
 use crate::payment::{Kind, Lane, Order, RefundOf};
 use crate::time::Timestamp;
 
@@ -46,9 +47,20 @@ pub struct Request {
     pub fingerprint: Fingerprint,
 }
 
+/// A form of body that is known by its first bytes and is not JSON in UTF-8.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Foreign {
+    /// UTF-16 or UTF-32.
+    WideUnicode,
+    /// Compressed with gzip.
+    Gzip,
+}
+
 /// Why a request is not taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
+    /// The body is in a form that is not taken at all.
+    Foreign(Foreign),
     /// These fields are wrong.
     Fields(Vec<FieldError>),
     /// The merchant may not do this.
@@ -57,10 +69,7 @@ pub enum Fault {
 
 /// Reads a request's body, for the merchant that sent it.
 pub fn read(body: &[u8], merchant: &Merchant, idempotency_key: Option<&str>) -> Result<Request, Fault> {
-    let fields = match serde_json::from_slice::<Fields>(body) {
-        Ok(fields) => fields,
-        Err(error) => return Err(Fault::Fields(vec![body_fault(&error)])),
-    };
+    let fields = fields(body)?;
     let mut reader = Reader { fields: fields.0, errors: Vec::new() };
     let order = reader.order(merchant, idempotency_key);
     reader.refuse_the_rest();
@@ -71,6 +80,29 @@ pub fn read(body: &[u8], merchant: &Merchant, idempotency_key: Option<&str>) -> 
     permitted(&order, merchant)?;
     let fingerprint = fingerprint(&order);
     Ok(Request { order, fingerprint })
+}
+
+/// Reads the body as an object. What it is instead is said as exactly as its bytes tell.
+fn fields(body: &[u8]) -> Result<Fields, Fault> {
+    let fault = |reason: String| Fault::Fields(vec![FieldError { field: "body".to_owned(), reason }]);
+    match body {
+        // Byte order marks (RFC 9110 leaves them to the media type; RFC 8259, section 8.1, allows none), and ASCII in two
+        // or four bytes a character.
+        [0xFE, 0xFF, ..] | [0xFF, 0xFE, ..] | [0, ..] | [_, 0, ..] => return Err(Fault::Foreign(Foreign::WideUnicode)),
+        // RFC 1952, section 2.3.1.
+        [0x1F, 0x8B, ..] => return Err(Fault::Foreign(Foreign::Gzip)),
+        [0xEF, 0xBB, 0xBF, ..] => {
+            return Err(fault(
+                "begins with a byte order mark; JSON is sent without one (RFC 8259, section 8.1)".to_owned(),
+            ));
+        }
+        [] => return Err(fault("is empty; send a JSON object".to_owned())),
+        _ => {}
+    }
+    if let Err(error) = std::str::from_utf8(body) {
+        return Err(fault(format!("is not UTF-8 from its byte {} on", error.valid_up_to().saturating_add(1))));
+    }
+    serde_json::from_slice::<Fields>(body).map_err(|error| Fault::Fields(vec![body_fault(&error)]))
 }
 
 fn permitted(order: &Order, merchant: &Merchant) -> Result<(), Fault> {
@@ -117,11 +149,37 @@ fn body_fault(error: &serde_json::Error) -> FieldError {
     let what = match error.classify() {
         serde_json::error::Category::Data => "must be one JSON object that names each field once",
         serde_json::error::Category::Eof => "is incomplete JSON",
-        serde_json::error::Category::Syntax | serde_json::error::Category::Io => "is not JSON",
+        serde_json::error::Category::Syntax | serde_json::error::Category::Io => {
+            // The crate has no kinds for these two, which are JSON all the same.
+            let said = error.to_string();
+            if said.starts_with("number out of range") {
+                "holds a number that is out of every range"
+            } else if said.starts_with("recursion limit exceeded") {
+                "is nested too deeply"
+            } else {
+                "is not JSON"
+            }
+        }
     };
     FieldError {
         field: "body".to_owned(),
         reason: format!("{what} (line {}, column {})", error.line(), error.column()),
+    }
+}
+
+/// Why a number that is no unsigned one of 64 bits is no amount.
+fn not_an_amount(value: f64, currency: Option<Currency>) -> String {
+    // 2 to the power of 64: from here on a whole number is no longer told from a fraction.
+    const TOO_LARGE: f64 = 18_446_744_073_709_551_616.0;
+    if value < 0.0 {
+        "must not be negative; give back with kind refund".to_owned()
+    } else if value >= TOO_LARGE {
+        match currency {
+            Some(currency) => MoneyError::TooLarge(currency.largest_amount()).to_string(),
+            None => format!("must be at most {LARGEST_MAJOR_UNITS} of the currency's major units, in minor units"),
+        }
+    } else {
+        "must be a whole number of minor units, without fraction or exponent".to_owned()
     }
 }
 
@@ -194,12 +252,8 @@ impl Reader {
             Some(Value::Number(number)) => {
                 let amount = number.as_u64();
                 if amount.is_none() {
-                    let reason = if number.as_f64().is_some_and(|value| value < 0.0) {
-                        "must not be negative; give back with kind refund"
-                    } else {
-                        "must be a whole number of minor units, without fraction or exponent"
-                    };
-                    self.fault("amount", reason);
+                    let reason = not_an_amount(number.as_f64().unwrap_or(f64::NAN), currency);
+                    self.fault("amount", &reason);
                 }
                 amount
             }
@@ -209,7 +263,7 @@ impl Reader {
             }
         }?;
         if amount == 0 {
-            self.fault("amount", &crate::money::MoneyError::Zero.to_string());
+            self.fault("amount", &MoneyError::Zero.to_string());
             return None;
         }
         Money::new(amount, currency?).map_err(|error| self.fault("amount", &error.to_string())).ok()
@@ -348,30 +402,43 @@ impl Reader {
     }
 }
 
-/// The canonical form: every field that says something, in a fixed order, defaults filled in.
-fn fingerprint(order: &Order) -> Fingerprint {
-    let amount = order.money.amount().to_string();
-    let expires_at = order.expires_at.map(|at| at.ms().to_string());
+/// The canonical form: every field but the metadata, in a fixed order, defaults filled in.
+fn canonical(order: &Order) -> [(&'static str, Option<Cow<'_, str>>); 11] {
     let original = match &order.refund_of {
-        Some(RefundOf::Charge { order_id, .. }) => Some(order_id.as_str()),
-        Some(RefundOf::Unlinked) => Some(""),
+        Some(RefundOf::Charge { order_id, .. }) => Some(Cow::Borrowed(order_id.as_str())),
+        Some(RefundOf::Unlinked) => Some(Cow::Borrowed("")),
         None => None,
     };
-    let fields = [
-        ("merchant", Some(order.merchant.as_str())),
-        ("kind", Some(order.kind.as_str())),
-        ("order_id", Some(order.order_id.as_str())),
-        ("amount", Some(amount.as_str())),
-        ("currency", Some(order.money.currency().code())),
-        ("payment_method", order.payment_method.as_deref()),
-        ("customer", order.customer.as_deref()),
-        ("description", order.description.as_deref()),
-        ("priority", Some(order.lane.as_str())),
-        ("expires_at", expires_at.as_deref()),
+    [
+        ("merchant", Some(Cow::Borrowed(order.merchant.as_str()))),
+        ("kind", Some(Cow::Borrowed(order.kind.as_str()))),
+        ("order_id", Some(Cow::Borrowed(order.order_id.as_str()))),
+        ("amount", Some(Cow::Owned(order.money.amount().to_string()))),
+        ("currency", Some(Cow::Borrowed(order.money.currency().code()))),
+        ("payment_method", order.payment_method.as_deref().map(Cow::Borrowed)),
+        ("customer", order.customer.as_deref().map(Cow::Borrowed)),
+        ("description", order.description.as_deref().map(Cow::Borrowed)),
+        ("priority", Some(Cow::Borrowed(order.lane.as_str()))),
+        ("expires_at", order.expires_at.map(|at| Cow::Owned(at.ms().to_string()))),
         ("original_order_id", original),
-    ];
-    let given = fields.into_iter().filter_map(|(name, value)| value.map(|value| (name, value)));
+    ]
+}
+
+fn fingerprint(order: &Order) -> Fingerprint {
+    let fields = canonical(order);
+    let given = fields.iter().filter_map(|(name, value)| value.as_deref().map(|value| (*name, value)));
     let metadata = order.metadata.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     // A separator that no field is named after keeps a metadata name from passing as a field.
     Fingerprint::of(given.chain([("", "")]).chain(metadata))
+}
+
+/// The names of the fields in which two requests for one order differ: all that the fingerprint covers.
+pub fn differences(one: &Order, other: &Order) -> Vec<&'static str> {
+    let (left, right) = (canonical(one), canonical(other));
+    let pairs = left.iter().zip(&right).filter(|((_, one), (_, other))| one != other);
+    let mut names: Vec<&'static str> = pairs.map(|((name, _), _)| *name).collect();
+    if one.metadata != other.metadata {
+        names.push("metadata");
+    }
+    names
 }

@@ -12,7 +12,9 @@ use serde_json::{Value, json};
 
 /// The event for a request from `peer`; `None` when it cannot be one.
 pub fn event(parts: &Parts, body: &[u8], peer: SocketAddr) -> Option<ApiGatewayV2httpRequest> {
-    let path = parts.uri.path();
+    // An HTTP API decodes the path, once, in `rawPath` too, and leaves `rawQueryString` as it came: as seen in events of
+    // real APIs (fastify/aws-lambda-fastify issue 169, honojs/hono issue 2156). No page of AWS's says so.
+    let path = decoded(parts.uri.path());
     let query = parts.uri.query().unwrap_or_default();
     let since_epoch = std::time::UNIX_EPOCH.elapsed().unwrap_or_default();
     let now = Timestamp::from_us(u64::try_from(since_epoch.as_micros()).ok()?);
@@ -79,39 +81,19 @@ fn text(headers: &HeaderMap, name: &str) -> String {
 /// "Duplicate query strings are combined with commas." Names and values are decoded.
 fn joined_parameters(query: &str) -> Value {
     let mut joined: BTreeMap<String, String> = BTreeMap::new();
-    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
         joined
-            .entry(decoded(name))
+            .entry(name.into_owned())
             .and_modify(|all| {
                 all.push(',');
-                all.push_str(&decoded(value));
+                all.push_str(&value);
             })
-            .or_insert_with(|| decoded(value));
+            .or_insert_with(|| value.clone().into_owned());
     }
     json!(joined)
 }
 
-/// Percent and plus decoding as forms have it; what is not a valid escape stays as it is.
+/// Percent decoding; what is not a valid escape stays as it is.
 fn decoded(text: &str) -> String {
-    let bytes = text.as_bytes();
-    let mut plain = Vec::with_capacity(bytes.len());
-    let mut index = 0;
-    while let Some(&byte) = bytes.get(index) {
-        let escaped = (byte == b'%')
-            .then(|| text.get(index + 1..index + 3))
-            .flatten()
-            .and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        match escaped {
-            Some(escaped) => {
-                plain.push(escaped);
-                index += 3;
-            }
-            None => {
-                plain.push(if byte == b'+' { b' ' } else { byte });
-                index += 1;
-            }
-        }
-    }
-    String::from_utf8_lossy(&plain).into_owned()
+    percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned()
 }

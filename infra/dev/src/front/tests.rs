@@ -53,6 +53,14 @@ fn escapes_that_are_none_stay_as_they_are() {
     assert_eq!(event["queryStringParameters"], json!({"a": "%zz%4", "b": "€"}));
 }
 
+#[test]
+fn the_path_is_decoded_once_and_the_query_stays_as_it_came() {
+    let event = event_of(http::Request::builder().uri("/v1/a%2Fb%2520c+d?a=b%2Cc"), b"");
+    assert_eq!(event["rawPath"], "/v1/a/b%20c+d");
+    assert_eq!(event["requestContext"]["http"]["path"], "/v1/a/b%20c+d");
+    assert_eq!(event["rawQueryString"], "a=b%2Cc");
+}
+
 #[tokio::test]
 async fn an_answer_comes_back_with_its_cookies_and_decoded() {
     let mut response = ApiGatewayV2httpResponse::default();

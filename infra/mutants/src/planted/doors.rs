@@ -64,7 +64,8 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         edits: &[Edit {
             file: INGEST,
             text: "        if stands.fingerprint != request.fingerprint {
-            return Err(Problem::DifferentRequest(stands.id));
+            let fields = request::differences(&request.order, &stands.order);
+            return Err(Problem::different(stands, &fields));
         }
 ",
             instead: "",

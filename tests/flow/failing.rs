@@ -1,0 +1,78 @@
+//! A store whose calls fail one kind at a time, as the table's do: refused before anything was written, done with every
+//! answer lost, or without an answer for ever.
+
+use std::collections::BTreeMap;
+use std::future::pending;
+use std::sync::{Mutex, PoisonError};
+
+use payments::id::PaymentId;
+use payments::payment::Payment;
+use payments::ports::{Store, StoreError};
+use payments::store::{SendClaim, Written};
+use simulator::memory::MemoryStore;
+
+/// What becomes of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// Refused before anything was written.
+    Refused,
+    /// Done, and nobody hears of it.
+    AnswerLost,
+    /// Never answered.
+    Hangs,
+}
+
+/// A call of the port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Call {
+    Put,
+    Replace,
+    Get,
+}
+
+/// The table, some of whose calls fail.
+pub struct Failing {
+    store: MemoryStore,
+    fates: Mutex<BTreeMap<Call, Fate>>,
+}
+
+impl Failing {
+    pub fn new(store: MemoryStore, fates: &[(Call, Fate)]) -> Self {
+        Self { store, fates: Mutex::new(fates.iter().copied().collect()) }
+    }
+
+    async fn meets<T: Send>(
+        &self,
+        call: Call,
+        answer: impl Future<Output = Result<T, StoreError>> + Send,
+    ) -> Result<T, StoreError> {
+        let fate = self.fates.lock().unwrap_or_else(PoisonError::into_inner).get(&call).copied();
+        match fate {
+            None => answer.await,
+            Some(Fate::Refused) => Err(StoreError::Refused("throttled".to_owned())),
+            Some(Fate::AnswerLost) => {
+                answer.await?;
+                Err(StoreError::Unresolved("time-out".to_owned()))
+            }
+            Some(Fate::Hangs) => pending().await,
+        }
+    }
+}
+
+impl Store for Failing {
+    async fn put(&self, payment: &Payment) -> Result<Written, StoreError> {
+        self.meets(Call::Put, self.store.put(payment)).await
+    }
+
+    async fn claim(&self, claim: &SendClaim) -> Result<Written, StoreError> {
+        self.store.claim(claim).await
+    }
+
+    async fn replace(&self, before: &Payment, after: &Payment) -> Result<Written, StoreError> {
+        self.meets(Call::Replace, self.store.replace(before, after)).await
+    }
+
+    async fn get(&self, id: &PaymentId) -> Result<Option<Payment>, StoreError> {
+        self.meets(Call::Get, self.store.get(id)).await
+    }
+}
