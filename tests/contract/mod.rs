@@ -17,3 +17,4 @@ mod aws;
 mod emulator;
 mod memory;
 mod settings;
+mod settings_fields;

@@ -7,6 +7,7 @@ mod brake;
 mod breaker;
 mod cards;
 mod evidence;
+mod exact;
 mod gate;
 mod history;
 mod ids;

@@ -81,6 +81,8 @@ pub struct Done {
     pub mine: bool,
     /// The mark that the write was to bear.
     pub nonce: payments::id::Nonce,
+    /// When, by the clock of whoever decided.
+    pub at: Timestamp,
 }
 
 /// A payment and the truth about it.
@@ -124,7 +126,7 @@ impl Walk {
         };
         self.learn(turn, &before, &after);
         self.payment = after.clone();
-        Done { before, after, kept, what: turn.what.clone(), answered, mine, nonce: moment.nonce.clone() }
+        Done { before, after, kept, what: turn.what.clone(), answered, mine, nonce: moment.nonce.clone(), at: clock }
     }
 
     fn decide(&mut self, turn: &Turn, moment: &Moment<'_>) -> (Step, Option<Held>, bool) {

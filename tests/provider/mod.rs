@@ -4,5 +4,6 @@
 mod answers;
 mod callback;
 mod connections;
+mod requests;
 mod sandbox;
 mod support;
