@@ -3,6 +3,8 @@
 mod admission;
 mod anchors;
 mod failures;
+mod requests;
+mod verdicts;
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;

@@ -291,9 +291,10 @@ fn each_number_is_taken_at_its_bounds_and_not_beyond_them() {
 /// What two settings must be to each other: at the edge, and one beyond it.
 #[test]
 fn what_settings_must_be_to_one_another_holds_to_the_number() {
+    type Changes<'a> = &'a [(&'a str, u64)];
     let lease = 2_001 + 10_002 + 9_004;
     let key_window = 900_005 + 600_007 + lease + 600_007;
-    let cases: [(&[(&str, u64)], &[(&str, u64)], &str); 10] = [
+    let cases: [(Changes<'_>, Changes<'_>, &str); 10] = [
         (&[("KEY_WINDOW_MS", key_window + 1)], &[("KEY_WINDOW_MS", key_window)], "KEY_WINDOW_MS less CLOCK_SKEW_MS"),
         (&[("BACKOFF_BASE_MS", 60_010)], &[("BACKOFF_BASE_MS", 60_011)], "BACKOFF_BASE_MS is above"),
         (&[("OVERDUE_AFTER_MS", 259_200_016)], &[("OVERDUE_AFTER_MS", 259_200_017)], "OVERDUE_AFTER_MS is above"),

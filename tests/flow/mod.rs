@@ -10,6 +10,7 @@ mod dead_letter;
 mod failing;
 mod history;
 mod ingest;
+mod kinds;
 pub mod logs;
 mod lookup;
 mod model;

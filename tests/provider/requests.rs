@@ -35,6 +35,8 @@ fn full(kind: Kind) -> Order {
     }
 }
 
+type Take = fn(&mut Order);
+
 fn said(order: &Order) -> Value {
     serde_json::from_slice(&send_body(&id_of(order), order).unwrap()).unwrap()
 }
@@ -60,7 +62,7 @@ fn a_send_says_each_field_of_its_order_and_no_other() {
         }
         assert_eq!(said(&order), expected, "{kind:?}");
         // Without each of the optional ones, just that is left out.
-        let without: [(&str, fn(&mut Order)); 3] = [
+        let without: [(&str, Take); 3] = [
             ("payment_method", |order| order.payment_method = None),
             ("customer", |order| order.customer = None),
             ("description", |order| order.description = None),

@@ -2,14 +2,18 @@
 
 use aws::clients::Clients;
 use aws::store::DynamoStore;
+use aws_sdk_dynamodb::types::AttributeValue;
 use dev::embedded::{Embedded, Fault, PAYMENTS_TABLE, When};
 use payments::payment::State;
 use payments::ports::{Store, StoreError};
 use payments::store::Written;
+use payments::transition::{Event, Recovery};
 
 use super::Aws;
-use crate::contract::samples::{accepted, charged, claim_of, order, policy, refund};
+use crate::contract::samples::{NOW, accepted, charged, claim_of, order, policy, refund, step};
 use crate::contract::store::{applied, stands};
+
+const RECOVERY: Recovery = Recovery { point: NOW, at: NOW };
 
 type Rules = &'static [(Fault, When)];
 const THROTTLED: (Fault, When) = (Fault::Throttle, When::Next(100));
@@ -103,4 +107,25 @@ async fn a_caller_that_sends_the_same_write_again_learns_that_it_was_done() {
     assert_eq!(written, Ok(Written::Applied(Box::new(payment.clone()))));
     assert_eq!(stands(&store, &payment.id).await.state, State::Queued);
     assert!(claim_of(&payment).apply(&payment, &policy()).is_some());
+}
+
+/// Its retention may have removed the charge, or a person may have: the refund ends all the same, and its amount goes
+/// nowhere.
+#[tokio::test]
+async fn a_refund_whose_charge_is_gone_ends_all_the_same() {
+    let aws = Aws::start().await;
+    let store = aws.store();
+    for end in [Event::Cancel, Event::Restored(&RECOVERY)] {
+        let charge = charged(100);
+        applied(store.put(&charge).await);
+        let refund = refund(&charge, 60);
+        applied(store.put(&refund).await);
+        let id = AttributeValue::S(charge.id.as_str().to_owned());
+        aws.clients.dynamodb.delete_item().table_name(PAYMENTS_TABLE).key("id", id).send().await.unwrap();
+        let after = step(&refund, &end, NOW);
+        let written = store.replace(&refund, &after).await;
+        assert_eq!(written, Ok(Written::Applied(Box::new(after.clone()))), "{end:?}");
+        assert_eq!(stands(&store, &refund.id).await, after, "{end:?}");
+        assert_eq!(store.get(&charge.id).await, Ok(None), "nothing is made up");
+    }
 }
