@@ -19,6 +19,10 @@ check_template() {
     step "the stages' parameters"
     check_stages
 
+    step "the roles, with IAM enforced"
+    python_tools permissions
+    "$TOOLS/permissions/bin/python" tests/emulator/permissions.py
+
     step "checkov"
     # What is accepted stands with its reason beside the resource, in the template.
     "$TOOLS/security/bin/checkov" --file template.yaml --framework cloudformation --compact --quiet --skip-download

@@ -24,6 +24,7 @@ use serde_json::Value;
 
 use super::built::binary;
 use super::variables::{API_KEY, MERCHANT, PROVIDER_KEY, SECRETS, variables};
+use crate::layout::template;
 
 /// The functions' time-out.
 pub(crate) const FUNCTION_TIMEOUT: Duration = Duration::from_secs(20);
@@ -182,6 +183,24 @@ impl Deployment {
     }
 
     /// What all processes wrote must be JSON events without a secret.
+    /// Each function has called only what its role allows. `tests/emulator/permissions.py` tries the roles on each resource.
+    pub(crate) fn assert_permitted(&self) {
+        for (name, _) in self.functions() {
+            let allowed = template::allowed(name);
+            for operation in self.calls_of(name).into_keys() {
+                let is_allowed = |action: &str| {
+                    allowed.contains(&format!("dynamodb:{action}")) || allowed.contains(&format!("sqs:{action}"))
+                };
+                // "IAM actions for DynamoDB transactions": those of its items.
+                let is_permitted = match operation.as_str() {
+                    "TransactWriteItems" => is_allowed("UpdateItem"),
+                    operation => is_allowed(operation),
+                };
+                assert!(is_permitted, "{name} calls {operation}, which its role does not allow: {allowed:?}");
+            }
+        }
+    }
+
     pub(crate) fn assert_clean_logs(&self, secrets: &[&str]) {
         for (name, function) in self.functions() {
             for line in function.log() {

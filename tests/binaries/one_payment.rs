@@ -87,6 +87,7 @@ async fn one_payment_goes_from_its_request_to_its_end() {
         let started = function.log().iter().filter(|line| line.contains("environment_started")).count();
         assert_eq!(started, function.process_ids().len(), "{name}");
     }
+    deployment.assert_permitted();
     deployment.assert_clean_logs(&["tok_secret"]);
     // What `cargo dev plan` counts a payment's logs as, besides the API's own line.
     let lines = [deployment.ingest.log(), deployment.consumer.log()].concat();
@@ -128,6 +129,7 @@ async fn a_foreign_message_ends_in_front_of_people_and_touches_nothing() {
     assert_eq!(deployment.calls_of("dead_letter"), calls(&[("ChangeMessageVisibility", 2)]));
     assert!(deployment.consumer.log().iter().any(|line| line.contains("message_foreign")));
     assert!(deployment.dead_letter.log().iter().any(|line| line.contains("message_parked")));
+    deployment.assert_permitted();
     deployment.assert_clean_logs(&["world"]);
     // Trouble says in which invocation; Lambda's own lines and X-Ray know it by that.
     for line in [deployment.consumer.log(), deployment.dead_letter.log()].concat() {
@@ -169,5 +171,6 @@ async fn a_sweep_finds_what_has_lost_its_message() {
     let again = deployment.reconcile.invoke(&schedule).await.unwrap();
     assert_eq!(above_zero(&again), json!({}));
     assert_eq!(deployment.reconcile.process_ids().len(), 1);
+    deployment.assert_permitted();
     deployment.assert_clean_logs(&[]);
 }

@@ -186,6 +186,15 @@ pub(crate) fn variables() -> [(&'static str, BTreeSet<String>); 4] {
     FUNCTIONS.map(|(function, binary)| (binary, template.environment(function).into_keys().collect()))
 }
 
+/// The actions that a function's role allows, on whatever.
+pub(crate) fn allowed(binary: &str) -> BTreeSet<String> {
+    let template = Template::load();
+    let (function, _) = FUNCTIONS.into_iter().find(|(_, name)| *name == binary).expect("a function of ours");
+    let role = format!("{}Role", function.trim_end_matches("Function"));
+    let lines = template.under(&["Resources", &role, "Properties", "Policies"]);
+    lines.filter(|(path, _)| path.iter().any(|key| key == "Action")).map(|(_, action)| action.to_owned()).collect()
+}
+
 /// The names that a function's settings ask for.
 fn asked_for(binary: &str) -> BTreeSet<String> {
     let names = RefCell::new(BTreeSet::new());
