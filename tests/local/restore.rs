@@ -5,7 +5,7 @@ use std::time::Duration;
 use aws::system::SystemClock;
 use aws_sdk_dynamodb::types::{AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType};
 use dev::embedded::PAYMENTS_TABLE;
-use dev::ops::restore::{Done, restore};
+use dev::ops::restore::{Course, Done, restore};
 use payments::payment::State;
 use payments::ports::Clock;
 use payments::transition::Recovery;
@@ -44,8 +44,13 @@ async fn what_was_open_then_and_charged_since_is_found_out_and_charged_no_more()
     place.all_succeed(0..11, Duration::from_secs(30)).await;
 
     let recovery = Recovery { point, at: SystemClock.now() };
-    let done = restore(&place.account, &recovery, Some(RESTORED)).await.unwrap();
-    assert_eq!(done, Done { copied: 11, unknown: 10, before: 0 });
+    let course = |from| Course { from, after: None, rate: 1_000 };
+    let done = restore(&place.account, &recovery, &course(Some(RESTORED))).await.unwrap();
+    assert_eq!((done.copied + done.left, done.unknown, done.before), (11, 10, 0));
+    assert_eq!(done.left, 1, "the one that had ended by then stands there as it was");
+    // A second run, as after an interruption: what the first has doubted is not taken back.
+    let again = restore(&place.account, &recovery, &course(Some(RESTORED))).await.unwrap();
+    assert_eq!(again, Done { copied: 0, left: 11, unknown: 0, before: again.before });
     place.all_succeed(0..11, Duration::from_secs(30)).await;
     for number in 1..11 {
         let payment = place.payment(number).await.unwrap();
@@ -53,9 +58,9 @@ async fn what_was_open_then_and_charged_since_is_found_out_and_charged_no_more()
         assert!(passed && payment.state == State::Succeeded, "{payment:?}");
     }
     // Run again, it has nothing to do; and a table is not its own restore.
-    let again = restore(&place.account, &recovery, None).await.unwrap();
+    let again = restore(&place.account, &recovery, &course(None)).await.unwrap();
     assert_eq!((again.copied, again.unknown), (0, 0));
-    assert!(restore(&place.account, &recovery, Some(PAYMENTS_TABLE)).await.is_err());
+    assert!(restore(&place.account, &recovery, &course(Some(PAYMENTS_TABLE))).await.is_err());
     let early = Recovery { point: recovery.at, at: recovery.point };
-    assert!(restore(&place.account, &early, None).await.unwrap_err().contains("--point"));
+    assert!(restore(&place.account, &early, &course(None)).await.unwrap_err().contains("--point"));
 }

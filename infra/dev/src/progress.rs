@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::{IsTerminal, Write};
+use std::time::{Duration, Instant};
 
 /// How far a run is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,8 +33,71 @@ const BAR_WIDTH: u64 = 24;
 impl Progress {
     /// How much of what is expected has come to an end, as a bar.
     fn bar(&self) -> String {
-        let full = self.settled.saturating_mul(BAR_WIDTH) / self.expected.max(self.settled).max(1);
-        (0..BAR_WIDTH).map(|place| if place < full { '█' } else { '░' }).collect()
+        drawn(self.settled, self.expected)
+    }
+}
+
+/// So much of so much, as a bar.
+fn drawn(done: u64, expected: u64) -> String {
+    let full = done.saturating_mul(BAR_WIDTH) / expected.max(done).max(1);
+    (0..BAR_WIDTH).map(|place| if place < full { '█' } else { '░' }).collect()
+}
+
+/// How far something is that is done one by one: a bar on a terminal, else a line each ten seconds.
+pub struct Bar {
+    what: &'static str,
+    expected: u64,
+    begun: Instant,
+    shown: Option<Instant>,
+    done: u64,
+    is_terminal: bool,
+}
+
+impl Bar {
+    /// Of `expected`, 0 if nobody knows.
+    pub fn new(what: &'static str, expected: u64) -> Self {
+        let is_terminal = std::io::stdout().is_terminal();
+        Self { what, expected, begun: Instant::now(), shown: None, done: 0, is_terminal }
+    }
+
+    /// So many are done. A reader that has gone away is no reason to stop.
+    pub fn show(&mut self, done: u64) {
+        self.done = done;
+        let every = if self.is_terminal { Duration::from_millis(200) } else { Duration::from_secs(10) };
+        if self.shown.unwrap_or(self.begun).elapsed() >= every {
+            self.shown = Some(Instant::now());
+            self.write();
+        }
+    }
+
+    /// Says how it ended.
+    pub fn finish(&self) {
+        self.write();
+        if self.is_terminal {
+            let _ = writeln!(std::io::stdout());
+        }
+    }
+
+    fn write(&self) {
+        let mut output = std::io::stdout().lock();
+        let _ = if self.is_terminal {
+            write!(output, "\r\x1b[2K{} {self}", drawn(self.done, self.expected))
+        } else {
+            writeln!(output, "{self}")
+        };
+        let _ = output.flush();
+    }
+}
+
+impl fmt::Display for Bar {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { what, expected, begun, done, .. } = self;
+        let ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX).max(1);
+        let a_second = done.saturating_mul(1_000) / ms;
+        match expected {
+            0 => write!(f, "{what} {done}, {a_second} a second"),
+            _ => write!(f, "{what} {done} of {expected}, {a_second} a second"),
+        }
     }
 }
 

@@ -104,7 +104,7 @@ pub enum Pace {
 
 impl Pace {
     /// When the n-th shot may go out, counted from the first.
-    fn due(self, nth: usize) -> Duration {
+    pub(crate) fn due(self, nth: usize) -> Duration {
         match self {
             Self::Unbounded => Duration::ZERO,
             Self::PerSecond(rate) => {

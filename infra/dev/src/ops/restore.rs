@@ -1,9 +1,15 @@
 //! `cargo dev restore`: the table of payments after a point-in-time recovery. What was open then is made unknown, and asked
 //! about before anything is sent. `infra/runbooks/restore.md` says what comes before and after.
 
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
 use aws::system::{SystemClock, SystemEntropy};
+use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 use aws_sdk_dynamodb::types::AttributeValue;
 use clap::Args;
+use futures_util::StreamExt;
 use payments::id::PaymentId;
 use payments::message::Message;
 use payments::payment::{OPEN_SHARDS, PARKED_SHARD};
@@ -15,9 +21,13 @@ use payments::transition::{Event, Kept, Recovery};
 
 use super::{indexed, policy};
 use crate::account::{Account, AccountArguments, why};
+use crate::progress::Bar;
+use crate::sender::Pace;
 
-/// Between two lines that say how far it is, in payments.
-const SAID_EVERY: u64 = 1_000;
+/// Calls side by side: at ten milliseconds each, more than any sensible rate.
+const SIDE_BY_SIDE: usize = 64;
+/// Items read at a time, after which a later run may go on.
+const PAGE: i32 = 1_000;
 
 /// Which restore.
 #[derive(Args, Clone, Debug)]
@@ -31,6 +41,12 @@ pub struct Arguments {
     /// The table that AWS has restored into; its items are written over those of the payments' table first.
     #[arg(long, value_name = "TABLE")]
     pub from: Option<String>,
+    /// Where an earlier run says that it stopped.
+    #[arg(long, value_name = "ID", requires = "from")]
+    pub after: Option<String>,
+    /// Items a second, first to copy and then to doubt: below what the table and the lanes bear beside it.
+    #[arg(long, value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=40_000))]
+    pub rate: u32,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub account: AccountArguments,
@@ -41,6 +57,8 @@ pub struct Arguments {
 pub struct Done {
     /// Items that were written over.
     pub copied: u64,
+    /// Items that an earlier run has copied, or that were written since the consumers were off, and were left alone.
+    pub left: u64,
     /// Open payments that are unknown now, each with a message.
     pub unknown: u64,
     /// Those that an earlier run had seen to.
@@ -51,13 +69,37 @@ fn time(text: &str) -> Result<Timestamp, String> {
     Timestamp::parse(text).ok_or_else(|| "a time is like 2026-01-31T12:00:00Z".to_owned())
 }
 
+/// What to copy, and how fast all goes.
+#[derive(Clone, Copy, Debug)]
+pub struct Course<'a> {
+    /// The table to copy from, if the items are in one of their own.
+    pub from: Option<&'a str>,
+    /// The item after which to begin.
+    pub after: Option<&'a str>,
+    /// Items a second.
+    pub rate: u32,
+}
+
+/// How far the copying is: a later run may begin after this item.
+type Reached = Mutex<Option<String>>;
+
 /// Does it, and says what to do next.
 pub async fn run(arguments: &Arguments) -> Result<(), String> {
-    let Arguments { point, consumers_off, from, account } = arguments;
+    let Arguments { point, consumers_off, from, after, rate, account } = arguments;
     let recovery = Recovery { point: *point, at: *consumers_off };
     let account = Account::open(account).await?;
-    let Done { copied, unknown, before } = restore(&account, &recovery, from.as_deref()).await?;
-    println!("copied {copied} items; made {unknown} open payments unknown, {before} were so already");
+    let course = Course { from: from.as_deref(), after: after.as_deref(), rate: *rate };
+    let reached = Reached::new(after.clone());
+    let done = tokio::select! {
+        _ = tokio::signal::ctrl_c() => Err("interrupted".to_owned()),
+        done = restore_from(&account, &recovery, &course, &reached) => done,
+    };
+    let Done { copied, left, unknown, before } = done.map_err(|why| {
+        let reached = reached.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let go_on = reached.map_or_else(String::new, |id| format!(" with --after {id} and"));
+        format!("{why}; nothing is lost by it: run the command again{go_on} with the same times")
+    })?;
+    println!("copied {copied} items, left {left}; made {unknown} open payments unknown, {before} were so already");
     println!(
         "now deploy with RecoveryPointMs={} and RecoveredAtMs={}, and turn the functions on",
         recovery.point.ms(),
@@ -67,65 +109,163 @@ pub async fn run(arguments: &Arguments) -> Result<(), String> {
 }
 
 /// Copies the restored items, if they are in a table of their own, and makes what is open unknown. It may be run again.
-pub async fn restore(account: &Account, recovery: &Recovery, from: Option<&str>) -> Result<Done, String> {
+pub async fn restore(account: &Account, recovery: &Recovery, course: &Course<'_>) -> Result<Done, String> {
+    restore_from(account, recovery, course, &Reached::default()).await
+}
+
+async fn restore_from(
+    account: &Account,
+    recovery: &Recovery,
+    course: &Course<'_>,
+    reached: &Reached,
+) -> Result<Done, String> {
     if recovery.point >= recovery.at || recovery.at > SystemClock.now() {
         return Err("--point has to be before --consumers-off, and both have to be over".to_owned());
     }
     let policy = policy(account)?;
     let mut done = Done::default();
-    if let Some(from) = from {
+    if let Some(from) = course.from {
         if from == account.payments_table {
             return Err(format!("--from {from} is the payments' table itself"));
         }
-        copy(account, from, &mut done).await?;
+        copy(account, recovery, from, course, reached, &mut done).await?;
     }
-    for shard in (0..OPEN_SHARDS).map(|shard| shard.to_string()).chain([PARKED_SHARD.to_owned()]) {
-        for id in indexed(account, &shard).await? {
-            doubt(account, &policy, recovery, &id, &mut done).await?;
-            if (done.unknown + done.before) % SAID_EVERY == 0 {
-                println!("{} open payments so far", done.unknown + done.before);
-            }
-        }
-    }
+    doubt_all(account, &policy, recovery, course.rate, &mut done).await?;
     Ok(done)
 }
 
-/// Item by item as it is: attributes of newer code survive.
-async fn copy(account: &Account, from: &str, done: &mut Done) -> Result<(), String> {
+/// Item by item as it is: attributes of newer code survive. Page by page, so that it is known where a later run may begin.
+async fn copy(
+    account: &Account,
+    recovery: &Recovery,
+    from: &str,
+    course: &Course<'_>,
+    reached: &Reached,
+    done: &mut Done,
+) -> Result<(), String> {
     let dynamodb = &account.clients.dynamodb;
-    let mut items = dynamodb.scan().table_name(from).consistent_read(true).into_paginator().items().send();
-    while let Some(item) = items.next().await {
-        let item = item.map_err(|error| format!("cannot read {from}: {}", why(&error)))?;
-        let id = item.get("id").and_then(|id: &AttributeValue| id.as_s().ok()).cloned().unwrap_or_default();
-        let put = dynamodb.put_item().table_name(&account.payments_table).set_item(Some(item)).send().await;
-        put.map_err(|error| format!("cannot write {id} over; run the command again: {}", why(&error)))?;
-        done.copied += 1;
+    let unread = |reason: String| format!("cannot read {from}: {reason}");
+    // Counted by DynamoDB every six hours or so, which is enough for a bar.
+    let table = dynamodb.describe_table().table_name(from).send().await.map_err(|error| unread(why(&error)))?;
+    let expected = table.table.and_then(|table| table.item_count).and_then(|count| u64::try_from(count).ok());
+    let mut bar = Bar::new("copied", expected.unwrap_or_default());
+    let (begun, pace) = (Instant::now(), Pace::PerSecond(course.rate));
+    let mut key = course.after.map(|id| HashMap::from([("id".to_owned(), AttributeValue::S(id.to_owned()))]));
+    let mut nth = 0;
+    loop {
+        let scan = dynamodb.scan().table_name(from).consistent_read(true).limit(PAGE).set_exclusive_start_key(key);
+        let scanned = scan.send().await.map_err(|error| unread(why(&error)))?;
+        let writes = scanned.items.unwrap_or_default().into_iter().map(|item| {
+            let due = begun + pace.due(nth);
+            nth += 1;
+            async move {
+                tokio::time::sleep_until(due.into()).await;
+                write_over(account, recovery, item).await
+            }
+        });
+        let mut writes = futures_util::stream::iter(writes).buffer_unordered(SIDE_BY_SIDE);
+        while let Some(written) = writes.next().await {
+            if written? {
+                done.copied += 1;
+            } else {
+                done.left += 1;
+            }
+            bar.show(done.copied + done.left);
+        }
+        key = scanned.last_evaluated_key.filter(|key| !key.is_empty());
+        let Some(next) = &key else { break };
+        *reached.lock().unwrap_or_else(PoisonError::into_inner) = next.get("id").and_then(|id| id.as_s().ok()).cloned();
     }
+    bar.finish();
     Ok(())
 }
 
-/// First written down, then a message, because the one that it had may be gone. Should the send fail, the sweep finds it.
-async fn doubt(
+/// Writes an item over what stands there; whether it did. What was written since the consumers were off is this restore's own
+/// doubt, or what came of it, and what is there already needs no second write.
+async fn write_over(
+    account: &Account,
+    recovery: &Recovery,
+    item: HashMap<String, AttributeValue>,
+) -> Result<bool, String> {
+    let id = item.get("id").and_then(|id| id.as_s().ok()).cloned().unwrap_or_default();
+    let nonce = item.get("nonce").cloned().unwrap_or_else(|| AttributeValue::S(String::new()));
+    let put = account
+        .clients
+        .dynamodb
+        .put_item()
+        .table_name(&account.payments_table)
+        .set_item(Some(item))
+        .condition_expression(
+            "attribute_not_exists(id) OR (nonce <> :nonce AND changed_at <= :off AND \
+             (attribute_not_exists(recovered_at) OR recovered_at < :off))",
+        )
+        .expression_attribute_values(":nonce", nonce)
+        .expression_attribute_values(":off", AttributeValue::N(recovery.at.ms().to_string()));
+    match put.send().await {
+        Ok(_) => Ok(true),
+        Err(error) if error.code() == Some("ConditionalCheckFailedException") => Ok(false),
+        Err(error) => Err(format!("cannot write {id} over: {}", why(&error))),
+    }
+}
+
+/// What is open, shard by shard.
+async fn doubt_all(
     account: &Account,
     policy: &Policy,
     recovery: &Recovery,
-    id: &PaymentId,
+    rate: u32,
     done: &mut Done,
 ) -> Result<(), String> {
-    let failed = |error: &dyn std::fmt::Display| format!("payment {id} is not seen to; run the command again: {error}");
+    let mut ids = Vec::new();
+    for shard in (0..OPEN_SHARDS).map(|shard| shard.to_string()).chain([PARKED_SHARD.to_owned()]) {
+        ids.extend(indexed(account, &shard).await?);
+    }
+    let mut bar = Bar::new("doubted", u64::try_from(ids.len()).unwrap_or(u64::MAX));
+    let (begun, pace) = (Instant::now(), Pace::PerSecond(rate));
+    let doubts = ids.iter().enumerate().map(|(nth, id)| async move {
+        tokio::time::sleep_until((begun + pace.due(nth)).into()).await;
+        doubt(account, policy, recovery, id).await
+    });
+    let mut doubts = futures_util::stream::iter(doubts).buffer_unordered(SIDE_BY_SIDE);
+    let mut seen = 0;
+    while let Some(doubted) = doubts.next().await {
+        match doubted? {
+            Doubted::Now => done.unknown += 1,
+            Doubted::Before => done.before += 1,
+            Doubted::NotOpen => {}
+        }
+        seen += 1;
+        bar.show(seen);
+    }
+    bar.finish();
+    Ok(())
+}
+
+/// What became of an open payment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Doubted {
+    /// It is unknown now, and has a message.
+    Now,
+    /// An earlier run saw to it.
+    Before,
+    /// It has ended meanwhile: the index is a moment behind its table.
+    NotOpen,
+}
+
+/// First written down, then a message, because the one that it had may be gone. Should the send fail, the sweep finds it.
+async fn doubt(account: &Account, policy: &Policy, recovery: &Recovery, id: &PaymentId) -> Result<Doubted, String> {
+    let failed = |error: &dyn std::fmt::Display| format!("payment {id} is not seen to: {error}");
     let (store, entropy) = (account.store(), SystemEntropy::new());
-    let Some(payment) = store.get(id).await.map_err(|error| failed(&error))? else { return Ok(()) };
+    let Some(payment) = store.get(id).await.map_err(|error| failed(&error))? else { return Ok(Doubted::NotOpen) };
     let event = Event::Restored(recovery);
     let decided = store::decide(&store, &SystemClock, &entropy, policy, payment, &event).await;
     match decided.map_err(|error| failed(&error))? {
         Outcome::Changed(payment) => {
             let message = Message::new(payment.id.clone(), payment.order.merchant.clone(), SystemClock.now());
             account.queue().send(payment.order.lane, &message, 0).await.map_err(|error| failed(&error))?;
-            done.unknown += 1;
+            Ok(Doubted::Now)
         }
-        Outcome::Kept(_, Kept::NotDue) => done.before += 1,
-        // Ended meanwhile: the index is a moment behind its table.
-        Outcome::Kept(..) | Outcome::Missing => {}
+        Outcome::Kept(_, Kept::NotDue) => Ok(Doubted::Before),
+        Outcome::Kept(..) | Outcome::Missing => Ok(Doubted::NotOpen),
     }
-    Ok(())
 }
