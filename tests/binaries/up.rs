@@ -22,12 +22,13 @@ struct Up {
 }
 
 impl Up {
-    async fn start(log: &Path) -> Self {
+    async fn start(log: &Path, faults: &[&str]) -> Self {
         let any_port = ["--listen", "--aws-listen", "--provider-listen"].map(|name| [name, "127.0.0.1:0"]).concat();
         let mut process = Command::new(binary("dev"))
             .arg("up")
             .args(any_port)
-            .args(["--fault", "drop_after=1", "--log"])
+            .args(faults)
+            .arg("--log")
             .arg(log)
             .stdout(Stdio::piped())
             .kill_on_drop(true)
@@ -71,7 +72,7 @@ async fn next_after(lines: &mut Lines<BufReader<ChildStdout>>, start: &str) -> S
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_printed_request_is_charged_once_and_the_log_agrees_with_its_story() {
     let log = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("up-{}.jsonl", std::process::id()));
-    let up = Up::start(&log).await;
+    let up = Up::start(&log, &["--fault", "drop_after=1"]).await;
     let mut client = up.client();
     let answer = client.post("/v1/payments", &up.key, up.body.clone()).await.expect("an answer");
     assert_eq!(answer.status, 202, "{answer:?}");
@@ -99,6 +100,19 @@ async fn the_printed_request_is_charged_once_and_the_log_agrees_with_its_story()
         let (is_well, story) = up.explain(id).await;
         assert!(!is_well, "{changed} instead of {head}: {story}");
     }
+    std::fs::remove_file(&log).expect("it is there");
+}
+
+/// Its own set-up is no part of what the faults are for.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bad_aws_keeps_nobody_from_starting_and_a_payment_comes_to_its_end_all_the_same() {
+    let log = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("up-bad-aws-{}.jsonl", std::process::id()));
+    let up = Up::start(&log, &["--aws-throttle", "0.2", "--aws-lose-answers", "0.3"]).await;
+    until("it has ended", async || {
+        let answer = up.client().post("/v1/payments", &up.key, up.body.clone()).await;
+        answer.is_ok_and(|answer| answer.status == 200)
+    })
+    .await;
     std::fs::remove_file(&log).expect("it is there");
 }
 
