@@ -18,6 +18,7 @@ async fn a_load_looks_on_though_the_table_throttles_every_other_read_and_more() 
     place.system.embedded().faults().inject(&["GetItem"], Fault::Throttle, When::Share(0.7));
     let arguments = Arguments {
         file: file.clone(),
+        ignored: Vec::new(),
         url: format!("http://{}", place.system.address()),
         rate: Some(15),
         repeat: 0.0,

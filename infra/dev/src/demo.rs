@@ -54,7 +54,7 @@ pub async fn run(options: Options) -> Result<(), String> {
 
 async fn run_to_end(options: Options) -> Result<(), String> {
     let Options { rate_per_second, seed, file, calm } = options;
-    let file = transactions::read_file(&located(file)).map_err(|error| error.to_string())?;
+    let file = transactions::read_file(&located(file), &[]).map_err(|error| error.to_string())?;
     report_bad_rows(&file.bad);
     if file.rows.is_empty() {
         return Err("the file holds no payment that can be sent".to_owned());

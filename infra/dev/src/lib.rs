@@ -25,6 +25,7 @@ pub mod sandbox;
 pub mod sender;
 pub mod simulate;
 pub mod summary;
+pub mod table;
 pub mod transactions;
 pub mod up;
 

@@ -39,10 +39,15 @@ type Arrived = Mutex<BTreeSet<usize>>;
 /// What to send, and where.
 #[derive(Args, Clone, Debug)]
 pub struct Arguments {
-    /// A CSV file with the columns order_id, kind, merchant, amount and currency; customer is read too, others are not.
+    /// A CSV file in UTF-8 with the columns order_id, kind, merchant, amount (minor units) and currency, and any of
+    /// payment_method, original_order_id, expires_at, priority, customer, description and at, the last of which is not sent. A
+    /// line that is wrong is named and left out; the command then ends with an error.
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
-    /// Where merchants send their payments.
+    /// A column of the file that nobody is to read; may be given for each.
+    #[arg(long = "ignore", value_name = "COLUMN")]
+    pub ignored: Vec<String>,
+    /// Where merchants send their payments, such as https://shop.example/stage.
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
     pub url: String,
     /// Requests a second; as fast as they are answered if not given.
@@ -92,7 +97,8 @@ pub async fn run(arguments: Arguments) -> Result<(), String> {
 }
 
 async fn run_to_end(arguments: Arguments) -> Result<(), String> {
-    let file = transactions::read_file(&located(arguments.file.clone())).map_err(|error| error.to_string())?;
+    let file = transactions::read_file(&located(arguments.file.clone()), &arguments.ignored)
+        .map_err(|error| error.to_string())?;
     report_bad_rows(&file.bad);
     if file.rows.is_empty() {
         return Err("the file holds no payment that can be sent".to_owned());
@@ -159,9 +165,11 @@ async fn run_to_end(arguments: Arguments) -> Result<(), String> {
     for line in answers.unanswered.iter().chain(&open).take(NAMED_MAX) {
         println!("open: {line}");
     }
-    match report.faults().len() {
-        0 => Ok(()),
-        count => Err(format!("{count} of the promises did not hold; the verdict above names them")),
+    match (report.faults().len(), file.bad.len()) {
+        (0, 0) => Ok(()),
+        (0, 1) => Err("1 line of the file was not sent; it is named above".to_owned()),
+        (0, bad) => Err(format!("{bad} lines of the file were not sent; they are named above")),
+        (count, _) => Err(format!("{count} of the promises did not hold; the verdict above names them")),
     }
 }
 

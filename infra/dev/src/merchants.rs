@@ -9,11 +9,10 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use payments::id::{MerchantId, Nonce};
 use payments::limit::Limit;
 use payments::merchant::{ApiKeyHash, Merchant};
-use payments::payment::Kind;
 use payments::ports::Entropy;
-use serde::Deserialize;
 
 use crate::account::why;
+use crate::table::{Columns, Row, Table};
 use crate::transactions::Transaction;
 
 /// The API keys of merchants.
@@ -30,31 +29,38 @@ pub struct Permissions {
     pub limit: Option<Limit>,
 }
 
-/// The merchants of a file. A file's refunds name no charge, so whoever refunds needs the permission.
+/// The merchants of a file, each with the permissions that its lines need.
 pub fn named(transactions: &[Transaction]) -> BTreeMap<MerchantId, Permissions> {
     let mut merchants: BTreeMap<_, Permissions> = BTreeMap::new();
     for transaction in transactions {
         let permissions = merchants.entry(transaction.merchant.clone()).or_default();
-        permissions.unlinked_refunds |= transaction.kind == Kind::Refund;
+        permissions.unlinked_refunds |= transaction.is_unlinked_refund();
+        permissions.high_priority |= transaction.optional.get("priority").is_some_and(|lane| lane == "high");
     }
     merchants
 }
 
-/// Reads keys from a CSV file with the columns merchant and `api_key`.
+/// Reads keys from a CSV file with the columns merchant and `api_key`, one line a merchant. A line that is wrong is a merchant
+/// that nothing could be sent for, so it stops the start.
 pub fn read_keys(path: &Path) -> Result<ApiKeys, String> {
-    #[derive(Deserialize)]
-    struct Row {
-        merchant: String,
-        api_key: String,
-    }
-    let fault = |error: csv::Error| format!("the keys in {} cannot be read: {error}", path.display());
-    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_path(path).map_err(fault)?;
+    let fault = |what: &dyn std::fmt::Display| format!("the keys in {} cannot be read: {what}", path.display());
+    let bytes = std::fs::read(path).map_err(|error| fault(&error))?;
+    keys_of(&bytes).map_err(|what| fault(&what))
+}
+
+fn keys_of(bytes: &[u8]) -> Result<ApiKeys, String> {
+    let columns = Columns { required: &["merchant", "api_key"], optional: &[], ignored: &[] };
+    let table = Table::open(bytes, columns).map_err(|error| error.to_string())?;
     let mut keys = ApiKeys::new();
-    for row in reader.deserialize() {
-        let Row { merchant, api_key } = row.map_err(fault)?;
-        let merchant =
-            MerchantId::new(merchant).map_err(|error| format!("a merchant in {} {error}", path.display()))?;
-        keys.insert(merchant, api_key.into());
+    for Row { line, values, is_ended: _ } in table {
+        let fault = |what: String| format!("line {line}: {what}");
+        let values = values.map_err(fault)?;
+        let merchant = values.required("merchant").map_err(fault)?;
+        let merchant = MerchantId::new(merchant).map_err(|error| fault(format!("merchant {error}")))?;
+        let key = values.required("api_key").map_err(fault)?;
+        if keys.insert(merchant.clone(), key.into()).is_some() {
+            return Err(fault(format!("{merchant} has a key already; which one counts?")));
+        }
     }
     Ok(keys)
 }
@@ -113,9 +119,26 @@ mod tests {
     #[test]
     fn merchants_that_refund_are_given_the_permission() {
         let file = "order_id,kind,merchant,amount,currency\n1,charge,a,1,EUR\n2,refund,a,1,EUR\n3,charge,b,1,EUR\n";
-        let read = crate::transactions::read(file.as_bytes()).unwrap();
+        let read = crate::transactions::read(file.as_bytes(), &[]).unwrap();
         let named: Vec<_> =
             named(&read.rows).into_iter().map(|(id, may)| (id.to_string(), may.unlinked_refunds)).collect();
         assert_eq!(named, [("a".to_owned(), true), ("b".to_owned(), false)]);
+    }
+
+    #[test]
+    fn a_file_of_keys_with_anything_wrong_in_it_is_refused_by_its_line() {
+        let good = keys_of(b"merchant,api_key\na,key-a\nb,key-b\n").unwrap();
+        assert_eq!(good.values().map(|key| &**key).collect::<Vec<_>>(), ["key-a", "key-b"]);
+        for (file, said) in [
+            ("merchant,api_key\na,1\na,2\n", "line 3: a has a key already"),
+            ("merchant,api_key\na,1,2\n", "line 2: 3 fields"),
+            ("merchant,api_key\na,\n", "line 2: api_key is missing"),
+            ("merchant,api_key\nA,1\n", "line 2: merchant must"),
+            ("merchant,api_key,api_key\na,1,2\n", "two columns are named api_key"),
+            ("merchant,key\na,1\n", "a column is missing: api_key"),
+        ] {
+            let refused = keys_of(file.as_bytes()).unwrap_err();
+            assert!(refused.contains(said), "{refused}");
+        }
     }
 }

@@ -10,8 +10,8 @@ use crate::sender::{Hit, Problem, Shot};
 use crate::summary::Accepted;
 use crate::transactions::{BadRow, Transaction};
 
-/// Most unreadable lines that are shown.
-const BAD_ROWS_MAX: usize = 10;
+/// Most refused lines that are named; what is more is a file of another kind.
+const BAD_ROWS_MAX: usize = 1_000;
 
 /// Names the lines of a file that are left out.
 pub fn report_bad_rows(bad: &[BadRow]) {
@@ -132,9 +132,10 @@ mod tests {
     }
 
     fn transactions() -> Vec<Transaction> {
-        let file = "order_id,kind,merchant,amount,currency\n1,charge,a,5,EUR\n2,charge,a,0,EUR\n3,charge,a,7,EUR\n\
-                    1,charge,a,5,EUR\n";
-        crate::transactions::read(file.as_bytes()).unwrap().rows
+        let file = "order_id,kind,merchant,amount,currency\n1,charge,a,5,EUR\n2,charge,a,0,EUR\n3,charge,a,7,EUR\n";
+        let mut rows = crate::transactions::read(file.as_bytes(), &[]).unwrap().rows;
+        rows.push(Transaction { line: 5, ..rows[0].clone() });
+        rows
     }
 
     #[test]

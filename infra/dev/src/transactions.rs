@@ -1,19 +1,28 @@
-//! Reads a file of payments. One bad line is named and left out; it never costs the others.
+//! Reads a file of payments. One bad line is named and left out; it never costs the others, and never becomes a payment
+//! that nobody asked for.
 //!
 //! Only what stops a line from being asked at all is judged here. Whether a payment is taken is `ingest`'s to say, so
 //! that an amount of zero is refused by the same code that refuses a merchant's.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fmt;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use payments::id::{MerchantId, OrderId, PaymentId};
 use payments::payment::Kind;
 use serde_json::{Value, json};
 
-/// The columns that a file must have, in any order and among any others.
+use crate::table::{Columns, HeaderError, Row, Table, Values};
+
+/// The columns that a file must have, in any order.
 pub const REQUIRED_COLUMNS: [&str; 5] = ["order_id", "kind", "merchant", "amount", "currency"];
+/// The columns that a file may have and that are sent as they stand.
+pub const SENT_COLUMNS: [&str; 6] =
+    ["payment_method", "original_order_id", "expires_at", "priority", "customer", "description"];
+/// When it happened in the shop. Known, and not sent.
+const AT_COLUMN: &str = "at";
+/// Where half a value is another payment: a last line that was not ended is not believed if it ends with one of these.
+const MONEY_COLUMNS: [&str; 5] = ["order_id", "merchant", "amount", "original_order_id", "payment_method"];
 
 /// One payment to be asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,8 +39,8 @@ pub struct Transaction {
     pub amount: u64,
     /// As written; passed on unjudged.
     pub currency: String,
-    /// The merchant's number for the customer, if the file has one.
-    pub customer: Option<String>,
+    /// What else the file says, by the request's field; passed on unjudged.
+    pub optional: BTreeMap<&'static str, String>,
 }
 
 impl Transaction {
@@ -40,7 +49,12 @@ impl Transaction {
         PaymentId::derive(&self.merchant, self.kind, &self.order_id)
     }
 
-    /// The body of the request for it. The file's refunds name no charge.
+    /// Whether it is a refund that names no charge.
+    pub fn is_unlinked_refund(&self) -> bool {
+        self.kind == Kind::Refund && !self.optional.contains_key("original_order_id")
+    }
+
+    /// The body of the request for it.
     pub fn body(&self) -> Value {
         let mut body = json!({
             "order_id": self.order_id.as_str(),
@@ -48,13 +62,18 @@ impl Transaction {
             "amount": self.amount,
             "currency": self.currency,
         });
-        if let Some(customer) = &self.customer {
-            body["customer"] = json!(customer);
+        for (name, value) in &self.optional {
+            body[*name] = json!(value);
         }
-        if self.kind == Kind::Refund {
+        if self.is_unlinked_refund() {
             body["unlinked"] = json!(true);
         }
         body
+    }
+
+    /// Whether both ask for the same in every field.
+    fn is_the_same_as(&self, other: &Self) -> bool {
+        Self { line: 0, ..self.clone() } == Self { line: 0, ..other.clone() }
     }
 }
 
@@ -78,196 +97,136 @@ impl fmt::Display for BadRow {
 pub struct Transactions {
     /// What can be asked for, in the file's order.
     pub rows: Vec<Transaction>,
-    /// What cannot.
+    /// What cannot, in the file's order.
     pub bad: Vec<BadRow>,
 }
 
 /// Why a file cannot be read at all.
 #[derive(Debug, PartialEq, Eq)]
 pub enum FileError {
-    /// It cannot be opened.
-    Open {
+    /// It cannot be opened, or not read to its end.
+    Read {
         /// Which.
         path: PathBuf,
         /// What the system says.
         reason: String,
     },
-    /// Its first line is not one of CSV.
-    Header(String),
-    /// These columns are missing.
-    MissingColumns(Vec<&'static str>),
+    /// It was written to meanwhile.
+    Changed(PathBuf),
+    /// Its header cannot be understood.
+    Header(HeaderError),
 }
 
 impl fmt::Display for FileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Open { path, reason } => {
-                write!(f, "cannot open {}: {reason}; name a CSV file with --file", path.display())
+            Self::Read { path, reason } => write!(f, "cannot read {}: {reason}", path.display()),
+            Self::Changed(path) => {
+                write!(f, "{} was written to while it was read; nothing was sent, start again", path.display())
             }
-            Self::Header(reason) => write!(f, "the file's first line is no CSV header: {reason}"),
-            Self::MissingColumns(columns) => write!(
-                f,
-                "the file lacks the column{} {}; its first line must name {}",
-                if columns.len() == 1 { "" } else { "s" },
-                columns.join(", "),
-                REQUIRED_COLUMNS.join(", "),
-            ),
+            Self::Header(error) => error.fmt(f),
         }
     }
 }
 
 impl std::error::Error for FileError {}
 
-/// Reads the file at `path`.
-pub fn read_file(path: &Path) -> Result<Transactions, FileError> {
-    let open = |error: std::io::Error| FileError::Open { path: path.to_owned(), reason: error.to_string() };
-    let file = std::fs::File::open(path).map_err(open)?;
-    if file.metadata().map_err(open)?.is_dir() {
-        return Err(open(std::io::ErrorKind::IsADirectory.into()));
+/// Reads the file at `path` to its end, before anything of it is sent.
+pub fn read_file(path: &Path, ignored: &[String]) -> Result<Transactions, FileError> {
+    let failed = |error: std::io::Error| FileError::Read { path: path.to_owned(), reason: error.to_string() };
+    let stands = || std::fs::metadata(path).and_then(|file| Ok((file.len(), file.modified()?))).map_err(failed);
+    let before = stands()?;
+    let bytes = std::fs::read(path).map_err(failed)?;
+    // A pipe has no length to compare.
+    let is_whole = before.0 == 0 || u64::try_from(bytes.len()).is_ok_and(|length| length == before.0);
+    if stands()? != before || !is_whole {
+        return Err(FileError::Changed(path.to_owned()));
     }
-    read(file)
+    read(&bytes, ignored)
 }
 
-/// Reads payments in CSV.
-pub fn read(source: impl Read) -> Result<Transactions, FileError> {
-    let mut reader = csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(source);
-    let header = reader.byte_headers().map_err(|error| FileError::Header(error.to_string()))?;
-    let columns: HashMap<String, usize> = header
-        .iter()
-        .enumerate()
-        // Spreadsheets begin their files with a byte order mark, which would hide the first column.
-        .map(|(index, name)| (String::from_utf8_lossy(name).trim_start_matches('\u{feff}').to_owned(), index))
-        .collect();
-    let missing: Vec<_> = REQUIRED_COLUMNS.into_iter().filter(|name| !columns.contains_key(*name)).collect();
-    if !missing.is_empty() {
-        return Err(FileError::MissingColumns(missing));
-    }
+/// Reads payments in CSV. Columns that are not known are refused, because a misspelt `expires_at` would be an order that
+/// never expires; those in `ignored` are not read.
+pub fn read(bytes: &[u8], ignored: &[String]) -> Result<Transactions, FileError> {
+    let optional: Vec<&'static str> = SENT_COLUMNS.into_iter().chain([AT_COLUMN]).collect();
+    let columns = Columns { required: &REQUIRED_COLUMNS, optional: &optional, ignored };
+    let table = Table::open(bytes, columns).map_err(FileError::Header)?;
+    let may_be_cut = table.last_column().filter(|column| MONEY_COLUMNS.contains(column));
     let mut read = Transactions::default();
-    let mut record = csv::ByteRecord::new();
-    loop {
-        let next_line = reader.position().line();
-        match reader.read_byte_record(&mut record) {
-            Ok(false) => break,
-            Ok(true) => {
-                let line = record.position().map_or(next_line, csv::Position::line);
-                match row(&record, &columns, line) {
-                    Ok(row) => read.rows.push(row),
-                    Err(reason) => read.bad.push(BadRow { line, reason }),
-                }
-            }
-            Err(error) => {
-                read.bad.push(BadRow { line: next_line, reason: error.to_string() });
-                if error.is_io_error() {
-                    break;
-                }
-            }
+    for Row { line, values, is_ended } in table {
+        let row = values.and_then(|values| match may_be_cut {
+            Some(column) if !is_ended => Err(format!(
+                "{column} is the file's last value and no line break follows it: it may have been cut off; end the line \
+                 if it is whole"
+            )),
+            Some(_) | None => row(&values, line),
+        });
+        match row {
+            Ok(row) => read.rows.push(row),
+            Err(reason) => read.bad.push(BadRow { line, reason }),
         }
     }
+    one_line_an_order(&mut read);
     Ok(read)
 }
 
-fn row(record: &csv::ByteRecord, columns: &HashMap<String, usize>, line: u64) -> Result<Transaction, String> {
-    let text = |name: &str| -> Result<&str, String> {
-        let field = columns.get(name).and_then(|index| record.get(*index)).unwrap_or_default();
-        std::str::from_utf8(field).map_err(|_| format!("{name} is not UTF-8"))
-    };
-    let required = |name: &str| -> Result<&str, String> {
-        match text(name)? {
-            "" => Err(format!("{name} is missing")),
-            value => Ok(value),
+/// An order that is asked for twice alike is sent once. Where the lines differ nobody can say which of them is meant: sent
+/// side by side, either could win.
+fn one_line_an_order(read: &mut Transactions) {
+    let mut lines: BTreeMap<PaymentId, Vec<usize>> = BTreeMap::new();
+    for (index, row) in read.rows.iter().enumerate() {
+        lines.entry(row.payment_id()).or_default().push(index);
+    }
+    let mut refused = BTreeMap::new();
+    for indexes in lines.values().filter(|indexes| indexes.len() > 1) {
+        let first = &read.rows[indexes[0]];
+        let all: Vec<String> = indexes.iter().map(|index| read.rows[*index].line.to_string()).collect();
+        let (name, all) = (format!("{} {} of {}", first.kind.as_str(), first.order_id, first.merchant), all.join(", "));
+        if indexes.iter().all(|index| read.rows[*index].is_the_same_as(first)) {
+            for index in &indexes[1..] {
+                refused.insert(*index, format!("{name} stands in line {} already and is sent once", first.line));
+            }
+        } else {
+            for index in indexes {
+                refused.insert(*index, format!("{name} stands in lines {all}, which differ: none of them is sent"));
+            }
         }
-    };
-    let amount = required("amount")?;
+    }
+    let rows = std::mem::take(&mut read.rows);
+    for (index, row) in rows.into_iter().enumerate() {
+        match refused.remove(&index) {
+            Some(reason) => read.bad.push(BadRow { line: row.line, reason }),
+            None => read.rows.push(row),
+        }
+    }
+    read.bad.sort_by_key(|bad| bad.line);
+}
+
+fn row(values: &Values, line: u64) -> Result<Transaction, String> {
     Ok(Transaction {
         line,
-        order_id: OrderId::new(required("order_id")?).map_err(|error| format!("order_id {error}"))?,
-        kind: Kind::parse(required("kind")?).ok_or("kind must be charge, refund or payout")?,
-        merchant: MerchantId::new(required("merchant")?).map_err(|error| format!("merchant {error}"))?,
-        amount: amount
-            .bytes()
-            .all(|b| b.is_ascii_digit())
-            .then(|| amount.parse().ok())
-            .flatten()
-            .ok_or("amount must be a whole number of minor units, digits only")?,
-        currency: required("currency")?.to_owned(),
-        customer: Some(text("customer")?).filter(|customer| !customer.is_empty()).map(str::to_owned),
+        order_id: OrderId::new(values.required("order_id")?).map_err(|error| format!("order_id {error}"))?,
+        kind: Kind::parse(values.required("kind")?).ok_or("kind must be charge, refund or payout")?,
+        merchant: MerchantId::new(values.required("merchant")?).map_err(|error| format!("merchant {error}"))?,
+        amount: minor_units(values.required("amount")?)?,
+        currency: values.required("currency")?.to_owned(),
+        optional: SENT_COLUMNS
+            .into_iter()
+            .filter_map(|name| values.optional(name).map(|value| (name, value.to_owned())))
+            .collect(),
     })
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const HEADER: &str = "order_id,kind,merchant,customer,amount,currency,at\n";
-
-    fn read_text(text: &str) -> Transactions {
-        read(text.as_bytes()).unwrap()
+/// Digits of ASCII and nothing else: `19.99`, `1e3`, `+5` and `１９` mean too many things.
+fn minor_units(text: &str) -> Result<u64, String> {
+    if !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err("amount must be a whole number of minor units, digits only (19.99 EUR is 1999)".to_owned());
     }
-
-    #[test]
-    fn a_zero_amount_is_read_because_ingest_has_to_refuse_it() {
-        let read = read_text(&format!("{HEADER}1,charge,eire,,0,GBP,\n"));
-        assert_eq!(read.rows[0].amount, 0);
-        assert_eq!(read.rows[0].customer, None);
-        assert_eq!(read.bad, []);
+    if text.len() > 1 && text.starts_with('0') {
+        return Err("amount begins with 0, as what has lost its decimal point does".to_owned());
     }
-
-    #[test]
-    fn a_bad_line_is_named_and_the_others_are_read() {
-        let text = format!(
-            "{HEADER}1,charge,eire,7,100,GBP,x\n2,gift,eire,7,100,GBP,x\n3,charge,Eire,7,100,GBP,x\n\
-             4,charge,eire,7,-5,GBP,x\n5,charge\n6,charge,eire,7,1.5,GBP,x\n7,refund,eire,7,3,GBP,x\n"
-        );
-        let read = read_text(&text);
-        let orders: Vec<_> = read.rows.iter().map(|row| row.order_id.as_str()).collect();
-        assert_eq!(orders, ["1", "7"]);
-        let lines: Vec<_> = read.bad.iter().map(|bad| bad.line).collect();
-        assert_eq!(lines, [3, 4, 5, 6, 7]);
-        assert_eq!(read.bad[0].to_string(), "line 3: kind must be charge, refund or payout");
-        assert!(read.bad[1].reason.starts_with("merchant must consist of"));
-        assert!(read.bad[3].reason.contains("is missing"));
-    }
-
-    #[test]
-    fn bytes_that_are_no_text_cost_their_line_only() {
-        let mut bytes = HEADER.as_bytes().to_vec();
-        bytes.extend_from_slice(b"1,charge,\xff\xfe,7,100,GBP,x\n2,charge,eire,7,100,GBP,x\n");
-        let read = read(bytes.as_slice()).unwrap();
-        assert_eq!(read.rows.len(), 1);
-        assert_eq!(read.bad[0].to_string(), "line 2: merchant is not UTF-8");
-    }
-
-    #[test]
-    fn missing_columns_are_named_together() {
-        let error = read("order_id,kind,merchant\n".as_bytes()).unwrap_err();
-        assert_eq!(error, FileError::MissingColumns(vec!["amount", "currency"]));
-        assert_eq!(
-            error.to_string(),
-            "the file lacks the columns amount, currency; its first line must name order_id, kind, merchant, \
-             amount, currency"
-        );
-        assert!(matches!(read("".as_bytes()), Err(FileError::MissingColumns(all)) if all.len() == 5));
-    }
-
-    #[test]
-    fn columns_may_stand_in_any_order_behind_a_byte_order_mark() {
-        let read = read_text("\u{feff}currency,extra,amount,merchant,kind,order_id\nEUR,?,5,m,payout,o-1\n");
-        assert_eq!(read.rows[0].currency, "EUR");
-        assert_eq!(read.rows[0].kind, Kind::Payout);
-    }
-
-    #[test]
-    fn a_refund_asks_for_itself_as_unlinked() {
-        let read = read_text(&format!("{HEADER}C1,refund,eire,7,100,GBP,x\n2,charge,eire,7,100,GBP,x\n"));
-        assert_eq!(read.rows[0].body()["unlinked"], json!(true));
-        assert!(read.rows[1].body().get("unlinked").is_none());
-    }
-
-    #[test]
-    fn the_shipped_file_has_512_payments_of_which_45_are_of_nothing() {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../events/online-retail-2010-12.csv");
-        let read = read_file(&path).unwrap();
-        assert_eq!((read.rows.len(), read.bad.len()), (512, 0));
-        assert_eq!(read.rows.iter().filter(|row| row.amount == 0).count(), 45);
-    }
+    text.parse().map_err(|_| format!("amount is above {}, the most that there can be", u64::MAX))
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::Request;
 use http::header::CONTENT_TYPE;
-use http::{Request, Uri};
 use http_body_util::Full;
 use payments::ports::Clock;
 use providers::http::callback::{SIGNATURE, sign};
@@ -30,23 +30,20 @@ const PAUSE_MS_MAX: u64 = 10_000;
 #[derive(Clone)]
 pub struct CallbackTarget {
     base: Base,
-    path: String,
     key: String,
 }
 
 impl CallbackTarget {
     /// Reads `http://host:port/path`.
     pub fn new(url: &str, key: impl Into<String>) -> Result<Self, NoAnswer> {
-        let base = Base::parse(url)?;
-        let path = url.parse::<Uri>().map_or_else(|_| "/".to_owned(), |uri| uri.path().to_owned());
-        Ok(Self { base, path, key: key.into() })
+        Ok(Self { base: Base::parse(url)?, key: key.into() })
     }
 }
 
 impl fmt::Debug for CallbackTarget {
     /// Everything but the key.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CallbackTarget").field("base", &self.base).field("path", &self.path).finish_non_exhaustive()
+        f.debug_struct("CallbackTarget").field("base", &self.base).finish_non_exhaustive()
     }
 }
 
@@ -75,7 +72,7 @@ async fn deliver(target: &CallbackTarget, body: String) -> u16 {
     let mut answered = 0;
     for attempt in 1..=ATTEMPTS_MAX {
         let signature = sign(&target.key, aws::system::SystemClock.now(), body.as_bytes());
-        let request = Request::post(&target.path)
+        let request = Request::post("/")
             .header(CONTENT_TYPE, "application/json")
             .header(SIGNATURE, signature)
             .body(Full::new(Bytes::from(body.clone())));

@@ -71,7 +71,7 @@ impl Report<'_> {
 
     fn write_requests(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let refused: usize = self.refused.values().sum();
-        line(f, "transactions", format_args!("{} in the file, {} lines unreadable", self.transactions, self.bad_rows))?;
+        line(f, "transactions", format_args!("{} in the file, {} lines refused", self.transactions, self.bad_rows))?;
         let answered = half_and_most(self.answer_ms.iter().copied());
         let requests = self.answer_ms.len();
         line(f, "requests", format_args!("{requests}, repeats included; answered in {answered}"))?;
@@ -173,7 +173,16 @@ impl fmt::Display for Report<'_> {
         self.write_aws(f)?;
         let faults = self.faults();
         if faults.is_empty() {
-            return line(f, "VERDICT", format_args!("good: nothing lost, nothing charged twice, the rate held"));
+            let good = "nothing lost, nothing charged twice, the rate held";
+            return match self.bad_rows {
+                0 => line(f, "VERDICT", format_args!("good: {good}")),
+                1 => line(f, "VERDICT", format_args!("good for what was sent: {good}; 1 line of the file was refused")),
+                more => line(
+                    f,
+                    "VERDICT",
+                    format_args!("good for what was sent: {good}; {more} lines of the file were refused"),
+                ),
+            };
         }
         line(f, "VERDICT", format_args!("BAD: {}", faults.join("; ")))
     }
