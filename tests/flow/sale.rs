@@ -100,7 +100,7 @@ fn whichever_lane_has_payments_has_all_of_the_rate() {
     }
 }
 
-/// What `cargo dev plan --max-in-flight 3000` says for this provider, whose answers take half a second.
+/// What `cargo dev plan` says with `--max-in-flight 3000` for this provider, whose answers take half a second.
 #[test]
 fn a_provider_that_takes_few_calls_side_by_side_is_sent_as_many_a_second_as_the_plan_says() {
     let demand = Demand {

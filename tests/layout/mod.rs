@@ -1,6 +1,7 @@
 //! The rooms and their order: who may depend on whom, what may not enter the core, and what lies at the top.
 
 mod alarms;
+mod commands;
 mod mutants;
 mod plan;
 mod stages;

@@ -1,4 +1,4 @@
-//! `cargo dev plan --check`: our own template passes, every plan fits into it, and a template with one number wrong is
+//! `cargo dev plan` with `--check`: our own template passes, every plan fits into it, and a template with one number wrong is
 //! refused at that number's line.
 
 use std::num::NonZeroU32;

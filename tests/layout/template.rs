@@ -291,6 +291,28 @@ fn each_function_starts_with_the_templates_numbers() {
     assert!(u64::from(reconcile.max_heals_per_sweep) <= share);
 }
 
+/// What the operator's commands learn from `DescribeStacks` is what the functions are told.
+#[test]
+fn a_stack_tells_the_commands_what_it_tells_its_functions() {
+    let template = Template::load();
+    let value = |name: &str| {
+        let asked_for = ASKED_FOR.iter().find(|(asked_for, _)| *asked_for == name).map(|(_, value)| *value);
+        asked_for.or_else(|| template.find(&["Parameters", name, "Default"])).unwrap_or_default().to_owned()
+    };
+    let parameters = template.keys(&["Parameters"]).into_iter().map(|name| (name.to_owned(), value(name)));
+    let output = |name: &str| if name.ends_with("Url") { format!("https://sqs/{name}") } else { name.to_owned() };
+    let outputs = template.keys(&["Outputs"]).into_iter().map(|name| (name.to_owned(), output(name)));
+    let stack = dev::stack::Stack::new("sluice", parameters.chain(outputs).collect());
+    let seen = template.seen("DeadLetterFunction");
+    let told = DeadLetterSettings::from(|name| seen.get(name).cloned()).unwrap().policy;
+    let learnt = stack.policy().unwrap();
+    assert_eq!(payments::policy::Policy { history_keys: told.history_keys.clone(), ..learnt }, told);
+    for output in ["PaymentsTableName", "MerchantsTableName", "GatesTableName", "ParkedQueueUrl"] {
+        assert!(stack.output(output).is_ok(), "{output}");
+    }
+    assert!(stack.queues().unwrap().dead_letter.is_some());
+}
+
 #[test]
 fn each_function_runs_its_own_binary() {
     let template = Template::load();

@@ -25,7 +25,7 @@ async fn a_load_looks_on_though_the_table_throttles_every_other_read_and_more() 
         connections: 4,
         provider_url: place.provider.base_url(),
         keys: None,
-        account: AccountArguments { aws_endpoint: place.account_url(), aws: false },
+        account: AccountArguments { aws_endpoint: place.account_url(), aws: false, stack: None },
     };
     assert_eq!(load::run(arguments).await, Ok(()));
     assert_eq!(place.provider.ledger().len(), 30);

@@ -31,7 +31,7 @@ pub(super) struct Place {
 }
 
 pub(super) async fn account(endpoint: &Endpoint) -> Account {
-    Account::open(&AccountArguments { aws_endpoint: endpoint.url(), aws: false }).await.unwrap()
+    Account::open(&AccountArguments { aws_endpoint: endpoint.url(), aws: false, stack: None }).await.unwrap()
 }
 
 impl Place {

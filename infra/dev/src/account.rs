@@ -13,23 +13,34 @@ use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use clap::Args;
 
 use crate::embedded::{GATES_TABLE, MERCHANTS_TABLE, PAYMENTS_TABLE, REGION};
+use crate::stack::{Stack, USUAL_NAME};
 
 /// Where `cargo dev up` answers as AWS, unless told otherwise.
 pub const LOCAL_ENDPOINT: &str = "http://127.0.0.1:8070";
 /// By which name the commands' calls are counted there.
 const COMMAND: &str = "command";
 
-/// Which AWS.
+/// Which AWS. Each may stand anywhere behind its command.
 #[derive(Args, Clone, Debug)]
 pub struct AccountArguments {
     /// Where `cargo dev up` answers as AWS.
-    #[arg(long, value_name = "URL", default_value = LOCAL_ENDPOINT)]
+    #[arg(long, global = true, value_name = "URL", default_value = LOCAL_ENDPOINT)]
     pub aws_endpoint: String,
-    /// The real AWS instead, with the credentials and the Region of the environment, and with the names in PAYMENTS_TABLE,
-    /// MERCHANTS_TABLE, GATES_TABLE, HIGH_QUEUE_URL, STANDARD_QUEUE_URL, DEAD_LETTER_QUEUE_URL and PARKED_QUEUE_URL, which
-    /// the stack's outputs tell.
-    #[arg(long, conflicts_with = "aws_endpoint")]
+    /// The real AWS instead, with the credentials and the Region of the environment. Names and numbers are taken from the
+    /// stack itself, so the caller needs cloudformation:DescribeStacks.
+    #[arg(long, global = true, conflicts_with = "aws_endpoint")]
     pub aws: bool,
+    /// The stack on the real AWS: sluice if only --aws is given.
+    #[arg(long, global = true, value_name = "NAME", conflicts_with = "aws_endpoint")]
+    pub stack: Option<String>,
+}
+
+impl AccountArguments {
+    /// The stack that is meant; `None` is `cargo dev up`.
+    pub fn stack(&self) -> Option<&str> {
+        let usual = self.aws.then_some(USUAL_NAME);
+        self.stack.as_deref().or(usual)
+    }
 }
 
 /// An account, reached.
@@ -47,14 +58,17 @@ pub struct Account {
     pub queues: QueueUrls,
     /// Where people look.
     pub parked_url: String,
-    /// Whether it is the one on this machine.
-    pub is_local: bool,
+    /// The stack that it is, unless it is the one on this machine.
+    pub stack: Option<Stack>,
 }
 
 impl Account {
     /// Reaches it, and finds its queues.
     pub async fn open(arguments: &AccountArguments) -> Result<Self, String> {
-        if arguments.aws { Self::real().await } else { Self::local(&arguments.aws_endpoint).await }
+        match arguments.stack() {
+            Some(stack) => Self::real(stack).await,
+            None => Self::local(&arguments.aws_endpoint).await,
+        }
     }
 
     async fn local(endpoint: &str) -> Result<Self, String> {
@@ -89,37 +103,27 @@ impl Account {
             merchants_table: MERCHANTS_TABLE.to_owned(),
             gates_table: GATES_TABLE.to_owned(),
             queues,
-            is_local: true,
+            stack: None,
         })
     }
 
-    async fn real() -> Result<Self, String> {
-        let mut missing = Vec::new();
-        let mut name = |variable: &'static str| {
-            let value = std::env::var(variable).unwrap_or_default();
-            if value.is_empty() {
-                missing.push(variable);
-            }
-            value
-        };
-        let (payments_table, merchants_table, gates_table) =
-            (name("PAYMENTS_TABLE"), name("MERCHANTS_TABLE"), name("GATES_TABLE"));
-        let queues = QueueUrls {
-            high: name("HIGH_QUEUE_URL"),
-            standard: name("STANDARD_QUEUE_URL"),
-            dead_letter: Some(name("DEAD_LETTER_QUEUE_URL")),
-        };
-        let parked_url = name("PARKED_QUEUE_URL");
-        if !missing.is_empty() {
-            return Err(format!(
-                "{} {} not set: --aws takes the names of tables and queues from the environment; the stack's outputs tell \
-                 them",
-                missing.join(", "),
-                if missing.len() == 1 { "is" } else { "are" }
-            ));
-        }
-        let clients = Clients::from_environment().await;
-        Ok(Self { clients, payments_table, merchants_table, gates_table, queues, parked_url, is_local: false })
+    async fn real(stack: &str) -> Result<Self, String> {
+        let config = aws_config::defaults(BehaviorVersion::latest()).load().await;
+        let stack = Stack::read(&aws_sdk_cloudformation::Client::new(&config), stack).await?;
+        Ok(Self {
+            payments_table: stack.output("PaymentsTableName")?,
+            merchants_table: stack.output("MerchantsTableName")?,
+            gates_table: stack.output("GatesTableName")?,
+            queues: stack.queues()?,
+            parked_url: stack.output("ParkedQueueUrl")?,
+            clients: Clients::new(&config),
+            stack: Some(stack),
+        })
+    }
+
+    /// Whether it is the one on this machine.
+    pub fn is_local(&self) -> bool {
+        self.stack.is_none()
     }
 
     /// The payments.

@@ -4,6 +4,7 @@
 
 pub mod account;
 pub mod books;
+pub mod cli;
 pub mod client;
 pub mod demo;
 pub mod embedded;
@@ -24,6 +25,7 @@ pub mod sale;
 pub mod sandbox;
 pub mod sender;
 pub mod simulate;
+pub mod stack;
 pub mod summary;
 pub mod table;
 pub mod transactions;

@@ -176,7 +176,7 @@ async fn run_to_end(arguments: Arguments) -> Result<(), String> {
 async fn keys(arguments: &Arguments, account: &Account, file: &Transactions) -> Result<ApiKeys, String> {
     match &arguments.keys {
         Some(path) => merchants::read_keys(path),
-        None if account.is_local => {
+        None if account.is_local() => {
             let merchants = merchants::named(&file.rows);
             let client = &account.clients.dynamodb;
             merchants::create(client, &account.merchants_table, &merchants, &SystemEntropy::new()).await

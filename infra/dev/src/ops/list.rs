@@ -45,9 +45,9 @@ impl Wanted {
 /// Which payments.
 #[derive(Args, Clone, Debug)]
 pub struct Arguments {
-    /// The state to list.
+    /// The state to list; without it everything that waits: open, parked, and open cases.
     #[arg(long, value_enum)]
-    pub state: Wanted,
+    pub state: Option<Wanted>,
     /// How many at most.
     #[arg(long, value_name = "N", default_value_t = 100)]
     pub limit: usize,
@@ -72,13 +72,15 @@ pub async fn run(arguments: &Arguments) -> Result<(), String> {
     Ok(())
 }
 
-async fn find(account: &Account, wanted: Wanted, limit: usize) -> Result<(Vec<Payment>, bool), String> {
+/// The payments in this state, or all that wait, and whether there are more of them.
+pub async fn find(account: &Account, wanted: Option<Wanted>, limit: usize) -> Result<(Vec<Payment>, bool), String> {
+    let open = || (0..OPEN_SHARDS).map(|shard| shard.to_string());
     let shards: Vec<String> = match wanted {
-        Wanted::Parked => vec![PARKED_SHARD.to_owned()],
-        Wanted::Case => vec![CASE_SHARD.to_owned()],
-        Wanted::Open | Wanted::Queued | Wanted::Sending | Wanted::Pending | Wanted::Unknown => {
-            (0..OPEN_SHARDS).map(|shard| shard.to_string()).collect()
-        }
+        // What a person has to see to first, should there be more than the limit.
+        None => [CASE_SHARD, PARKED_SHARD].map(str::to_owned).into_iter().chain(open()).collect(),
+        Some(Wanted::Parked) => vec![PARKED_SHARD.to_owned()],
+        Some(Wanted::Case) => vec![CASE_SHARD.to_owned()],
+        Some(Wanted::Open | Wanted::Queued | Wanted::Sending | Wanted::Pending | Wanted::Unknown) => open().collect(),
     };
     let store = account.store();
     let mut found = Vec::new();
@@ -86,7 +88,7 @@ async fn find(account: &Account, wanted: Wanted, limit: usize) -> Result<(Vec<Pa
         for id in indexed(account, &shard).await? {
             let payment = store.get(&id).await.map_err(|error| format!("cannot read payment {id}: {error}"))?;
             // The index is a moment behind its table: the item says what is true.
-            let Some(payment) = payment.filter(|payment| wanted.takes(payment)) else { continue };
+            let Some(payment) = payment.filter(|payment| takes(wanted, payment)) else { continue };
             if found.len() == limit {
                 return Ok((sorted(found), true));
             }
@@ -94,6 +96,13 @@ async fn find(account: &Account, wanted: Wanted, limit: usize) -> Result<(Vec<Pa
         }
     }
     Ok((sorted(found), false))
+}
+
+fn takes(wanted: Option<Wanted>, payment: &Payment) -> bool {
+    match wanted {
+        Some(wanted) => wanted.takes(payment),
+        None => [Wanted::Open, Wanted::Parked, Wanted::Case].into_iter().any(|wanted| wanted.takes(payment)),
+    }
 }
 
 fn sorted(mut payments: Vec<Payment>) -> Vec<Payment> {

@@ -8,7 +8,6 @@ pub mod replay;
 pub mod resolve;
 pub mod restore;
 
-use aws::settings::DeadLetterSettings;
 use aws_sdk_dynamodb::types::AttributeValue;
 use payments::id::PaymentId;
 use payments::policy::Policy;
@@ -16,6 +15,7 @@ use payments::policy::Policy;
 use crate::account::{Account, why};
 use crate::embedded::OPEN_INDEX;
 use crate::local::settings;
+use crate::stack::Stack;
 
 /// The payments under one key of the index, oldest first.
 async fn indexed(account: &Account, shard: &str) -> Result<Vec<PaymentId>, String> {
@@ -42,12 +42,12 @@ fn payment_id(text: &str) -> Result<PaymentId, String> {
     PaymentId::new(text.to_owned()).map_err(|error| format!("{text} is no payment's id: {error}"))
 }
 
-/// The provider's numbers: the demo's on this machine, else those that the functions have.
+/// The provider's numbers: the demo's on this machine, else those that the stack was deployed with.
 fn policy(account: &Account) -> Result<Policy, String> {
-    if account.is_local {
-        return Ok(settings::policy());
-    }
-    DeadLetterSettings::from_environment().map(|settings| settings.policy).map_err(|error| {
-        format!("{error}; this needs the numbers that the dead_letter function has in its environment")
-    })
+    account.stack.as_ref().map_or_else(|| Ok(settings::policy()), Stack::policy)
+}
+
+/// The same with the keys that histories are linked under, for whoever writes.
+fn policy_to_write(account: &Account) -> Result<Policy, String> {
+    Ok(Policy { history_keys: crate::explain::keys(!account.is_local())?, ..policy(account)? })
 }

@@ -18,7 +18,7 @@ use payments::store::{self, Outcome};
 use payments::time::Timestamp;
 use payments::transition::Event;
 
-use super::{indexed, policy};
+use super::{indexed, policy, policy_to_write};
 use crate::account::{Account, AccountArguments, why};
 use parked::{Content, Parked};
 pub use preview::{Preview, Would, preview};
@@ -67,13 +67,12 @@ struct Found {
 /// Previews, or replays.
 pub async fn run(arguments: &Arguments) -> Result<(), String> {
     let account = Account::open(&arguments.account).await?;
-    let policy = policy(&account)?;
     if arguments.dry_run {
-        print(&dry_run(&account, &policy).await?);
+        print(&dry_run(&account, &policy(&account)?).await?);
         println!("nothing was touched");
         return Ok(());
     }
-    let Done { moved, started } = replay(&account, &policy).await?;
+    let Done { moved, started } = replay(&account, &policy_to_write(&account)?).await?;
     println!("moved {moved} messages from the parked queue; started {started} payments from their items");
     println!("see what became of them with `cargo dev get ID` and `cargo dev list --state parked`");
     Ok(())

@@ -11,7 +11,7 @@ use payments::store::{self, Outcome};
 use payments::transition::{Event, Resolution};
 
 use super::get::{describe, read_id};
-use super::policy;
+use super::policy_to_write;
 use crate::account::{Account, AccountArguments};
 
 /// Where to look it up, who says so, and why.
@@ -134,7 +134,7 @@ pub async fn close_case(arguments: &CloseCase) -> Result<(), String> {
 /// Decides and writes through the transition function, as every function does.
 pub async fn write(account: &Account, id: &str, event: &Event<'_>) -> Result<Payment, String> {
     let id = read_id(id)?;
-    let (store, policy) = (account.store(), policy(account)?);
+    let (store, policy) = (account.store(), policy_to_write(account)?);
     let failed = |error: &dyn std::fmt::Display| format!("payment {id} is not changed: {error}");
     let payment = store.get(&id).await.map_err(|error| failed(&error))?;
     let payment = payment.ok_or_else(|| format!("there is no payment {id}"))?;

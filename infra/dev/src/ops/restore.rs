@@ -19,7 +19,7 @@ use payments::store::{self, Outcome};
 use payments::time::Timestamp;
 use payments::transition::{Event, Kept, Recovery};
 
-use super::{indexed, policy};
+use super::{indexed, policy_to_write};
 use crate::account::{Account, AccountArguments, why};
 use crate::progress::Bar;
 use crate::sender::Pace;
@@ -122,7 +122,7 @@ async fn restore_from(
     if recovery.point >= recovery.at || recovery.at > SystemClock.now() {
         return Err("--point has to be before --consumers-off, and both have to be over".to_owned());
     }
-    let policy = policy(account)?;
+    let policy = policy_to_write(account)?;
     let mut done = Done::default();
     if let Some(from) = course.from {
         if from == account.payments_table {

@@ -1,0 +1,238 @@
+//! Every `cargo dev …` that a document, a workflow, a comment or a message names is one that the tool understands, and every
+//! `--option` that its messages name is one of its options.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use clap::error::ErrorKind;
+
+use super::{read, root, sources};
+
+const COMMAND: &str = "cargo dev";
+
+/// What a reader puts something of their own for, where the tool takes no text as it stands.
+const PLACEHOLDERS: [(&str, &str); 10] = [
+    ("{seed}", "1"),
+    ("{name}", "none"),
+    ("N", "20"),
+    ("M", "80"),
+    ("REST", "4000"),
+    ("QUOTA", "1000"),
+    ("R", "2026-01-31T12:00:00Z"),
+    ("CONSUMERS_OFF", "2026-01-31T13:00:00Z"),
+    ("$FAULTS", "none"),
+    ("$((GITHUB_RUN_ID * 1000000))", "1"),
+];
+
+/// A command as it is named somewhere.
+#[derive(Debug)]
+struct Named {
+    place: String,
+    words: Vec<String>,
+    /// Whether it is meant to be typed, or only spoken of.
+    is_typed: bool,
+}
+
+fn documents(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
+        if path.is_dir() {
+            if !matches!(name.as_str(), "target" | ".git" | ".aws-sam") {
+                documents(&path, found);
+            }
+            continue;
+        }
+        let text = ["md", "yaml", "yml", "txt", "toml", "sh", "py", "rs"];
+        let is_text = path.extension().is_some_and(|extension| text.iter().any(|text| extension == *text));
+        // This file's own tests name what is no command.
+        if (is_text || name == "run") && !path.ends_with("layout/commands.rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// Words as a shell makes them, up to a comment, a pipe or a redirection.
+fn words(text: &str) -> Vec<String> {
+    let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None);
+    for c in text.chars() {
+        match (quote, c) {
+            (Some(open), c) if c == open => quote = None,
+            (Some(_), c) => word.get_or_insert_default().push(c),
+            (None, '"' | '\'') => {
+                quote = Some(c);
+                word.get_or_insert_default();
+            }
+            (None, '#' | '|' | '>' | ';' | '&') if word.is_none() => break,
+            (None, c) if c.is_whitespace() => words.extend(word.take()),
+            (None, c) => word.get_or_insert_default().push(c),
+        }
+    }
+    words.extend(word);
+    words
+}
+
+/// The commands in a text. Between quotes, and at the beginning of a line, all of it is the command; in running text only
+/// the first word is.
+fn named(place: &str, text: &str) -> Vec<Named> {
+    let joined = text.replace("\\\n", "  ");
+    let mut found = Vec::new();
+    for (number, line) in joined.lines().enumerate() {
+        let place = format!("{place}:{}: {}", number + 1, line.trim());
+        for (at, _) in line.match_indices(COMMAND) {
+            let (before, after) = (&line[..at], &line[at + COMMAND.len()..]);
+            if !after.starts_with(' ') {
+                continue;
+            }
+            let begins = before.trim().trim_start_matches("run:").trim_start_matches("name:").trim();
+            let quote = ['`', '"'].into_iter().find(|quote| before.ends_with(*quote));
+            let is_line = matches!(begins, "" | "$") && !is_comment(place.as_str(), line);
+            let own = quote.map_or(after, |quote| after.split(quote).next().unwrap_or_default());
+            let words = words(own);
+            let words = if quote.is_some() || is_line { words } else { words.into_iter().take(1).collect() };
+            found.push(Named { place: place.clone(), words, is_typed: is_line });
+        }
+    }
+    found
+}
+
+/// In a source or a workflow a line that begins with the command may still be running text.
+fn is_comment(place: &str, line: &str) -> bool {
+    (place.contains(".rs:") || place.contains(".yaml:")) && !line.contains("run:") && !line.trim().starts_with(COMMAND)
+}
+
+/// Why the tool does not understand this, if it does not.
+fn fault(named: &Named) -> Option<String> {
+    let stand_in = |word: &String| {
+        let known = PLACEHOLDERS.iter().find(|(placeholder, _)| placeholder == word);
+        known.map_or_else(|| word.clone(), |(_, stands)| (*stands).to_owned())
+    };
+    let words: Vec<String> = named.words.iter().map(stand_in).collect();
+    let command = dev::cli::command();
+    if !named.is_typed && is_mention(&command, &words) {
+        return None;
+    }
+    let fault = command.try_get_matches_from(std::iter::once(COMMAND.to_owned()).chain(words)).err()?;
+    if matches!(fault.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+        return None;
+    }
+    Some(format!("{}\n    {}", named.place, fault.to_string().lines().next().unwrap_or_default()))
+}
+
+/// Whether it only names a command, as in "`cargo dev resolve` ends it".
+fn is_mention(command: &clap::Command, words: &[String]) -> bool {
+    let mut at = command;
+    for word in words {
+        match at.find_subcommand(word.trim_end_matches(|c: char| !c.is_alphanumeric())) {
+            Some(below) => at = below,
+            None => return false,
+        }
+    }
+    !words.is_empty()
+}
+
+#[test]
+fn every_command_that_is_named_anywhere_can_be_typed() {
+    let root = root();
+    let mut files = Vec::new();
+    documents(&root, &mut files);
+    let mut all = Vec::new();
+    for file in files {
+        let place = file.strip_prefix(&root).expect("it lies there").display().to_string();
+        all.extend(named(&place, &read(&file)));
+    }
+    assert!(all.len() > 100, "{} commands", all.len());
+    let faults: Vec<String> = all.iter().filter_map(fault).collect();
+    assert!(faults.is_empty(), "{} of {}:\n{}", faults.len(), all.len(), faults.join("\n"));
+}
+
+#[test]
+fn what_cannot_be_typed_is_found() {
+    let is_wrong = |text: &str| named("x.md", text).iter().filter_map(fault).count();
+    for wrong in [
+        "`cargo dev cases take ID --owner YOU`",
+        "    cargo dev cases take ID",
+        "`cargo dev merchant --aws revoke`",
+        "cargo dev merchant set shop-a --rate R-q",
+        "cargo dev resolve ID",
+        "look with `cargo dev lists --aws`",
+        "cargo dev demonstrates it",
+        "$ cargo dev simulate sales # a sale",
+    ] {
+        assert_eq!(is_wrong(wrong), 1, "{wrong}");
+    }
+    for right in [
+        "`cargo dev resolve` ends it",
+        "a replay (`cargo dev replay --aws --dry-run`) says",
+        "    cargo dev rate PROVIDER REST --aws --why \"q of it # is theirs\"   # a comment",
+        "cargo dev simulate --runs 1 \\\n    --seed 7 | head",
+        "The gates; cargo dev gate, pause and rate look at one.",
+    ] {
+        assert_eq!(is_wrong(right), 0, "{right}");
+    }
+}
+
+fn options(command: &clap::Command, found: &mut BTreeSet<String>) {
+    found.extend(command.get_arguments().filter_map(|argument| argument.get_long()).map(str::to_owned));
+    for below in command.get_subcommands() {
+        options(below, found);
+    }
+}
+
+/// A message that tells somebody to type what is refused is worse than none.
+#[test]
+fn every_option_that_a_message_names_exists() {
+    // Those of cargo, sam and git, which the tool names or starts.
+    const OF_OTHERS: [&str; 11] = [
+        "package",
+        "release",
+        "workspace",
+        "message-format",
+        "quiet",
+        "locked",
+        "offline",
+        "parameter-overrides",
+        "cached",
+        "others",
+        "exclude-standard",
+    ];
+    let mut known: BTreeSet<String> = OF_OTHERS.map(str::to_owned).into();
+    known.extend(["help".to_owned(), "version".to_owned()]);
+    options(&dev::cli::command(), &mut known);
+    let mut unknown = Vec::new();
+    for file in sources(&root().join("infra/dev/src")) {
+        for (number, line) in read(&file).lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//")) {
+            for (at, _) in line.match_indices("--") {
+                let name: String = line[at + 2..]
+                    .chars()
+                    .take_while(|c| c.is_ascii_lowercase() || *c == '-' || c.is_ascii_digit())
+                    .collect();
+                let begins = line[..at].chars().next_back().is_none_or(|c| !c.is_alphanumeric() && c != '-');
+                let name = name.trim_end_matches('-').to_owned();
+                if begins && name.len() > 1 && !known.contains(&name) {
+                    unknown.push(format!("{}:{}: --{name}", file.display(), number + 1));
+                }
+            }
+        }
+    }
+    assert!(unknown.is_empty(), "{}", unknown.join("\n"));
+}
+
+/// The operator's options may stand before or behind a command's own.
+#[test]
+fn the_order_of_options_does_not_matter() {
+    for line in [
+        "merchant --aws set shop-a --rate 20",
+        "merchant set --aws shop-a --rate 20",
+        "merchant set shop-a --rate 20 --aws",
+        "merchant --stack second add-key shop-a",
+        "merchant add-key shop-a --stack second",
+        "list --aws",
+        "list --state parked --aws --stack second",
+        "replay --dry-run --stack second",
+        "resolve --aws ID --as declined --reference rf-17 --who anna --why books",
+    ] {
+        let parsed = dev::cli::command().try_get_matches_from([COMMAND].into_iter().chain(line.split(' ')));
+        assert!(parsed.is_ok(), "{line}: {}", parsed.unwrap_err());
+    }
+}
