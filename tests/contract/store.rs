@@ -19,6 +19,7 @@ pub async fn store_contract<S: Store>(store: &S) {
     a_second_put_is_refused_with_what_stands(store).await;
     a_claim_does_in_each_state_what_apply_does(store).await;
     a_claim_that_does_not_fit_changes_nothing(store).await;
+    a_claim_is_known_again_though_a_cancelation_came_between(store).await;
     a_replace_writes_every_change(store).await;
     a_replace_of_what_no_longer_stands_is_refused(store).await;
     a_decision_is_made_anew_on_what_stands(store).await;
@@ -78,7 +79,8 @@ pub async fn lost_answer_contract<S: Store, L: Lossy>(store: &S, lossy: &L) {
     assert_eq!(stands(store, &charge.id).await.refundable, Some(40), "reserved once");
 }
 
-async fn until_resolved<T>(write: impl AsyncFn() -> Result<T, StoreError>) -> T {
+/// Does it until its answer is heard.
+pub async fn until_resolved<T>(write: impl AsyncFn() -> Result<T, StoreError>) -> T {
     for _ in 0..3 {
         match write().await {
             Ok(written) => return written,
@@ -169,6 +171,22 @@ async fn claims_like_apply<S: Store>(store: &S, payment: &Payment, claim: &SendC
     };
     assert_eq!(store.claim(claim).await, Ok(written), "{name}");
     assert_eq!(&stands(store, &payment.id).await, expected.as_ref().unwrap_or(payment), "{name}");
+}
+
+/// The claim's answer is lost, the merchant asks to cancel, and the claim is tried again.
+async fn a_claim_is_known_again_though_a_cancelation_came_between<S: Store>(store: &S) {
+    let payment = accepted(order());
+    applied(store.put(&payment).await);
+    let send = claim_of(&payment);
+    applied(store.claim(&send).await);
+    let claimed = stands(store, &payment.id).await;
+    applied(store.replace(&claimed, &step(&claimed, &Event::Cancel, NOW)).await);
+    let asked = stands(store, &payment.id).await;
+    assert!(asked.cancel_requested_at.is_some() && asked.nonce != send.nonce);
+    assert_eq!(claim(store, &send).await, Ok(Written::Applied(Box::new(asked.clone()))));
+    // Somebody else's claim is not ours.
+    let other = claim_of(&payment);
+    assert_eq!(claim(store, &other).await, Ok(Written::Refused(Some(Box::new(asked)))));
 }
 
 async fn a_replace_writes_every_change<S: Store>(store: &S) {

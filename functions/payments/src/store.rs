@@ -105,7 +105,8 @@ pub async fn put<S: Store>(store: &S, payment: &Payment) -> Result<Written, Stor
 /// Claims a queued payment. A refusal whose item bears our claim is our own success with a lost answer.
 pub async fn claim<S: Store>(store: &S, claim: &SendClaim) -> Result<Written, StoreError> {
     Ok(match store.claim(claim).await? {
-        Written::Refused(Some(stands)) if stands.nonce == claim.nonce => Written::Applied(stands),
+        // Not by the nonce: a cancelation may have been written between the claim and its retry, and leaves the claim.
+        Written::Refused(Some(stands)) if stands.claim.as_ref() == Some(&claim.kept()) => Written::Applied(stands),
         other => other,
     })
 }

@@ -34,7 +34,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         harm: "a claim whose answer was lost is asked about instead of sent, and waits out the absence bound",
         edits: &[Edit {
             file: STORE,
-            text: "        Written::Refused(Some(stands)) if stands.nonce == claim.nonce => Written::Applied(stands),",
+            text: "        Written::Refused(Some(stands)) if stands.claim.as_ref() == Some(&claim.kept()) => Written::Applied(stands),",
             instead: "        Written::Refused(Some(stands)) if stands.nonce.as_str().is_empty() => Written::Applied(stands),",
         }],
     },
