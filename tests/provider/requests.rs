@@ -21,7 +21,7 @@ fn full(kind: Kind) -> Order {
         payment_method: Some("the method".to_owned()),
         customer: Some("the customer".to_owned()),
         description: Some("the description, \u{201e}ü\u{201c}".to_owned()),
-        metadata: [("unsaid-key".to_owned(), "unsaid-value".to_owned())].into(),
+        metadata: [("basket".to_owned(), "b-17".to_owned())].into(),
         lane: Lane::High,
         expires_at: Some(Timestamp::from_ms(1_764_000_000_000)),
         refund_of: match kind {
@@ -55,6 +55,7 @@ fn a_send_says_each_field_of_its_order_and_no_other() {
             "payment_method": "the method",
             "customer": "the customer",
             "description": "the description, „ü“",
+            "metadata": { "basket": "b-17" },
         });
         if kind == Kind::Refund {
             let charge = PaymentId::derive(&order.merchant, Kind::Charge, &OrderId::new("A-1").unwrap());
@@ -62,10 +63,11 @@ fn a_send_says_each_field_of_its_order_and_no_other() {
         }
         assert_eq!(said(&order), expected, "{kind:?}");
         // Without each of the optional ones, just that is left out.
-        let without: [(&str, Take); 3] = [
+        let without: [(&str, Take); 4] = [
             ("payment_method", |order| order.payment_method = None),
             ("customer", |order| order.customer = None),
             ("description", |order| order.description = None),
+            ("metadata", |order| order.metadata.clear()),
         ];
         for (field, take) in without {
             let (mut order, mut expected) = (order.clone(), expected.clone());

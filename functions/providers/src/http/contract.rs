@@ -1,5 +1,7 @@
 //! The contract: what a request says and what an answer means. Pure; `infra/provider-openapi.yaml` is its other half.
 
+use std::collections::BTreeMap;
+
 use ::http::header::{DATE, HeaderName, RETRY_AFTER};
 use ::http::{HeaderMap, StatusCode};
 use bytes::Bytes;
@@ -49,6 +51,8 @@ struct SendBody<'a> {
     customer: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<&'a str>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    metadata: &'a BTreeMap<String, String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     refund_of_payment_id: Option<&'a str>,
 }
@@ -70,6 +74,7 @@ pub fn send_body(id: &PaymentId, order: &Order) -> Result<Bytes, serde_json::Err
         payment_method: order.payment_method.as_deref(),
         customer: order.customer.as_deref(),
         description: order.description.as_deref(),
+        metadata: &order.metadata,
         refund_of_payment_id,
     };
     serde_json::to_vec(&body).map(Bytes::from)

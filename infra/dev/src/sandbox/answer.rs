@@ -1,5 +1,6 @@
 //! What the sandbox reads and says, by the contract of `infra/provider-openapi.yaml`.
 
+use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use bytes::Bytes;
@@ -30,6 +31,8 @@ struct Body {
     payment_method: Option<String>,
     customer: Option<String>,
     description: Option<String>,
+    #[serde(default)]
+    metadata: BTreeMap<String, String>,
     refund_of_payment_id: Option<String>,
 }
 
