@@ -3,6 +3,7 @@
 mod admission;
 mod anchors;
 mod failures;
+mod keys;
 mod requests;
 mod verdicts;
 

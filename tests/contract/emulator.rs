@@ -25,6 +25,7 @@ use payments::payment::Lane;
 use super::admission::admission_contract;
 use super::aws::{received, written};
 use super::gate::gate_contract;
+use super::keys::key_contract;
 use super::merchants::merchants_contract;
 use super::open::{depth_contract, open_contract};
 use super::queue::{self, Inspect, Place, RECEIVES_MAX, Received, VISIBILITY_SECONDS};
@@ -202,6 +203,7 @@ async fn a_second_aws_keeps_the_contract_of_the_tables() {
     let store = DynamoStore::new(dynamodb.clone(), PAYMENTS_TABLE);
     store_contract(&store).await;
     refund_contract(&store).await;
+    key_contract(&store).await;
     open_contract(&store).await;
     let merchants = DynamoMerchants::new(dynamodb.clone(), MERCHANTS_TABLE);
     merchants_contract(&merchants, async |merchant| written(&dynamodb, merchant).await).await;

@@ -11,6 +11,7 @@ use simulator::world::{Environment, World};
 
 use super::admission::admission_contract;
 use super::gate::gate_contract;
+use super::keys::{key_contract, lost_key_contract};
 use super::merchants::merchants_contract;
 use super::open::{depth_contract, open_contract};
 use super::queue::{Inspect, Place, RECEIVES_MAX, Received, VISIBILITY_SECONDS, queue_contract};
@@ -44,6 +45,13 @@ async fn memory_keeps_the_contract_of_a_store() {
 async fn memory_keeps_the_contract_of_refunds() {
     let (store, ..) = store();
     refund_contract(&store).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn memory_keeps_the_contract_of_keys() {
+    let (store, _, environment) = store();
+    key_contract(&store).await;
+    lost_key_contract(&store, &environment).await;
 }
 
 #[tokio::test(start_paused = true)]

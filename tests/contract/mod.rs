@@ -5,6 +5,7 @@
 
 pub mod admission;
 pub mod gate;
+pub mod keys;
 pub mod merchants;
 pub mod open;
 pub mod queue;

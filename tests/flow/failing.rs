@@ -6,6 +6,7 @@ use std::future::pending;
 use std::sync::{Mutex, PoisonError};
 
 use payments::id::PaymentId;
+use payments::idempotency::{Binding, Bound};
 use payments::payment::Payment;
 use payments::ports::{Store, StoreError};
 use payments::store::{SendClaim, Written};
@@ -28,6 +29,7 @@ pub enum Call {
     Put,
     Replace,
     Get,
+    Bind,
 }
 
 /// The table, some of whose calls fail.
@@ -74,5 +76,9 @@ impl Store for Failing {
 
     async fn get(&self, id: &PaymentId) -> Result<Option<Payment>, StoreError> {
         self.meets(Call::Get, self.store.get(id)).await
+    }
+
+    async fn bind(&self, binding: &Binding) -> Result<Bound, StoreError> {
+        self.meets(Call::Bind, self.store.bind(binding)).await
     }
 }

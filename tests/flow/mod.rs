@@ -10,6 +10,7 @@ mod dead_letter;
 mod failing;
 mod history;
 mod ingest;
+mod keys;
 mod kinds;
 pub mod logs;
 mod lookup;

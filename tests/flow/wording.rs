@@ -19,7 +19,7 @@ use super::stage::{
 use crate::contract::samples::in_state;
 
 /// Every problem that has one wording: its name, title and detail.
-const WORDS: [(&str, &str, &str); 22] = [
+const WORDS: [(&str, &str, &str); 23] = [
     ("body-too-large", "The body is too large", "Send at most 65536 bytes."),
     ("callback-not-taken", "The callback may not have been taken", "Send it again; a second one changes nothing."),
     (
@@ -42,6 +42,12 @@ const WORDS: [(&str, &str, &str); 22] = [
         "This order was requested before with another body",
         "The first request's payment is queued, and payment_id names it; this request wrote nothing. Not as it was: amount, \
          currency. Send the first body again to be told what became of it.",
+    ),
+    (
+        "idempotency-key-reused",
+        "This Idempotency-Key came before with another order",
+        "That order's payment is queued, and payment_id names it. This request wrote nothing. If both orders are one sale, \
+         follow that payment and send no other.",
     ),
     ("invalid-request", "The request has faults", "kind must be charge, refund or payout."),
     (
@@ -162,12 +168,19 @@ async fn faulty_requests() -> Vec<Answer> {
     assert_eq!(ask(&ingest, post(&charge("1"))).await.status, 202);
     let mut other = body("amount", json!(1));
     other["currency"] = json!("EUR");
+    let keyed = |order: &str| {
+        let mut request = post(&charge(order));
+        request.headers.insert("idempotency-key", "k".parse().unwrap());
+        request
+    };
+    assert_eq!(ask(&ingest, keyed("3")).await.status, 202);
     let mut untyped = post(&charge("2"));
     untyped.headers.remove("content-type");
     let mut refund = body("kind", json!("refund"));
     refund["original_order_id"] = json!("nowhere");
     let done = stage.stands(Payment { ..in_state(State::Succeeded) });
     vec![
+        ask(&ingest, keyed("4")).await,
         ask(&ingest, post(&other)).await,
         ask(&ingest, post(&body("kind", json!("gift")))).await,
         ask(&ingest, post(&refund)).await,

@@ -5,6 +5,7 @@
 
 mod anchor;
 mod claim;
+mod keys;
 
 use std::collections::HashMap;
 
@@ -16,6 +17,7 @@ use aws_sdk_dynamodb::types::{
     Update as TransactUpdate,
 };
 use payments::id::{Nonce, PaymentId};
+use payments::idempotency::{Binding, Bound};
 use payments::payment::{Payment, State};
 use payments::ports::{Store, StoreError};
 use payments::store::{SendClaim, Written, released, reserved};
@@ -261,6 +263,10 @@ impl Store for DynamoStore {
             .await
             .map_err(|error| store_error("GetItem", &error, &attempts))?;
         output.item.map(from_item).transpose()
+    }
+
+    async fn bind(&self, binding: &Binding) -> Result<Bound, StoreError> {
+        keys::bind(self, binding).await
     }
 }
 

@@ -15,9 +15,10 @@ use std::time::Duration;
 use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
 use http::StatusCode;
 use payments::id::PaymentId;
+use payments::idempotency::{Binding, Bound};
 use payments::merchant::Merchant;
 use payments::message::Message;
-use payments::payment::{Kind, Payment, State};
+use payments::payment::{Kind, Order, Payment, State};
 use payments::policy::Policy;
 use payments::ports::{Admission, Clock, Entropy, Merchants, NoAdmission, Queue, Store, StoreError};
 use payments::request::{self, Fault, FieldError, Foreign, Request};
@@ -186,7 +187,7 @@ impl<S: Store, M: Merchants, Q: Queue, C: Clock, E: Entropy, A: Admission> Inges
         merchant: &Merchant,
         progress: &Progress,
     ) -> Result<ApiGatewayV2httpResponse, Problem> {
-        let request = read(call, merchant)?;
+        let request = read(call, merchant, call.idempotency_key)?;
         let id = PaymentId::derive(&request.order.merchant, request.order.kind, &request.order.order_id);
         progress.is_at(Problem::NotWritten(id.clone()));
         self.look_ahead().await;
@@ -220,6 +221,7 @@ impl<S: Store, M: Merchants, Q: Queue, C: Clock, E: Entropy, A: Admission> Inges
                 None => Err(problem),
             };
         }
+        self.bind_key(&request.order, &id).await?;
         progress.is_at(Problem::MayBeAccepted(id.clone()));
         let payment = self.accepted(request.clone());
         match store::put(&self.store, &payment).await {
@@ -242,6 +244,24 @@ impl<S: Store, M: Merchants, Q: Queue, C: Clock, E: Entropy, A: Admission> Inges
             Ok(Written::Refused(None)) => Err(Problem::MayBeAccepted(id)),
             Ok(Written::ChargeRefused(charge)) => Err(charge_refused(&request, charge.as_deref())),
             Err(error) => Err(Self::put_failed(&id, &error)),
+        }
+    }
+
+    /// Binds the request's idempotency key, if it has one, to its order before anything is written for that: one more call.
+    /// Should the put that follows fail, the key waits for the same order's next try.
+    async fn bind_key(&self, order: &Order, id: &PaymentId) -> Result<(), Problem> {
+        let Some(key) = &order.idempotency_key else { return Ok(()) };
+        let binding = Binding::new(&order.merchant, key, id, self.clock.now(), self.policy.retention_ms);
+        match self.store.bind(&binding).await {
+            Ok(Bound::Here) => Ok(()),
+            Ok(Bound::Elsewhere(first)) => {
+                let stands = self.read(&first).await.ok().flatten();
+                Err(Problem::KeyOfAnother { state: stands.map(|payment| payment.state), id: first })
+            }
+            Err(error) => {
+                error!(event = "key_write_failed", payment_id = id.as_str(), %error);
+                Err(Problem::NotWritten(id.clone()))
+            }
         }
     }
 
@@ -362,7 +382,8 @@ impl<S: Store, M: Merchants, Q: Queue, C: Clock, E: Entropy, A: Admission> Inges
         id: &PaymentId,
         progress: &Progress,
     ) -> Result<ApiGatewayV2httpResponse, Problem> {
-        let request = read(call, merchant)?;
+        // A cancelation is safe to repeat by itself: a key would mean nothing.
+        let request = read(call, merchant, None)?;
         let derived = PaymentId::derive(&request.order.merchant, request.order.kind, &request.order.order_id);
         if derived != *id {
             return Err(Problem::NotFound);
@@ -418,8 +439,8 @@ impl<S: Store, M: Merchants, Q: Queue, C: Clock, E: Entropy, A: Admission> Inges
     }
 }
 
-fn read(call: &Call<'_>, merchant: &Merchant) -> Result<Request, Problem> {
-    request::read(call.body()?, merchant, call.idempotency_key).map_err(|fault| match fault {
+fn read(call: &Call<'_>, merchant: &Merchant, idempotency_key: Option<&str>) -> Result<Request, Problem> {
+    request::read(call.body()?, merchant, idempotency_key).map_err(|fault| match fault {
         Fault::Foreign(Foreign::WideUnicode) => Problem::UnsupportedMediaType(Form::WideUnicode),
         Fault::Foreign(Foreign::Gzip) => Problem::UnsupportedMediaType(Form::Gzip),
         Fault::Fields(errors) => Problem::Fields(errors),

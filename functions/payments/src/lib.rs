@@ -15,6 +15,7 @@ pub mod fingerprint;
 pub mod gate;
 pub mod history;
 pub mod id;
+pub mod idempotency;
 pub mod limit;
 pub mod merchant;
 pub mod message;

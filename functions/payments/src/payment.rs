@@ -254,7 +254,7 @@ pub struct Order {
     /// For refunds only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refund_of: Option<RefundOf>,
-    /// The `Idempotency-Key` header: kept, never the identity.
+    /// The `Idempotency-Key` that the order first came with; [`crate::idempotency`] says what it means.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub idempotency_key: Option<String>,
 }

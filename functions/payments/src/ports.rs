@@ -7,6 +7,7 @@ use crate::admission::{Backlog, Depth, Known};
 use crate::answer::{QueryAnswer, SendAnswer};
 use crate::gate::{GateAnswer, GateState, GateUpdate};
 use crate::id::PaymentId;
+use crate::idempotency::{Binding, Bound};
 use crate::limit::{Take, Taken};
 use crate::merchant::{ApiKeyHash, Merchant};
 use crate::message::Message;
@@ -43,6 +44,10 @@ pub trait Store: Sync {
 
     /// Reads a payment, strongly consistent.
     fn get(&self, id: &PaymentId) -> impl Future<Output = Result<Option<Payment>, StoreError>> + Send;
+
+    /// Binds an idempotency key to a payment, unless it is bound to another one. Doing it again changes nothing but how
+    /// long the key is kept.
+    fn bind(&self, binding: &Binding) -> impl Future<Output = Result<Bound, StoreError>> + Send;
 }
 
 /// A place in the index of open payments.

@@ -11,6 +11,7 @@ use serde_json::Value;
 use crate::card::contains_card_number;
 use crate::fingerprint::Fingerprint;
 use crate::id::{OrderId, PaymentId};
+use crate::idempotency::key_of;
 use crate::merchant::Merchant;
 use crate::money::{Currency, LARGEST_MAJOR_UNITS, Money, MoneyError};
 use crate::payment::{Kind, Lane, Order, RefundOf};
@@ -222,8 +223,13 @@ impl Reader {
             parsed
         });
         let refund_of = kind.and_then(|kind| self.refund_of(kind, merchant));
-        let idempotency_key =
-            idempotency_key.and_then(|key| self.check_text("Idempotency-Key", key, TEXT_MAX).then(|| key.to_owned()));
+        let idempotency_key = idempotency_key.and_then(|header| match key_of(header) {
+            Ok(key) => self.check_text("Idempotency-Key", &key, TEXT_MAX).then_some(key),
+            Err(reason) => {
+                self.fault("Idempotency-Key", reason);
+                None
+            }
+        });
         Some(Order {
             merchant: merchant.merchant.clone(),
             kind: kind?,

@@ -56,6 +56,8 @@ pub struct Told {
     accepted: Mutex<BTreeMap<String, Accepted>>,
     orders: Mutex<BTreeMap<String, Order>>,
     ids: Mutex<BTreeMap<(String, String, String), String>>,
+    /// The payment of each merchant's idempotency key.
+    keys: Mutex<BTreeMap<(String, String), String>>,
     refused: Mutex<u32>,
     gave_up: Mutex<u32>,
 }
@@ -87,6 +89,16 @@ impl Told {
         if known != id {
             world.violated("I6", &format!("the same request got {known} and {id}"));
         }
+        if let Some(used) = &order.idempotency_key {
+            let first = lock(&self.keys)
+                .entry((order.merchant.to_owned(), used.clone()))
+                .or_insert_with(|| id.to_owned())
+                .clone();
+            // A restore forgets whose the keys of its last minutes were; the orders' own ids are what holds then.
+            if first != id && world.faults.restore.is_none() {
+                world.violated("I6", &format!("one idempotency key paid for {first} and {id}"));
+            }
+        }
         let accepted = Accepted { amount: order.amount, currency: "GBP" };
         lock(&self.accepted).insert(id.to_owned(), accepted);
         lock(&self.orders).insert(id.to_owned(), order.clone());
@@ -102,6 +114,7 @@ struct Order {
     name: String,
     amount: u64,
     more: Value,
+    idempotency_key: Option<String>,
 }
 
 impl Order {
@@ -145,6 +158,7 @@ async fn customer<A: Api>(world: &Arc<World>, api: &A, told: &Told, number: u64)
         name: format!("{name}-{number}"),
         amount,
         more,
+        idempotency_key: None,
     };
     tokio::time::sleep(Duration::from_millis(world.between(0, world.faults.arrive_within_ms))).await;
     let amount = world.between(1, 50_000);
@@ -182,13 +196,16 @@ async fn customer<A: Api>(world: &Arc<World>, api: &A, told: &Told, number: u64)
             tokio::time::sleep(Duration::from_millis(world.between(0, 2_000))).await;
             cancel(world, api, told, &order).await;
         }
-        // Asks for the same again a minute later, and then for something else under the same order.
+        // Asks for the same again a minute later, then for something else under the same order, and then under another
+        // order with the key of the first.
         _ => {
-            let order = order("charge", "order", amount, json!({}));
+            let idempotency_key = Some(format!("checkout-{number}"));
+            let order = Order { idempotency_key, ..order("charge", "order", amount, json!({})) };
             pay(world, api, told, &order).await;
             tokio::time::sleep(Duration::from_mins(1)).await;
             pay(world, api, told, &order).await;
-            pay(world, api, told, &Order { amount: amount + 1, ..order }).await;
+            pay(world, api, told, &Order { amount: amount + 1, ..order.clone() }).await;
+            pay(world, api, told, &Order { name: format!("another-{number}"), ..order }).await;
         }
     }
 }
@@ -263,6 +280,9 @@ fn request(path: &str, order: &Order) -> ApiGatewayV2httpRequest {
     request.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     let bearer = format!("Bearer {}", order.key);
     request.headers.insert(AUTHORIZATION, HeaderValue::from_str(&bearer).expect("a key is plain text"));
+    if let Some(key) = &order.idempotency_key {
+        request.headers.insert("idempotency-key", HeaderValue::from_str(key).expect("so is this one"));
+    }
     request.body = Some(order.body());
     request
 }

@@ -46,6 +46,13 @@ pub(crate) enum Problem {
         /// Where the two differ.
         errors: Vec<FieldError>,
     },
+    /// The idempotency key was used before for another order.
+    KeyOfAnother {
+        /// That order's payment.
+        id: PaymentId,
+        /// Where it stands, if it was read.
+        state: Option<State>,
+    },
     ChargeRefused(FieldError),
     NotCancelable {
         id: PaymentId,
@@ -123,6 +130,7 @@ impl Problem {
             Self::Fields(_) => "invalid-request",
             Self::NotPermitted(_) => "not-permitted",
             Self::DifferentRequest { .. } => "different-request",
+            Self::KeyOfAnother { .. } => "idempotency-key-reused",
             Self::ChargeRefused(_) => "charge-refused",
             Self::NotCancelable { .. } => "not-cancelable",
             Self::Untrusted(_) => "untrusted-callback",
@@ -152,7 +160,9 @@ impl Problem {
             Self::ChargeRefused(_) | Self::NotCancelable { .. } => StatusCode::CONFLICT,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::DifferentRequest { .. } | Self::Contradicts(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::DifferentRequest { .. } | Self::KeyOfAnother { .. } | Self::Contradicts(_) => {
+                StatusCode::UNPROCESSABLE_ENTITY
+            }
             Self::RateLimited(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::CallerNotRead
             | Self::NotRead(_)
@@ -177,6 +187,7 @@ impl Problem {
             Self::Fields(_) => "The request has faults",
             Self::NotPermitted(_) => "This merchant may not do this",
             Self::DifferentRequest { .. } => "This order was requested before with another body",
+            Self::KeyOfAnother { .. } => "This Idempotency-Key came before with another order",
             Self::ChargeRefused(_) => "The charge cannot bear this refund",
             Self::NotCancelable { .. } => "The payment cannot be canceled any more",
             Self::Untrusted(_) => "The callback's signature is not one of ours",
@@ -211,6 +222,7 @@ impl Problem {
                 return format!("{}: {}.", error.field, error.reason);
             }
             Self::DifferentRequest { state, errors, .. } => return different(*state, errors),
+            Self::KeyOfAnother { state, .. } => return key_of_another(*state),
             Self::NotCancelable { kind, state, .. } => return not_cancelable(*kind, *state),
             Self::Untrusted(why) => match why {
                 Distrust::Unsigned => "Send the header Sluice-Signature: t=<seconds>,v1=<hex>.",
@@ -271,6 +283,7 @@ impl Problem {
     const fn payment_id(&self) -> Option<&PaymentId> {
         match self {
             Self::DifferentRequest { id, .. }
+            | Self::KeyOfAnother { id, .. }
             | Self::NotCancelable { id, .. }
             | Self::UnknownPayment(id)
             | Self::Contradicts(id)
@@ -302,6 +315,7 @@ impl Problem {
     const fn state(&self) -> Option<State> {
         match self {
             Self::DifferentRequest { state, .. } | Self::NotCancelable { state, .. } => Some(*state),
+            Self::KeyOfAnother { state, .. } => *state,
             _ => None,
         }
     }
@@ -390,6 +404,15 @@ fn different(state: State, errors: &[FieldError]) -> String {
          again to be told what became of it.",
         state.as_str()
     )
+}
+
+/// It does not advise another key: a client that makes up a new order id for each try would be charged twice by it.
+fn key_of_another(state: Option<State>) -> String {
+    let first = match state {
+        Some(state) => format!("That order's payment is {}, and payment_id names it.", state.as_str()),
+        None => "Whether that order has a payment is not known; payment_id is the one that it would have.".to_owned(),
+    };
+    format!("{first} This request wrote nothing. If both orders are one sale, follow that payment and send no other.")
 }
 
 fn not_cancelable(kind: Kind, state: State) -> String {

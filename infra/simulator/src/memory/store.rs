@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use payments::id::PaymentId;
+use payments::idempotency::{Binding, Bound, KeyId};
 use payments::merchant::{ApiKeyHash, Merchant};
 use payments::payment::{Kind, Payment, Reason, State};
 use payments::policy::Policy;
@@ -18,6 +19,8 @@ use crate::world::{Environment, lock};
 pub struct Table {
     payments: Mutex<BTreeMap<PaymentId, Payment>>,
     merchants: Mutex<BTreeMap<ApiKeyHash, Merchant>>,
+    /// Idempotency keys, each with its payment.
+    keys: Mutex<BTreeMap<KeyId, PaymentId>>,
     /// When each payment was replayed, in microseconds since the epoch.
     replays: Mutex<BTreeMap<PaymentId, Vec<u64>>>,
     policy: Policy,
@@ -26,7 +29,13 @@ pub struct Table {
 impl Table {
     /// Empty tables. The policy is needed where an update's effect is the core's own.
     pub fn new(policy: Policy) -> Arc<Self> {
-        Arc::new(Self { payments: Mutex::default(), merchants: Mutex::default(), replays: Mutex::default(), policy })
+        Arc::new(Self {
+            payments: Mutex::default(),
+            merchants: Mutex::default(),
+            keys: Mutex::default(),
+            replays: Mutex::default(),
+            policy,
+        })
     }
 
     /// Adds a merchant.
@@ -64,6 +73,8 @@ impl Table {
 
     /// Becomes what it was: a point-in-time recovery.
     pub(crate) fn put_back(&self, payments: Vec<Payment>) {
+        // Keys of before the moment would come back as well; forgetting all of them is the worse case.
+        lock(&self.keys).clear();
         *lock(&self.payments) = payments.into_iter().map(|payment| (payment.id.clone(), payment)).collect();
     }
 
@@ -216,6 +227,23 @@ impl Store for MemoryStore {
                 Ok(self.table.payment(id))
             })
             .await
+    }
+
+    async fn bind(&self, binding: &Binding) -> Result<Bound, StoreError> {
+        let world = self.environment.world();
+        if world.fails(world.faults.throttle) {
+            return self.environment.io("bind", || Err(StoreError::Refused("throttled".to_owned()))).await;
+        }
+        let bind = || {
+            let mut keys = lock(&self.table.keys);
+            let bound = keys.entry(binding.key.clone()).or_insert_with(|| binding.payment_id.clone());
+            if *bound == binding.payment_id { Bound::Here } else { Bound::Elsewhere(bound.clone()) }
+        };
+        let bound = self.environment.io("bind", bind).await;
+        if world.fails(world.faults.unresolved) {
+            return Err(StoreError::Unresolved("time-out".to_owned()));
+        }
+        Ok(if world.answer_is_lost() { self.environment.io("bind", bind).await } else { bound })
     }
 }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 use payments::answer::{Found, NotTaken, ProviderText, QueryAnswer, SendAnswer, Unclear};
 use payments::gate::{GateAnswer, GateState, GateUpdate};
 use payments::id::PaymentId;
+use payments::idempotency::{Binding, Bound};
 use payments::merchant::{ApiKeyHash, Merchant};
 use payments::message::Message;
 use payments::payment::{Lane, Order, Payment, State};
@@ -333,6 +334,10 @@ impl Store for Ports {
             Self::number(&table, id).and_then(|number| table.stands(number, &self.services))
         });
         Ok(read.await)
+    }
+
+    async fn bind(&self, _: &Binding) -> Result<Bound, StoreError> {
+        unreachable!("a sale's shops send no idempotency key")
     }
 }
 
