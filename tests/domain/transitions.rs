@@ -64,7 +64,12 @@ proptest! {
                         Some(was) => {
                             prop_assert_eq!((case.opened_at, &case.reference), (was.opened_at, &was.reference));
                             prop_assert!(case.owner.is_some(), "whoever takes or closes it is its owner");
-                            let by_person = [Reason::CaseTaken, Reason::CaseRefunded, Reason::CaseAccepted];
+                            let by_person = [
+                                Reason::CaseTaken,
+                                Reason::CaseRefunded,
+        Reason::CaseRefundedElsewhere,
+                                Reason::CaseAccepted,
+                            ];
                             prop_assert!(last.is_some_and(|reason| by_person.contains(&reason)));
                             prop_assert_eq!(case.is_open(), last == Some(Reason::CaseTaken));
                             prop_assert_eq!(case.is_open(), case.closed_at.is_none());
@@ -353,6 +358,7 @@ fn the_walks_reach_every_state_and_every_reason_to_stop() {
         Reason::LeaseEnded,
         Reason::CaseTaken,
         Reason::CaseRefunded,
+        Reason::CaseRefundedElsewhere,
         Reason::CaseAccepted,
         Reason::Restored,
         Reason::MayHaveBeenMade,

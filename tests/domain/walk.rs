@@ -279,7 +279,7 @@ fn what() -> impl Strategy<Value = What> {
         1 => Just(What::Overdue),
         1 => resolution.prop_map(What::Resolve),
         1 => (0_u8..2).prop_map(What::TakeCase),
-        1 => prop_oneof![Just(CaseResolution::Refund), Just(CaseResolution::Accept)].prop_map(What::CloseCase),
+        1 => prop_oneof![Just(CaseResolution::Refund), Just(CaseResolution::RefundElsewhere), Just(CaseResolution::Accept)].prop_map(What::CloseCase),
     ]
 }
 

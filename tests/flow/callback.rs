@@ -12,7 +12,7 @@ use simulator::memory::queue::Name;
 use super::stage::{Answer, CALLBACK_KEY, CALLBACK_KEY_BEFORE, PROVIDER, Stage, ask, message_for, request, seconds};
 use crate::contract::samples::in_state;
 
-fn about(payment: &Payment, status: &str) -> Value {
+pub(super) fn about(payment: &Payment, status: &str) -> Value {
     json!({
         "status": status,
         "payment_id": payment.id.as_str(),
@@ -33,7 +33,7 @@ async fn deliver(stage: &Stage, provider: &str, body: &str, signature: Option<St
     ask(&stage.ingest(), request).await
 }
 
-async fn call_back(stage: &Stage, body: &Value) -> Answer {
+pub(super) async fn call_back(stage: &Stage, body: &Value) -> Answer {
     let body = body.to_string();
     let signature = sign(CALLBACK_KEY, stage.now(), body.as_bytes());
     deliver(stage, PROVIDER, &body, Some(signature)).await

@@ -1,11 +1,13 @@
 //! Refunds of our own charges: never more than was paid, never of what was not.
 
 use http::Method;
+use payments::id::PaymentId;
 use payments::payment::State;
 use serde_json::{Value, json};
 use simulator::memory::queue::Name;
 
-use super::stage::{FRANCE, Stage, ask, cancel, charge, post, request};
+use super::callback::{about, call_back};
+use super::stage::{FRANCE, Stage, TheIngest, ask, cancel, charge, get, post, request};
 use crate::contract::samples::{accepted, charged, order};
 
 fn refund(order_id: &str, amount: u64, original: &str) -> Value {
@@ -76,6 +78,33 @@ async fn only_a_charge_that_succeeded_and_is_ones_own_can_be_refunded() {
     assert_eq!((answer.status, answer.fields()), (409, vec!["currency"]), "another currency");
     assert_eq!(stage.table.payments(), before);
     assert_eq!(stage.queues.depth(Name::Standard), 0);
+}
+
+/// What the API says is left of a charge.
+async fn shown(ingest: &TheIngest, id: &PaymentId) -> u64 {
+    let answer = ask(ingest, get(&format!("/v1/payments/{id}"))).await;
+    answer.document["refundable_amount"].as_u64().unwrap()
+}
+
+/// Charge 100; refund 60 declined, and approved by the provider's late callback; then 100 are asked for.
+#[tokio::test(start_paused = true)]
+async fn a_refund_that_was_done_after_all_leaves_the_rest_to_others() {
+    let stage = Stage::calm();
+    let ingest = stage.ingest();
+    let id = stage.stands(charged(100));
+    let original = stage.payment(&id).order.order_id.as_str().to_owned();
+    let first = ask(&ingest, post(&refund("C1", 60, &original))).await;
+    let first = PaymentId::new(first.text("id")).unwrap();
+    for (status, left) in [("declined", 100), ("approved", 40)] {
+        assert_eq!(call_back(&stage, &about(&stage.payment(&first), status)).await.status, 200);
+        assert_eq!(shown(&ingest, &id).await, left, "{status}");
+    }
+    assert!(stage.payment(&first).state == State::Declined && stage.payment(&first).has_open_case());
+
+    let refused = ask(&ingest, post(&refund("C2", 100, &original))).await;
+    assert_eq!((refused.status, refused.problem()), (409, "charge-refused"), "160 would go back on 100");
+    assert_eq!(ask(&ingest, post(&refund("C3", 40, &original))).await.status, 202);
+    assert_eq!(shown(&ingest, &id).await, 0);
 }
 
 #[tokio::test(start_paused = true)]

@@ -16,11 +16,12 @@ use aws_sdk_dynamodb::types::{
     AttributeValue, CancellationReason, Put, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
     Update as TransactUpdate,
 };
+use payments::case::CaseResolution;
 use payments::id::{Nonce, PaymentId};
 use payments::idempotency::{Binding, Bound};
 use payments::payment::{Payment, State};
 use payments::ports::{Store, StoreError};
-use payments::store::{SendClaim, Written, released, reserved};
+use payments::store::{SendClaim, Written, recaptured, released, reserved};
 
 use self::anchor::anchored;
 use crate::item::{Item, Update, difference, from_item, number, payment, to_attribute, to_item};
@@ -94,6 +95,8 @@ impl DynamoStore {
         let succeeded = update.value("succeeded", to_attribute(&State::Succeeded)?);
         // A late success has moved the money as well.
         let case = update.name("case");
+        let resolution = update.name("resolution");
+        let elsewhere = update.value("elsewhere", to_attribute(&CaseResolution::RefundElsewhere)?);
         let order = update.name("order");
         let merchant = update.name("merchant");
         let same_merchant = update.value("merchant", to_attribute(&payment.order.merchant)?);
@@ -101,7 +104,8 @@ impl DynamoStore {
         let currency = update.name("currency");
         let same_currency = update.value("currency", to_attribute(&payment.order.money.currency())?);
         let condition = format!(
-            "({state} = {succeeded} OR attribute_exists({case})) AND {order}.{merchant} = {same_merchant} \
+            "({state} = {succeeded} OR attribute_exists({case})) \
+             AND (attribute_not_exists({case}.{resolution}) OR {case}.{resolution} <> {elsewhere}) AND {order}.{merchant} = {same_merchant} \
              AND {order}.{money}.{currency} = {same_currency} AND {refundable} >= {amount}"
         );
         let charge = self.update_of(charge, update, condition)?;
@@ -110,20 +114,25 @@ impl DynamoStore {
         self.transact(items, payment).await
     }
 
-    /// Ends a refund without success and gives its amount back to the charge, or does neither.
-    async fn replace_releasing(
+    /// Writes a refund and gives its amount back to the charge (`+`) or takes it once more (`-`), or does neither.
+    async fn replace_with_charge(
         &self,
         after: &Payment,
         update: Update,
         condition: String,
+        sign: char,
         (charge, amount): (&PaymentId, u64),
     ) -> Result<Written, StoreError> {
         let payment = self.update_of(&after.id, update, condition)?;
         let mut update = Update::default();
         let refundable = update.name("refundable");
         let amount = update.value("amount", number(amount));
-        update.set_to("refundable", &format!("{refundable} + {amount}"));
-        let condition = format!("attribute_exists({refundable})");
+        update.set_to("refundable", &format!("{refundable} {sign} {amount}"));
+        let order = update.name("order");
+        let money = update.name("money");
+        let currency = update.name("currency");
+        let same_currency = update.value("currency", to_attribute(&after.order.money.currency())?);
+        let condition = format!("attribute_exists({refundable}) AND {order}.{money}.{currency} = {same_currency}");
         let charge = self.update_of(charge, update, condition)?;
         let items = vec![
             TransactWriteItem::builder().update(payment).build(),
@@ -175,11 +184,14 @@ impl DynamoStore {
         let version = update.name("version");
         let seen = update.value("version_seen", number(before.version));
         let condition = format!("{version} = {seen}");
-        if let Some(release) = released(before, after) {
-            let written = self.replace_releasing(after, update.clone(), condition.clone(), release).await?;
-            // A charge that its retention has removed cannot take its amount back, and the refund ends all the same.
-            if written != Written::ChargeRefused(None) {
-                return Ok(written);
+        let released = released(before, after).map(|release| ('+', release));
+        let moved = released.or_else(|| recaptured(before, after).map(|recapture| ('-', recapture)));
+        if let Some((sign, amount)) = moved {
+            match self.replace_with_charge(after, update.clone(), condition.clone(), sign, amount).await? {
+                written @ (Written::Applied(_) | Written::Refused(_)) => return Ok(written),
+                // A charge that is gone, or counts nothing in this currency, has nothing to change, and what became of
+                // the refund is written down all the same.
+                Written::ChargeRefused(_) => {}
             }
         }
         match self.update(&before.id, update, condition, ReturnValue::None).await? {

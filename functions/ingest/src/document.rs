@@ -107,7 +107,7 @@ pub(crate) fn payment(
         description: payment.order.description.as_deref(),
         metadata: &payment.order.metadata,
         late_success_at: payment.case.as_ref().map(|case| text(case.opened_at)),
-        refundable_amount: payment.refundable.filter(|_| payment.has_moved_money()),
+        refundable_amount: payment.refundable_amount(),
         provider_reference: provider_text.filter(|_| !declined),
         provider_code: provider_text.filter(|_| declined),
         history_head: payment.history_head().map(|head| head.to_string()),

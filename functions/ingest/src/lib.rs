@@ -471,6 +471,8 @@ fn charge_refused(request: &Request, charge: Option<&Payment>) -> Problem {
                 ("original_order_id", "the charge has not succeeded, so there is nothing to give back yet")
             } else if charge.order.money.currency() != request.order.money.currency() {
                 ("currency", "the charge was made in another currency")
+            } else if charge.was_refunded_elsewhere() {
+                ("original_order_id", "the charge was given back outside of Sluice")
             } else {
                 ("amount", "more than what is left of the charge after its other refunds")
             }

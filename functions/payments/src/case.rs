@@ -37,8 +37,10 @@ impl Case {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CaseResolution {
-    /// It goes back, by a refund of the order or in the provider's own console.
+    /// It goes back by a refund of the order, which takes its amount from what may still be refunded.
     Refund,
+    /// It went back outside of Sluice, such as in the provider's own console: nothing of it is left to refund here.
+    RefundElsewhere,
     /// It stays: the merchant delivers after all.
     Accept,
 }
@@ -48,12 +50,13 @@ impl CaseResolution {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Refund => "refund",
+            Self::RefundElsewhere => "refund_elsewhere",
             Self::Accept => "accept",
         }
     }
 
     /// Reads the name.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Refund, Self::Accept].into_iter().find(|resolution| resolution.as_str() == text)
+        [Self::Refund, Self::RefundElsewhere, Self::Accept].into_iter().find(|resolution| resolution.as_str() == text)
     }
 }

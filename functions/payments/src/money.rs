@@ -195,6 +195,11 @@ impl Money {
         self.amount
     }
 
+    /// The same, for a sum that may fall below zero; from 0 to 10^13, so that no sum of them overflows.
+    pub fn signed_amount(self) -> i64 {
+        i64::try_from(self.amount).unwrap_or(i64::MAX)
+    }
+
     /// The currency that the amount is in.
     pub const fn currency(self) -> Currency {
         self.currency

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::answer::ProviderText;
-use crate::case::Case;
+use crate::case::{Case, CaseResolution};
 use crate::fingerprint::Fingerprint;
 use crate::history::{self, Chain, Entry, Link};
 use crate::id::{ClaimId, MerchantId, Nonce, OrderId, PaymentId};
@@ -170,8 +170,10 @@ named! {
         LateSuccess = "late_success",
         /// Somebody sees to the case.
         CaseTaken = "case_taken",
-        /// The case is closed: the money goes back.
+        /// The case is closed: the money goes back, by a refund of the order.
         CaseRefunded = "case_refunded",
+        /// The case is closed: the money went back outside of Sluice.
+        CaseRefundedElsewhere = "case_refunded_elsewhere",
         /// The case is closed: the money stays.
         CaseAccepted = "case_accepted",
         /// Pending or unknown for so long that only a person can help.
@@ -320,9 +322,10 @@ pub struct Payment {
     /// What is to be decided because the provider did what had ended otherwise here.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub case: Option<Case>,
-    /// Minor units of a charge that are not reserved by refunds.
+    /// Minor units of a charge that no refund holds: what was charged, less each refund that may be done, was done, or
+    /// was done late. Below zero where a late one finds too little left: refunds have given back more than was charged.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub refundable: Option<u64>,
+    pub refundable: Option<i64>,
     /// The open index's key, while there is something to do; `parked` and `case` for what people have to look at.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub open_shard: Option<String>,
@@ -342,7 +345,7 @@ impl Payment {
         let now = moment.now;
         let id = PaymentId::derive(&order.merchant, order.kind, &order.order_id);
         let refundable = match order.kind {
-            Kind::Charge => Some(order.money.amount()),
+            Kind::Charge => Some(order.money.signed_amount()),
             Kind::Refund | Kind::Payout => None,
         };
         let mut payment = Self {
@@ -408,6 +411,17 @@ impl Payment {
     /// Whether the provider has the money, so that refunds can be reserved against it: it succeeded, or it did so late.
     pub fn has_moved_money(&self) -> bool {
         self.state == State::Succeeded || self.case.is_some()
+    }
+
+    /// Whether a person has closed its case with the word that the money went back outside of Sluice.
+    pub fn was_refunded_elsewhere(&self) -> bool {
+        self.case.as_ref().is_some_and(|case| case.resolution == Some(CaseResolution::RefundElsewhere))
+    }
+
+    /// What refunds may still take of a charge, in minor units; none of what has moved no money.
+    pub fn refundable_amount(&self) -> Option<u64> {
+        let left = self.refundable.filter(|_| self.has_moved_money())?;
+        Some(if self.was_refunded_elsewhere() { 0 } else { u64::try_from(left).unwrap_or(0) })
     }
 
     /// Whether `expires_at` is over.

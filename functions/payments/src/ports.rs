@@ -39,7 +39,7 @@ pub trait Store: Sync {
     fn claim(&self, claim: &SendClaim) -> impl Future<Output = Result<Written, StoreError>> + Send;
 
     /// Writes `after` in place of `before`, if `before` still stands; when a linked refund ends without success,
-    /// gives its amount back to the charge in the same transaction.
+    /// gives its amount back to the charge in the same transaction, and takes it again when the refund succeeds late.
     fn replace(&self, before: &Payment, after: &Payment) -> impl Future<Output = Result<Written, StoreError>> + Send;
 
     /// Reads a payment, strongly consistent.

@@ -94,6 +94,18 @@ pub fn released<'a>(before: &Payment, after: &'a Payment) -> Option<(&'a Payment
     }
 }
 
+/// The charge and the amount that a late success takes back, in the write that opens its case: the end without success
+/// had given the amount back, and the money has moved all the same. Where less is left, the charge falls below zero, so
+/// that what another refund gives back later pays for this one first.
+pub fn recaptured<'a>(before: &Payment, after: &'a Payment) -> Option<(&'a PaymentId, u64)> {
+    let succeeds_late = before.case.is_none() && after.case.is_some();
+    let charge = match &after.order.refund_of {
+        Some(RefundOf::Charge { payment_id, .. }) => payment_id,
+        Some(RefundOf::Unlinked) | None => return None,
+    };
+    succeeds_late.then(|| (charge, after.order.money.amount()))
+}
+
 /// Writes a new payment. A refusal whose item bears our nonce is our own success with a lost answer.
 pub async fn put<S: Store>(store: &S, payment: &Payment) -> Result<Written, StoreError> {
     Ok(match store.put(payment).await? {

@@ -71,7 +71,12 @@ impl Person<'_> {
 
     async fn closes(&self, payment: &Payment) {
         let taken = self.says(payment, &Event::TakeCase { owner: &self.owner }).await;
-        let event = Event::CloseCase { resolution: CaseResolution::Refund, evidence: &self.evidence };
+        let resolution = match self.system.world.between(0, 2) {
+            0 => CaseResolution::Refund,
+            1 => CaseResolution::RefundElsewhere,
+            _ => CaseResolution::Accept,
+        };
+        let event = Event::CloseCase { resolution, evidence: &self.evidence };
         let closed = self.says(&taken, &event).await;
         self.says(&closed, &event).await;
         if closed.has_open_case() || closed.delete_after.is_none() || closed.state != payment.state {

@@ -1,4 +1,8 @@
 //! What is given back: never more than was charged, and each charge says what is left of it.
+//!
+//! One thing nobody can prevent: a refund that the provider does after all, once its amount was given to another. Then
+//! more goes back than was charged, and the charge says so by a number below zero. A refund that is taken after that word
+//! of the provider's was written down has to find nothing left; [`check_taken`] sees each one at the moment of its write.
 
 use std::collections::BTreeMap;
 
@@ -7,27 +11,40 @@ use payments::payment::{Payment, RefundOf, State};
 
 use crate::world::World;
 
+/// Minor units of a charge that its refunds hold.
+pub(crate) fn held<'a>(charge: &PaymentId, payments: impl Iterator<Item = &'a Payment>) -> i64 {
+    payments
+        .filter(|refund| charge_of(refund) == Some(charge) && holds_its_share(refund))
+        .map(|refund| refund.order.money.signed_amount())
+        .sum()
+}
+
+/// Judges a refund that is being taken, after which refunds hold so much of its charge.
+pub(crate) fn check_taken(world: &World, charge: &Payment, held: i64) {
+    let amount = charge.order.money.signed_amount();
+    if held > amount {
+        let how =
+            format!("a refund was taken of {}, which charged {amount} and of which {held} are held then", charge.id);
+        world.violated("I7", &how);
+    }
+}
+
 /// Judges every charge by its refunds, of which `effects` says how often the provider carried each out.
 pub(crate) fn check(world: &World, payments: &[Payment], effects: &BTreeMap<PaymentId, u32>) {
-    // For each charge: what its refunds hold of it, and what went back at the provider.
-    let mut refunds: BTreeMap<&PaymentId, (u64, u64)> = BTreeMap::new();
-    for payment in payments {
-        let Some(RefundOf::Charge { payment_id, .. }) = &payment.order.refund_of else { continue };
-        let (held, given) = refunds.entry(payment_id).or_default();
-        let amount = payment.order.money.amount();
-        // A provider that does after all what it has declined makes a case, which a person settles.
-        if !holds_its_share(payment) {
-            continue;
-        }
-        *held += amount;
-        *given += amount * u64::from(effects.get(&payment.id).copied().unwrap_or(0));
-    }
     for charge in payments {
         let Some(left) = charge.refundable else { continue };
-        let (held, given) = refunds.get(&charge.id).copied().unwrap_or_default();
-        let amount = charge.order.money.amount();
-        if given > amount {
-            world.violated("I7", &format!("{given} of {} went back, which charged {amount}", charge.id));
+        let amount = charge.order.money.signed_amount();
+        let held = held(&charge.id, payments.iter());
+        let given: i64 = payments
+            .iter()
+            .filter(|refund| charge_of(refund) == Some(&charge.id))
+            .map(|refund| {
+                let times = effects.get(&refund.id).copied().unwrap_or(0);
+                refund.order.money.signed_amount() * i64::from(times)
+            })
+            .sum();
+        if given > held {
+            world.violated("I7", &format!("{given} of {} went back, of which refunds hold {held}", charge.id));
         }
         if left + held != amount {
             let how =
@@ -37,10 +54,17 @@ pub(crate) fn check(world: &World, payments: &[Payment], effects: &BTreeMap<Paym
     }
 }
 
-/// Whether its amount is out of other refunds' reach: it was given back, or may yet be.
-fn holds_its_share(refund: &Payment) -> bool {
+fn charge_of(refund: &Payment) -> Option<&PaymentId> {
+    match &refund.order.refund_of {
+        Some(RefundOf::Charge { payment_id, .. }) => Some(payment_id),
+        Some(RefundOf::Unlinked) | None => None,
+    }
+}
+
+/// Whether its amount is out of other refunds' reach: it was given back, late or in time, or may yet be.
+const fn holds_its_share(refund: &Payment) -> bool {
     match refund.state {
         State::Queued | State::Sending | State::Pending | State::Unknown | State::Parked | State::Succeeded => true,
-        State::Declined | State::Canceled | State::Expired => false,
+        State::Declined | State::Canceled | State::Expired => refund.case.is_some(),
     }
 }

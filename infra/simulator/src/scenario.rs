@@ -188,6 +188,12 @@ async fn customer<A: Api>(world: &Arc<World>, api: &A, told: &Told, number: u64)
             let first = order("refund", "back", 60, more.clone());
             let second = order("refund", "again", 60, more);
             tokio::join!(pay(world, api, told, &first), pay(world, api, told, &second));
+            // Somebody tries it once more when the provider may have changed its mind about one of them.
+            if world.faults.provider.reversed > 0.0 {
+                tokio::time::sleep(Duration::from_secs(world.between(60, 3_600))).await;
+                let more = json!({ "original_order_id": charge.name });
+                pay(world, api, told, &order("refund", "rest", 100, more)).await;
+            }
         }
         // Changed its mind.
         4 => {

@@ -76,6 +76,7 @@ fn call(before: State, entry: &Entry) -> Option<Call> {
         | Reason::LateSuccess
         | Reason::CaseTaken
         | Reason::CaseRefunded
+        | Reason::CaseRefundedElsewhere
         | Reason::CaseAccepted
         | Reason::Overdue
         | Reason::Restored
@@ -122,7 +123,8 @@ impl Reason {
             Self::ResolvedByOperator => "A person said how it ended, with evidence.",
             Self::LateSuccess => "The provider did it after it had ended otherwise here; a person looks.",
             Self::CaseTaken => "A person sees to the case.",
-            Self::CaseRefunded => "The case is closed: the money goes back.",
+            Self::CaseRefunded => "The case is closed: the money goes back by a refund.",
+            Self::CaseRefundedElsewhere => "The case is closed: the money went back outside of Sluice.",
             Self::CaseAccepted => "The case is closed: the money stays.",
             Self::Overdue => "Nobody learned for so long how it ended that a person looks.",
             Self::Restored => {

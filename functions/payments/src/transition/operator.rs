@@ -83,6 +83,7 @@ pub(super) fn close_case(
             draft.next.delete_after = Some(moment.now.plus_ms(moment.policy.retention_ms).seconds());
             let reason = match resolution {
                 CaseResolution::Refund => Reason::CaseRefunded,
+                CaseResolution::RefundElsewhere => Reason::CaseRefundedElsewhere,
                 CaseResolution::Accept => Reason::CaseAccepted,
             };
             draft.append(payment.state, reason, Some(&evidence.text()));

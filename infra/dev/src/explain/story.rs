@@ -73,7 +73,7 @@ fn beside(payment: &Payment) -> Vec<(&'static str, String)> {
         ("message put back", payment.heal.as_ref().map(|heal| format!("{} times, last {}", heal.times, heal.at))),
         (
             "may still be refunded",
-            payment.refundable.map(|amount| format!("{amount} {}", payment.order.money.currency())),
+            payment.refundable_amount().map(|amount| format!("{amount} {}", payment.order.money.currency())),
         ),
         ("head of the history", payment.history_head().map(|head| head.to_string())),
     ];

@@ -85,7 +85,7 @@ pub fn describe(payment: &Payment) -> String {
     if payment.acknowledged {
         line("acknowledged", &"the provider said that it has it");
     }
-    if let Some(refundable) = payment.refundable {
+    if let Some(refundable) = payment.refundable_amount() {
         line("refundable", &refundable);
     }
     for entry in &payment.history {

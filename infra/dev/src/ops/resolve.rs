@@ -48,8 +48,10 @@ pub enum End {
 /// What becomes of the money of a late success.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Money {
-    /// It goes back.
+    /// It goes back by a refund of the order through Sluice.
     Refund,
+    /// It went back elsewhere, such as in the provider's console: nothing more can be refunded here.
+    RefundElsewhere,
     /// It stays.
     Accept,
 }
@@ -122,6 +124,7 @@ pub async fn take_case(arguments: &TakeCase) -> Result<(), String> {
 pub async fn close_case(arguments: &CloseCase) -> Result<(), String> {
     let resolution = match arguments.money {
         Money::Refund => CaseResolution::Refund,
+        Money::RefundElsewhere => CaseResolution::RefundElsewhere,
         Money::Accept => CaseResolution::Accept,
     };
     let evidence = arguments.evidence.read()?;

@@ -58,6 +58,15 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         }],
     },
     Mutant {
+        name: "late-refund-takes-nothing-back",
+        harm: "a refund that the provider does after it was declined leaves its amount to be given back once more",
+        edits: &[Edit {
+            file: STORE,
+            text: "    let succeeds_late = before.case.is_none() && after.case.is_some();",
+            instead: "    let succeeds_late = before.case.is_some() && after.case.is_none();",
+        }],
+    },
+    Mutant {
         name: "declined-refund-keeps-its-share",
         harm: "what a refund that failed had reserved can never be given back",
         edits: &[Edit {

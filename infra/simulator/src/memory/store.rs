@@ -9,9 +9,10 @@ use payments::merchant::{ApiKeyHash, Merchant};
 use payments::payment::{Kind, Payment, Reason, State};
 use payments::policy::Policy;
 use payments::ports::{Merchants, OpenKey, OpenPayments, Shard, Store, StoreError};
-use payments::store::{SendClaim, Written, released, reserved};
+use payments::store::{SendClaim, Written, recaptured, released, reserved};
 use payments::time::Timestamp;
 
+use crate::refunds;
 use crate::world::{Environment, lock};
 
 /// What the tables hold.
@@ -152,16 +153,22 @@ impl Store for MemoryStore {
             if let Some(stands) = payments.get(&payment.id) {
                 return Written::Refused(Some(Box::new(stands.clone())));
             }
-            if let Some((charge_id, amount)) = reserved(payment) {
+            if let Some((charge_id, _)) = reserved(payment) {
+                let held = refunds::held(charge_id, payments.values());
                 let Some(charge) = payments.get_mut(charge_id) else {
                     return Written::ChargeRefused(None);
                 };
                 let bears = charge.has_moved_money()
+                    && !charge.was_refunded_elsewhere()
                     && charge.order.kind == Kind::Charge
                     && charge.order.merchant == payment.order.merchant
                     && charge.order.money.currency() == payment.order.money.currency();
-                match charge.refundable.and_then(|left| left.checked_sub(amount)) {
-                    Some(left) if bears => charge.refundable = Some(left),
+                let amount = payment.order.money.signed_amount();
+                match charge.refundable.map(|left| left - amount) {
+                    Some(left) if bears && left >= 0 => {
+                        refunds::check_taken(self.environment.world(), charge, held + amount);
+                        charge.refundable = Some(left);
+                    }
                     Some(_) | None => {
                         return Written::ChargeRefused(Some(Box::new(charge.clone())));
                     }
@@ -205,10 +212,17 @@ impl Store for MemoryStore {
             }
             // Refunds reserve and release without a version of their own: what they count stays as it stands.
             let kept = Payment { refundable: stands.refundable, ..after.clone() };
-            if let Some((charge_id, amount)) = released(before, after)
+            let money = after.order.money;
+            let change = match (released(before, after), recaptured(before, after)) {
+                (Some((charge_id, _)), _) => Some((charge_id, money.signed_amount())),
+                (None, Some((charge_id, _))) => Some((charge_id, -money.signed_amount())),
+                (None, None) => None,
+            };
+            if let Some((charge_id, change)) = change
                 && let Some(charge) = payments.get_mut(charge_id)
+                && charge.order.money.currency() == money.currency()
             {
-                charge.refundable = charge.refundable.map(|left| left + amount);
+                charge.refundable = charge.refundable.map(|left| left + change);
             }
             payments.insert(kept.id.clone(), kept.clone());
             Written::Applied(Box::new(kept))
