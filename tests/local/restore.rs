@@ -1,10 +1,12 @@
 //! A restored table and the command that goes with it, over the AWS that `cargo dev up` shows to commands.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aws::system::SystemClock;
-use aws_sdk_dynamodb::types::{AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType};
-use dev::embedded::PAYMENTS_TABLE;
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
+};
+use dev::embedded::{Fault, PAYMENTS_TABLE, When};
 use dev::ops::restore::{Course, Done, restore};
 use payments::payment::State;
 use payments::ports::Clock;
@@ -14,14 +16,20 @@ use super::place::Place;
 
 const RESTORED: &str = "payments-restored";
 
-/// What AWS does: the table as it is, into another one.
-async fn recovered(place: &Place) {
+/// An empty table as AWS makes one for a restore.
+async fn restored_table(place: &Place) {
     let dynamodb = &place.account.clients.dynamodb;
     let key = KeySchemaElement::builder().attribute_name("id").key_type(KeyType::Hash).build().unwrap();
     let id =
         AttributeDefinition::builder().attribute_name("id").attribute_type(ScalarAttributeType::S).build().unwrap();
     let table = dynamodb.create_table().table_name(RESTORED).billing_mode(BillingMode::PayPerRequest);
     table.key_schema(key).attribute_definitions(id).send().await.unwrap();
+}
+
+/// What AWS does: the table as it is, into another one.
+async fn recovered(place: &Place) {
+    restored_table(place).await;
+    let dynamodb = &place.account.clients.dynamodb;
     let items = dynamodb.scan().table_name(PAYMENTS_TABLE).send().await.unwrap().items.unwrap_or_default();
     for item in items {
         dynamodb.put_item().table_name(RESTORED).set_item(Some(item)).send().await.unwrap();
@@ -63,4 +71,45 @@ async fn what_was_open_then_and_charged_since_is_found_out_and_charged_no_more()
     assert!(restore(&place.account, &recovery, &course(Some(PAYMENTS_TABLE))).await.is_err());
     let early = Recovery { point: recovery.at, at: recovery.point };
     assert!(restore(&place.account, &early, &course(None)).await.unwrap_err().contains("--point"));
+}
+
+/// So many ended payments, in the restored table alone.
+async fn old_items(place: &Place, items: usize) {
+    restored_table(place).await;
+    place.charge(0..1).await;
+    place.all_succeed(0..1, Duration::from_secs(30)).await;
+    let dynamodb = &place.account.clients.dynamodb;
+    let item = dynamodb.scan().table_name(PAYMENTS_TABLE).send().await.unwrap().items.unwrap_or_default().remove(0);
+    for number in 0..items {
+        let mut item = item.clone();
+        item.insert("id".to_owned(), AttributeValue::S(format!("old_{number}")));
+        dynamodb.put_item().table_name(RESTORED).set_item(Some(item)).send().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restore_keeps_its_rate_and_goes_on_where_one_stopped() {
+    let place = Place::start().await;
+    old_items(&place, 300).await;
+    let at = SystemClock.now();
+    let recovery = Recovery { point: at.minus_ms(60_000), at };
+    let begun = Instant::now();
+    // Some of the writes are throttled at first, which the SDK's own repeats make up for.
+    place.system.embedded().faults().inject(&["PutItem"], Fault::Throttle, When::Next(20));
+    let course = Course { from: Some(RESTORED), after: None, rate: 150 };
+    let done = restore(&place.account, &recovery, &course).await.unwrap();
+    assert_eq!((done.copied, done.left), (300, 0));
+    assert!(begun.elapsed() >= Duration::from_millis(1_990), "300 at 150 a second take two: {:?}", begun.elapsed());
+
+    let again = restore(&place.account, &recovery, &course).await.unwrap();
+    assert_eq!((again.copied, again.left), (0, 300));
+    // Where one stopped: after the hundredth in the table's own order.
+    let dynamodb = &place.account.clients.dynamodb;
+    let first = dynamodb.scan().table_name(RESTORED).limit(100).send().await.unwrap();
+    let last = first.last_evaluated_key().and_then(|key| key["id"].as_s().ok()).expect("there is more").clone();
+    let rest = Course { after: Some(&last), rate: 40_000, ..course };
+    let begun = Instant::now();
+    let done = restore(&place.account, &recovery, &rest).await.unwrap();
+    assert_eq!((done.copied, done.left), (0, 200), "{last}");
+    println!("{} items a second", 200_000 / begun.elapsed().as_millis().max(1));
 }
