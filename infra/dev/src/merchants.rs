@@ -15,6 +15,9 @@ use crate::account::why;
 use crate::table::{Columns, Row, Table};
 use crate::transactions::Transaction;
 
+/// How often a record is written until the answer comes, beside the SDK's own repeats.
+const WRITE_TRIES_MAX: u32 = 5;
+
 /// The API keys of merchants.
 pub type ApiKeys = BTreeMap<MerchantId, Arc<str>>;
 
@@ -77,16 +80,22 @@ pub async fn create<E: Entropy>(
         let key = format!("sk_{}", Nonce::from_bits(entropy.bits()).as_str());
         let key_hash = ApiKeyHash::of(&key).ok_or("the drawn API key does not have a key's form")?;
         let record = Merchant { key_hash, merchant: merchant.clone(), unlinked_refunds, high_priority, limit };
-        client
-            .put_item()
-            .table_name(table)
-            .set_item(Some(item(&record)))
-            .send()
-            .await
-            .map_err(|error| format!("cannot create merchant {merchant}: {}", why(&error)))?;
+        write(client, table, &record).await.map_err(|error| format!("cannot create merchant {merchant}: {error}"))?;
         keys.insert(merchant.clone(), key.into());
     }
     Ok(keys)
+}
+
+/// Writes a record, again if need be: the same put twice is one record, and its key would be lost with the answer.
+async fn write(client: &Client, table: &str, record: &Merchant) -> Result<(), String> {
+    let mut tries = 1;
+    loop {
+        match client.put_item().table_name(table).set_item(Some(item(record))).send().await {
+            Ok(_) => return Ok(()),
+            Err(_) if tries < WRITE_TRIES_MAX => tries += 1,
+            Err(error) => return Err(why(&error)),
+        }
+    }
 }
 
 fn item(record: &Merchant) -> HashMap<String, AttributeValue> {
