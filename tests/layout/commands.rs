@@ -89,7 +89,9 @@ fn named(place: &str, text: &str) -> Vec<Named> {
             let is_line = matches!(begins, "" | "$") && !is_comment(place.as_str(), line);
             let own = quote.map_or(after, |quote| after.split(quote).next().unwrap_or_default());
             let words = words(own);
-            let words = if quote.is_some() || is_line { words } else { words.into_iter().take(1).collect() };
+            // A changelog tells which option came, and nobody types it from there.
+            let is_whole = (quote.is_some() || is_line) && !place.starts_with("CHANGELOG.md:");
+            let words = if is_whole { words } else { words.into_iter().take(1).collect() };
             found.push(Named { place: place.clone(), words, is_typed: is_line });
         }
     }
