@@ -45,6 +45,7 @@ impl Place {
             slow_ms: settings::SLOW_MS,
             pending_ms: settings::PENDING_MS,
             late_ms: settings::LATE_MS,
+            key_window_ms: settings::policy().key_window_ms,
             seed: 1,
             callback: None,
         })

@@ -49,6 +49,29 @@ async fn an_honest_payment_is_approved_once_and_found() {
     assert_eq!((ledger[0].amount, ledger[0].currency), (1_999, "EUR"));
 }
 
+/// As providers do: a key that is forgotten protects nobody.
+#[tokio::test]
+async fn past_its_key_window_the_same_request_is_a_new_payment() {
+    let forgets = SandboxSettings { key_window_ms: 300, ..sandbox_settings(Faults::default()) };
+    let (sandbox, provider) = sandbox_with(forgets).await;
+    let order = order("1");
+    for _ in 0..2 {
+        assert!(is_approved(&send(&provider, &order).await));
+    }
+    assert_eq!(sandbox.ledger().len(), 1, "within the window it is known");
+    sleep(Duration::from_millis(350)).await;
+    assert!(is_approved(&send(&provider, &order).await));
+    assert_eq!(sandbox.ledger().len(), 2, "charged twice");
+    assert_eq!(dev::local::settings::policy().key_window_ms.to_string(), told_key_window());
+}
+
+/// What `up` and `demo` tell their sandbox.
+fn told_key_window() -> String {
+    let arguments = dev::local::settings::sandbox_arguments(50, 1, []);
+    let place = arguments.iter().position(|argument| argument == "--key-window-ms").unwrap();
+    arguments[place + 1].clone()
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn fifty_sends_of_one_key_side_by_side_have_one_effect() {
     let slower = SandboxSettings { latency_ms: (20, 60), ..sandbox_settings(Faults::default()) };

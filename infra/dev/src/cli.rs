@@ -9,7 +9,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 use crate::account::{Account, AccountArguments};
 use crate::local::provider::{CALLBACK_KEY_VARIABLE, KEY_VARIABLE, LISTENING};
 use crate::ops::{gate, get, list, merchant, replay, resolve, restore};
-use crate::sandbox::{CallbackTarget, Fault, Faults, Sandbox, SandboxSettings, parse_fault};
+use crate::sandbox::{CallbackTarget, Fault, Faults, KEY_WINDOW_MS, Sandbox, SandboxSettings, parse_fault};
 use crate::{demo, explain, load, model_check, mutants, plan, sale, simulate, up};
 
 /// Sluice on this machine, without an AWS account.
@@ -174,6 +174,9 @@ struct SandboxArguments {
     /// From a late payment's request to its effect.
     #[arg(long, value_name = "MS", default_value_t = 2_000)]
     late_ms: u64,
+    /// How long a key is known, from the first request that carried it; then the same request is a new payment.
+    #[arg(long, value_name = "MS", default_value_t = KEY_WINDOW_MS)]
+    key_window_ms: u64,
     /// The same payments with the same seed meet the same faults.
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
@@ -289,6 +292,7 @@ async fn sandbox(arguments: SandboxArguments) -> Result<(), String> {
         slow_ms: arguments.slow_ms,
         pending_ms: arguments.pending_ms,
         late_ms: arguments.late_ms,
+        key_window_ms: arguments.key_window_ms,
         seed: arguments.seed,
         callback: arguments.callback_url.as_deref().map(callback_target).transpose()?,
     };

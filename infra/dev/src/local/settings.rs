@@ -157,6 +157,8 @@ pub fn sandbox_arguments(
         ("--slow-ms", SLOW_MS.to_string()),
         ("--pending-ms", PENDING_MS.to_string()),
         ("--late-ms", LATE_MS.to_string()),
+        // As long as we believe that it remembers, and no longer.
+        ("--key-window-ms", policy().key_window_ms.to_string()),
         ("--seed", seed.to_string()),
     ]
     .into_iter()

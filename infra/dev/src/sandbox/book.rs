@@ -125,6 +125,7 @@ struct Key {
 }
 
 struct Record {
+    begun: Instant,
     asked: Asked,
     busy: bool,
     outcome: Option<Outcome>,
@@ -232,14 +233,20 @@ impl Book {
         self.pages().calls[ticket.index].answer = answer;
     }
 
-    /// Takes the key for processing, or says why not.
-    pub(super) fn begin(&self, id: &str, asked: Asked) -> Begun {
+    /// Takes the key for processing, or says why not. Once its window is over it is one that was never seen; only what is
+    /// still under way is remembered for longer.
+    pub(super) fn begin(&self, id: &str, asked: Asked, arrival: Arrival, key_window: Duration) -> Begun {
         let mut pages = self.pages();
         let id = pages.key(id);
         let key = pages.keys.entry(id).or_default();
+        let begun = arrival.instant;
+        key.record.take_if(|record| {
+            let is_over = matches!(record.outcome, Some(Outcome::Approved | Outcome::Declined(_))) && !record.busy;
+            is_over && begun.saturating_duration_since(record.begun) >= key_window
+        });
         match &key.record {
             None => {
-                key.record = Some(Record { asked, busy: true, outcome: None });
+                key.record = Some(Record { begun, asked, busy: true, outcome: None });
                 Begun::New
             }
             Some(record) if record.asked != asked => Begun::OtherBody,
@@ -250,7 +257,7 @@ impl Book {
         }
     }
 
-    /// Writes what came of it; if it is approved, that is an effect. A key has at most one.
+    /// Writes what came of it; if it is approved, that is an effect. A key has at most one within its window.
     pub(super) fn settle(&self, id: &str, outcome: Outcome) {
         let mut pages = self.pages();
         let payment_id = pages.key(id);

@@ -17,6 +17,10 @@ pub use self::callback::CallbackTarget;
 pub use self::faults::{Fault, Faults, parse_fault};
 pub use self::server::{Running, Sandbox};
 
+/// How long a key is known unless something else is said, in ms. Stripe may prune a key once it is 24 hours old, and
+/// takes the same request for a new one then (Stripe's API reference, "Idempotent requests").
+pub const KEY_WINDOW_MS: u64 = 24 * 60 * 60 * 1_000;
+
 /// What a sandbox has to be told.
 #[derive(Clone)]
 pub struct SandboxSettings {
@@ -37,6 +41,8 @@ pub struct SandboxSettings {
     pub pending_ms: u64,
     /// From a late payment's request to its effect.
     pub late_ms: u64,
+    /// How long a key is known, from the first request that carried it, in ms; the same request is a new payment then.
+    pub key_window_ms: u64,
     /// The dice: the same payments with the same seed meet the same faults.
     pub seed: u64,
     /// Where it calls back, if it does.
@@ -55,6 +61,7 @@ impl SandboxSettings {
             slow_ms: 5_000,
             pending_ms: 2_000,
             late_ms: 2_000,
+            key_window_ms: KEY_WINDOW_MS,
             seed: 0,
             callback: None,
         }
@@ -87,6 +94,7 @@ impl fmt::Debug for SandboxSettings {
             .field("slow_ms", &self.slow_ms)
             .field("pending_ms", &self.pending_ms)
             .field("late_ms", &self.late_ms)
+            .field("key_window_ms", &self.key_window_ms)
             .field("seed", &self.seed)
             .field("callback", &self.callback)
             .finish_non_exhaustive()

@@ -121,7 +121,7 @@ impl State {
         if let Some(done) = self.before_effect(&call).await {
             return done;
         }
-        match self.book.begin(id, asked) {
+        match self.book.begin(id, asked, call.arrival, Duration::from_millis(self.settings.key_window_ms)) {
             Begun::New => {
                 // A task of its own: the effect lands, whether or not somebody still waits for the answer.
                 let work = Arc::clone(self).process(id.to_owned(), asked, call);

@@ -17,6 +17,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::callbacks::{Due, Status};
 use crate::faults::ProviderFaults;
+use crate::run::policy;
 use crate::world::{Environment, World, lock};
 
 /// How long after a send that gets no answer a late charge lands, in ms: more than any call waits, less than the
@@ -76,6 +77,8 @@ pub struct Ledger {
     /// Sends that nobody has judged yet, and when they arrived.
     unjudged: Mutex<Vec<(PaymentId, u64)>>,
     reversing: Mutex<BTreeSet<PaymentId>>,
+    /// When each key came first, in microseconds since the epoch.
+    keys_us: Mutex<BTreeMap<PaymentId, u64>>,
 }
 
 impl Ledger {
@@ -87,6 +90,7 @@ impl Ledger {
             undelivered: AtomicU64::default(),
             taken: AtomicU64::default(),
             reversing: Mutex::default(),
+            keys_us: Mutex::default(),
             world: Arc::clone(world),
             books: Mutex::default(),
             effects: Mutex::default(),
@@ -237,6 +241,22 @@ impl Ledger {
         lock(&self.effects).push(Effect { payment_id: id.clone(), kind: order.kind, money: order.money, at_us });
     }
 
+    /// A key that is older than the stated window is one that was never seen: whatever was done under it is done once
+    /// more. Nothing may be sent then, even where nothing had been done.
+    fn forget_old(&self, id: &PaymentId) {
+        let now_us = self.world.now_us();
+        let mut keys_us = lock(&self.keys_us);
+        let first_us = *keys_us.entry(id.clone()).or_insert(now_us);
+        if now_us - first_us < policy().key_window_ms * 1_000 {
+            return;
+        }
+        keys_us.insert(id.clone(), now_us);
+        lock(&self.books).remove(id);
+        let how =
+            format!("{id} was sent {} s after its key came first, which is forgotten", (now_us - first_us) / 1_000_000);
+        self.world.violated("I1", &how);
+    }
+
     /// A send arrives. Says what is answered, and after how many ms; `None` is never answered.
     fn arrives(&self, id: &PaymentId, order: &Order) -> (u64, Option<SendAnswer>) {
         self.called("send", id);
@@ -263,6 +283,7 @@ impl Ledger {
         if world.fails(faults.credentials_refused) {
             return (20, Some(SendAnswer::NotTaken(NotTaken::CredentialsRefused)));
         }
+        self.forget_old(id);
         if let Some(found) = self.found(id) {
             // The key still holds, so nobody is charged twice; but only the provider's memory prevented it.
             world.violated("I1", &format!("{id} was sent again after the provider had it"));
