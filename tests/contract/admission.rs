@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use payments::admission::{BUSY_MS, Backlog, Crowd, Filling, Known};
 use payments::gate::{Form, GateState};
 use payments::id::MerchantId;
-use payments::limit::{Bucket, Limit, Limiter, Take, Taken, admit};
+use payments::limit::{Allowance, Bucket, Limit, Limiter, Take, Taken, admit};
 use payments::payment::Lane;
 use payments::ports::{Admission, GateStore, Queue};
 
@@ -19,6 +19,7 @@ where
     Q: Queue,
 {
     each_take_does_what_apply_does(&*admission).await;
+    looks_and_payments_have_a_bucket_each(&*admission).await;
     many_at_once_are_handed_each_token_once(Arc::clone(&admission)).await;
     what_is_known_is_what_was_written(&*admission, gates, queue, provider).await;
     of_many_who_would_measure_one_does(admission).await;
@@ -40,6 +41,7 @@ async fn each_take_does_what_apply_does<A: Admission>(admission: &A) {
             if let Some(full_us) = stands_us {
                 let set = Take {
                     merchant: merchant.clone(),
+                    allowance: Allowance::Payments,
                     form: Form::Idle,
                     now_us: full_us - 1,
                     span_us: 1,
@@ -58,6 +60,17 @@ async fn each_take_does_what_apply_does<A: Admission>(admission: &A) {
             let (Taken::Done(bucket) | Taken::Refused(bucket)) = expected;
             assert_eq!(admission.take(&refused).await, Ok(Taken::Refused(bucket)), "{form:?} on {stands:?}");
         }
+    }
+}
+
+async fn looks_and_payments_have_a_bucket_each<A: Admission>(admission: &A) {
+    let (limit, merchant) = (Limit::new(10, 10), merchant());
+    let all = Take::new(&merchant, limit, 10, Bucket::default(), NOW.us());
+    let full = Ok(Taken::Done(Bucket { full_us: NOW.us() + 1_000_000 }));
+    for allowance in [Allowance::Looks, Allowance::Payments] {
+        let take = Take { allowance, ..all.clone() };
+        assert_eq!(admission.take(&take).await, full, "{allowance:?}");
+        assert!(matches!(admission.take(&take).await, Ok(Taken::Refused(_))), "{allowance:?}");
     }
 }
 

@@ -13,6 +13,7 @@ mod ingest;
 mod keys;
 mod kinds;
 pub mod logs;
+mod looks;
 mod lookup;
 mod model;
 mod reconcile;

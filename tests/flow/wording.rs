@@ -118,7 +118,7 @@ const WORDS: [(&str, &str, &str); 23] = [
     ),
 ];
 
-/// Problems whose words hold a number of the moment: `tests/flow/admission.rs` pins them.
+/// Problems whose words hold a number of the moment: `tests/flow/admission.rs` and `looks.rs` pin them.
 const WITH_NUMBERS: [&str; 3] = ["lane-full", "rate-limited", "too-late"];
 
 #[tokio::test(start_paused = true)]

@@ -11,7 +11,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditi
 use futures_util::future::{try_join, try_join_all};
 use payments::admission::{BUSY_MS, Backlog, Known};
 use payments::gate::{Form, GateState};
-use payments::limit::{Bucket, Take, Taken};
+use payments::limit::{Allowance, Bucket, Take, Taken};
 use payments::payment::Lane;
 use payments::ports::{Admission, AdmissionError, Depths, GateStore, StoreError};
 use payments::time::Timestamp;
@@ -24,8 +24,10 @@ use crate::verdict::describe;
 
 /// The figure's name. A merchant's bucket begins with another word.
 const BACKLOG: &str = "backlog";
-/// Begins the name of each merchant's bucket.
+/// Begins the name of each merchant's bucket of payments.
 const BUCKET: &str = "bucket:";
+/// Begins the name of each merchant's bucket of looks.
+const LOOKS: &str = "looks:";
 
 /// Admission over DynamoDB and SQS.
 #[derive(Clone, Debug)]
@@ -97,11 +99,15 @@ impl Admission for DynamoAdmission {
     async fn take(&self, take: &Take) -> Result<Taken, AdmissionError> {
         let (update, condition) = expressions(take);
         let (expression, names, values) = update.finish();
+        let bucket_of = match take.allowance {
+            Allowance::Payments => BUCKET,
+            Allowance::Looks => LOOKS,
+        };
         let answer = self
             .client
             .update_item()
             .table_name(&self.table)
-            .key("name", AttributeValue::S(format!("{BUCKET}{}", take.merchant)))
+            .key("name", AttributeValue::S(format!("{bucket_of}{}", take.merchant)))
             .update_expression(expression)
             .condition_expression(condition)
             .set_expression_attribute_names(Some(names))

@@ -7,7 +7,7 @@ use aws::clients::Clients;
 use aws::settings::IngestSettings;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use payments::admission::{self, AdmissionSettings, Outlook, Provider, Refusal};
-use payments::limit::{self, Limit, Limiter};
+use payments::limit::{self, Allowance, Limit, Limiter};
 use payments::merchant::Merchant;
 use payments::payment::{Order, Payment, State};
 use payments::ports::Admission;
@@ -16,15 +16,19 @@ use tracing::warn;
 
 use crate::document::{Ahead, Problem};
 
-/// The name of the one policy that a merchant's payments are held to.
+/// The name of the policy that a merchant's payments are held to.
 const POLICY: &str = "merchant";
+/// The name of the policy that its looks are held to.
+const LOOKS_POLICY: &str = "looks";
 const RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
 /// What is left of a merchant's rate, for the header fields of draft-ietf-httpapi-ratelimit-headers-11.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Quota {
-    /// Payments that may come at once after a pause.
+    /// What it is a quota of.
+    pub(crate) allowance: Allowance,
+    /// Payments, or looks, that may come at once after a pause.
     pub(crate) burst: u32,
     /// Seconds in which they come back.
     pub(crate) window_seconds: u32,
@@ -39,9 +43,13 @@ impl Quota {
     /// seconds all are back (draft-ietf-httpapi-ratelimit-headers-11; lists of items of RFC 9651). What other environments
     /// let in meanwhile is not in it.
     pub(crate) fn say(&self, headers: &mut HeaderMap) {
-        let Quota { burst, window_seconds, remaining, seconds } = self;
-        let policy = format!("\"{POLICY}\";q={burst};w={window_seconds}");
-        let left = format!("\"{POLICY}\";r={remaining};t={seconds}");
+        let Quota { allowance, burst, window_seconds, remaining, seconds } = self;
+        let name = match allowance {
+            Allowance::Payments => POLICY,
+            Allowance::Looks => LOOKS_POLICY,
+        };
+        let policy = format!("\"{name}\";q={burst};w={window_seconds}");
+        let left = format!("\"{name}\";r={remaining};t={seconds}");
         for (name, text) in [(RATELIMIT_POLICY, policy), (RATELIMIT, left)] {
             // Digits and quoted letters are a field value, always.
             if let Ok(value) = HeaderValue::from_str(&text) {
@@ -58,6 +66,7 @@ pub struct AdmissionControl<A> {
     default_limit: Limit,
     settings: AdmissionSettings,
     limiter: Mutex<Limiter>,
+    looks: Mutex<Limiter>,
     outlook: Mutex<Outlook>,
 }
 
@@ -73,17 +82,36 @@ impl AdmissionControl<DynamoAdmission> {
 impl<A: Admission> AdmissionControl<A> {
     /// Admission by these numbers; `default_limit` is for merchants whose record states none.
     pub fn new(port: A, default_limit: Limit, settings: AdmissionSettings) -> Self {
-        Self { port, default_limit, settings, limiter: Mutex::default(), outlook: Mutex::default() }
+        let looks = Mutex::new(Limiter::of_looks());
+        Self { port, default_limit, settings, limiter: Mutex::default(), looks, outlook: Mutex::default() }
     }
 
-    /// Takes one of the merchant's tokens.
+    /// Takes one of the merchant's tokens for payments.
     pub(crate) async fn admit(&self, merchant: &Merchant, now: Timestamp) -> Result<Quota, Problem> {
         let limit = merchant.limit.unwrap_or(self.default_limit);
-        let verdict = limit::admit(&self.port, &self.limiter, &merchant.merchant, limit, now.us()).await;
+        self.take(&self.limiter, Allowance::Payments, merchant, limit, now).await
+    }
+
+    /// Takes one of the merchant's tokens for looks, if this one is not free.
+    pub(crate) async fn admit_look(&self, merchant: &Merchant, now: Timestamp) -> Result<(), Problem> {
+        let limit = merchant.limit.unwrap_or(self.default_limit).of_looks();
+        self.take(&self.looks, Allowance::Looks, merchant, limit, now).await.map(|_| ())
+    }
+
+    async fn take(
+        &self,
+        limiter: &Mutex<Limiter>,
+        allowance: Allowance,
+        merchant: &Merchant,
+        limit: Limit,
+        now: Timestamp,
+    ) -> Result<Quota, Problem> {
+        let verdict = limit::admit(&self.port, limiter, &merchant.merchant, limit, now.us()).await;
         if let Some(error) = verdict.error {
             warn!(event = "limit_unreadable", merchant = merchant.merchant.as_str(), %error);
         }
         let quota = Quota {
+            allowance,
             burst: limit.burst(),
             window_seconds: limit.window_seconds(),
             remaining: verdict.remaining,

@@ -25,6 +25,19 @@ pub(crate) enum Operation {
     CalledBack { provider: String },
 }
 
+impl Operation {
+    /// For what reads a payment that may stand: what is known as long as it was not read.
+    pub(crate) fn looks_at(&self) -> Option<Problem> {
+        match self {
+            Self::Get(id) | Self::History(id) => Some(Problem::NotRead(Some(id.clone()))),
+            // Its id depends on who asks.
+            Self::Find { .. } => Some(Problem::NotRead(None)),
+            Self::Cancel(id) => Some(Problem::NotCanceled(id.clone())),
+            Self::Create | Self::CalledBack { .. } => None,
+        }
+    }
+}
+
 /// A request. Who sends it is looked at before its route and its body are, so that both may be faulty here.
 #[derive(Clone, Debug)]
 pub(crate) struct Call<'a> {

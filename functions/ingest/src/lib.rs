@@ -123,7 +123,12 @@ impl<S: Store, M: Merchants, Q: Queue, C: Clock, E: Entropy, A: Admission> Inges
         }
         // Whoever has no key learns nothing about paths, ids or bodies.
         let merchant = self.caller(&call).await?;
-        match call.operation.clone()? {
+        let operation = call.operation.clone()?;
+        if let (Some(admission), Some(if_out_of_time)) = (&self.admission, operation.looks_at()) {
+            progress.is_at(if_out_of_time);
+            admission.admit_look(&merchant, self.clock.now()).await?;
+        }
+        match operation {
             Operation::Create => self.create(&call, &merchant, progress).await,
             Operation::Get(id) => self.look(&merchant, &id, progress).await,
             Operation::Find { kind, order_id } => {
@@ -131,7 +136,7 @@ impl<S: Store, M: Merchants, Q: Queue, C: Clock, E: Entropy, A: Admission> Inges
                 self.look(&merchant, &id, progress).await
             }
             Operation::History(id) => {
-                progress.is_at(Problem::NotRead(id.clone()));
+                progress.is_at(Problem::NotRead(Some(id.clone())));
                 Ok(document::history(&self.find(&merchant, &id).await?))
             }
             Operation::Cancel(id) => self.cancel(&call, &merchant, &id, progress).await,
@@ -145,7 +150,7 @@ impl<S: Store, M: Merchants, Q: Queue, C: Clock, E: Entropy, A: Admission> Inges
         id: &PaymentId,
         progress: &Progress,
     ) -> Result<ApiGatewayV2httpResponse, Problem> {
-        progress.is_at(Problem::NotRead(id.clone()));
+        progress.is_at(Problem::NotRead(Some(id.clone())));
         self.look_ahead().await;
         let payment = self.find(merchant, id).await?;
         Ok(self.told(StatusCode::OK, &payment, Replayed::No))
@@ -348,7 +353,7 @@ impl<S: Store, M: Merchants, Q: Queue, C: Clock, E: Entropy, A: Admission> Inges
             Err(Problem::NotFound) if call.has_body() => {
                 return self.cancel_unseen(call, merchant, id, progress).await;
             }
-            Err(Problem::NotRead(id)) => return Err(Problem::NotCanceled(id)),
+            Err(Problem::NotRead(_)) => return Err(Problem::NotCanceled(id.clone())),
             Err(problem) => return Err(problem),
         };
         progress.is_at(Problem::MayBeCanceled(id.clone()));
@@ -434,7 +439,7 @@ impl<S: Store, M: Merchants, Q: Queue, C: Clock, E: Entropy, A: Admission> Inges
     async fn read(&self, id: &PaymentId) -> Result<Option<Payment>, Problem> {
         self.store.get(id).await.map_err(|error| {
             error!(event = "payment_read_failed", payment_id = id.as_str(), %error);
-            Problem::NotRead(id.clone())
+            Problem::NotRead(Some(id.clone()))
         })
     }
 }

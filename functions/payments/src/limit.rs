@@ -22,6 +22,20 @@ pub const RATE_MAX: u32 = 1_000_000;
 /// The largest burst that can be set.
 pub const BURST_MAX: u32 = 10_000_000;
 
+/// Looks at payments that a merchant may make for each payment that it may bring. Looks have a bucket of their own, so that
+/// polling takes no payment's place.
+pub const LOOKS_PER_PAYMENT: u32 = 4;
+
+/// What a bucket's tokens are for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Allowance {
+    /// To bring payments, and cancelations of orders that are not here, which are written as payments are.
+    #[default]
+    Payments,
+    /// To look payments up, and to cancel those that are here.
+    Looks,
+}
+
 /// A merchant's rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Stated")]
@@ -56,6 +70,12 @@ impl Limit {
     /// clock is behind.
     pub fn usual(rate_per_second: u32) -> Self {
         Self::new(rate_per_second, rate_per_second.saturating_mul(4))
+    }
+
+    /// The limit of a merchant's looks, whose payments have this one.
+    #[must_use]
+    pub fn of_looks(self) -> Self {
+        Self::new(self.rate_per_second.saturating_mul(LOOKS_PER_PAYMENT), self.burst.saturating_mul(LOOKS_PER_PAYMENT))
     }
 
     /// Payments a second.
@@ -104,6 +124,8 @@ pub struct Bucket {
 pub struct Take {
     /// Whose bucket.
     pub merchant: MerchantId,
+    /// Which of its buckets.
+    pub allowance: Allowance,
     /// `Idle`: it is full, or there is none yet. `Busy`: it is not.
     pub form: Form,
     /// By the asking environment's clock, in microseconds since the epoch.
@@ -121,6 +143,7 @@ impl Take {
         let span_us = limit.span_us(tokens);
         Self {
             merchant: merchant.clone(),
+            allowance: Allowance::Payments,
             form: if seen.full_us > now_us { Form::Busy } else { Form::Idle },
             now_us,
             span_us,

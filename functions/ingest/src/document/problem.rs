@@ -5,6 +5,7 @@ use aws_lambda_events::apigw::ApiGatewayV2httpResponse;
 use http::header::{ACCEPT, ACCEPT_ENCODING, ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use payments::id::PaymentId;
+use payments::limit::Allowance;
 use payments::payment::{Kind, Payment, State};
 use payments::request::{BODY_BYTES_MAX, FieldError};
 use providers::http::callback::Distrust;
@@ -69,7 +70,7 @@ pub(crate) enum Problem {
     Contradicts(PaymentId),
     /// Nobody knows whether a callback was written down.
     CallbackNotTaken(PaymentId),
-    /// The merchant brings payments faster than it may.
+    /// The merchant brings payments, or looks them up, faster than it may.
     RateLimited(Quota),
     /// The payment's lane holds as much as it may.
     LaneFull {
@@ -82,8 +83,8 @@ pub(crate) enum Problem {
     },
     /// Nobody knows whose the API key is.
     CallerNotRead,
-    /// A payment that was asked about could not be read.
-    NotRead(PaymentId),
+    /// A payment that was asked about could not be read; its id, if that was given.
+    NotRead(Option<PaymentId>),
     /// Surely this request wrote no payment; an earlier one may have.
     NotWritten(PaymentId),
     /// Nobody knows whether the payment was written, or whether it has a message.
@@ -195,7 +196,12 @@ impl Problem {
             Self::UnknownPayment(_) => "There is no such payment here",
             Self::Contradicts(_) => "The callback contradicts the payment",
             Self::CallbackNotTaken(_) => "The callback may not have been taken",
-            Self::RateLimited(_) => "This merchant sends payments faster than it may",
+            Self::RateLimited(Quota { allowance: Allowance::Payments, .. }) => {
+                "This merchant sends payments faster than it may"
+            }
+            Self::RateLimited(Quota { allowance: Allowance::Looks, .. }) => {
+                "This merchant looks payments up faster than it may"
+            }
             Self::LaneFull { .. } => "Too much is waiting in this lane",
             Self::TooLate { .. } => "The payment would expire before its turn",
             Self::CallerNotRead => "Whose the API key is could not be read",
@@ -238,13 +244,7 @@ impl Problem {
                 "Its amount or currency is not the payment's. Nothing was changed; people on both sides have to look."
             }
             Self::CallbackNotTaken(_) => "Send it again; a second one changes nothing.",
-            Self::RateLimited(quota) => {
-                return format!(
-                    "At most {} payments in {} s. This request wrote nothing and was not compared with earlier ones; repeat \
-                     it after the time in Retry-After.",
-                    quota.burst, quota.window_seconds
-                );
-            }
+            Self::RateLimited(quota) => return too_fast(quota),
             Self::LaneFull { .. } => {
                 "This request wrote nothing, and the order has no payment yet. Repeat the request after the time in \
                  Retry-After."
@@ -288,11 +288,11 @@ impl Problem {
             | Self::UnknownPayment(id)
             | Self::Contradicts(id)
             | Self::CallbackNotTaken(id)
-            | Self::NotRead(id)
             | Self::NotWritten(id)
             | Self::MayBeAccepted(id)
             | Self::NotCanceled(id)
             | Self::MayBeCanceled(id) => Some(id),
+            Self::NotRead(id) => id.as_ref(),
             Self::NoSuchPath
             | Self::MethodNotAllowed(_)
             | Self::Unauthorized
@@ -393,6 +393,15 @@ impl Form {
 fn named(errors: &[FieldError]) -> String {
     let faults: Vec<String> = errors.iter().map(|error| format!("{} {}", error.field, error.reason)).collect();
     format!("{}.", faults.join("; "))
+}
+
+fn too_fast(quota: &Quota) -> String {
+    let (what, consequence) = match quota.allowance {
+        Allowance::Payments => ("payments", "This request wrote nothing and was not compared with earlier ones"),
+        Allowance::Looks => ("looks and cancelations", "This request read and changed nothing"),
+    };
+    let Quota { burst, window_seconds, .. } = quota;
+    format!("At most {burst} {what} in {window_seconds} s. {consequence}; repeat it after the time in Retry-After.")
 }
 
 /// It advises nothing under which the order could be charged once more.

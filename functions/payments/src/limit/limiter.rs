@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::{Bucket, Limit, Take, Taken};
+use super::{Allowance, Bucket, Limit, Take, Taken};
 use crate::id::MerchantId;
 use crate::ports::{Admission, AdmissionError};
 
@@ -45,9 +45,15 @@ struct Known {
     leased_before: u32,
 }
 
+/// Looks that each environment lets a merchant make in a second without a token, so that one who looks now and then costs no
+/// call. An environment answers some tens of requests a second: this is a small share of what it can do.
+const FREE_LOOKS: u32 = 2;
+
 /// What one environment knows of the merchants' buckets.
 #[derive(Debug, Default)]
 pub struct Limiter {
+    allowance: Allowance,
+    free_per_second: u32,
     known: BTreeMap<MerchantId, Known>,
 }
 
@@ -99,8 +105,11 @@ impl Known {
         self.came.max(self.came_before).max(least).min(room)
     }
 
-    fn begin(&mut self, merchant: &MerchantId, limit: Limit, now_us: u64) -> Step {
+    fn begin(&mut self, merchant: &MerchantId, limit: Limit, now_us: u64, free_per_second: u32) -> Step {
         self.count(now_us);
+        if self.came <= free_per_second {
+            return Step::Decided(self.verdict(limit, true, now_us, None));
+        }
         if self.lapse_us <= now_us {
             self.tokens = 0;
         }
@@ -146,6 +155,11 @@ impl Known {
 }
 
 impl Limiter {
+    /// A limiter of looks, the first of which in each second are free.
+    pub fn of_looks() -> Self {
+        Self { allowance: Allowance::Looks, free_per_second: FREE_LOOKS, known: BTreeMap::new() }
+    }
+
     fn of(&mut self, merchant: &MerchantId, now_us: u64) -> &mut Known {
         if self.known.len() >= MERCHANTS_MAX && !self.known.contains_key(merchant) {
             self.known.retain(|_, known| known.lapse_us > now_us || known.ask_from_us > now_us);
@@ -169,13 +183,17 @@ pub async fn admit<A: Admission>(
     limit: Limit,
     now_us: u64,
 ) -> Verdict {
-    let mut step = lock(limiter).of(merchant, now_us).begin(merchant, limit, now_us);
+    let (mut step, allowance) = {
+        let mut limiter = lock(limiter);
+        let (free, allowance) = (limiter.free_per_second, limiter.allowance);
+        (limiter.of(merchant, now_us).begin(merchant, limit, now_us, free), allowance)
+    };
     for _ in 0..TRIES_MAX {
         let (take, tokens) = match step {
             Step::Decided(verdict) => return verdict,
             Step::Ask(take, tokens) => (take, tokens),
         };
-        let answer = buckets.take(&take).await;
+        let answer = buckets.take(&Take { allowance, ..take }).await;
         let mut limiter = lock(limiter);
         let known = limiter.of(merchant, now_us);
         match answer {

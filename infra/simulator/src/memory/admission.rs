@@ -1,12 +1,13 @@
 //! The table of admission: the merchants' buckets and the lanes' figure.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use payments::admission::{BUSY_MS, Backlog, Known};
 use payments::gate::GateState;
 use payments::id::MerchantId;
-use payments::limit::{Bucket, Take, Taken};
+use payments::limit::{Allowance, Bucket, Take, Taken};
 use payments::ports::{Admission, AdmissionError};
 use payments::time::Timestamp;
 
@@ -17,7 +18,9 @@ use crate::world::{Environment, lock};
 /// What the table holds.
 #[derive(Debug, Default)]
 pub struct Buckets {
-    buckets: Mutex<BTreeMap<MerchantId, Bucket>>,
+    by_merchant: Mutex<BTreeMap<(Allowance, MerchantId), Bucket>>,
+    /// Updates of buckets that were asked for.
+    taken: AtomicU64,
     figure: Mutex<Figure>,
 }
 
@@ -28,6 +31,11 @@ struct Figure {
 }
 
 impl Buckets {
+    /// How often tokens were asked for.
+    pub fn taken(&self) -> u64 {
+        self.taken.load(Ordering::Relaxed)
+    }
+
     /// The lanes' figure.
     pub fn backlog(&self) -> Option<Backlog> {
         lock(&self.figure).backlog.clone()
@@ -78,11 +86,13 @@ impl MemoryAdmission {
 impl Admission for MemoryAdmission {
     async fn take(&self, take: &Take) -> Result<Taken, AdmissionError> {
         let effect = || {
-            let mut buckets = lock(&self.buckets.buckets);
-            let stands = buckets.get(&take.merchant).copied();
+            self.buckets.taken.fetch_add(1, Ordering::Relaxed);
+            let mut buckets = lock(&self.buckets.by_merchant);
+            let bucket = (take.allowance, take.merchant.clone());
+            let stands = buckets.get(&bucket).copied();
             match take.apply(stands) {
                 Some(after) => {
-                    buckets.insert(take.merchant.clone(), after);
+                    buckets.insert(bucket, after);
                     Taken::Done(after)
                 }
                 None => Taken::Refused(stands.unwrap_or_default()),

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use payments::admission::{AdmissionSettings, BUSY_MS, Backlog, Depth, Known};
 use payments::gate::GateState;
 use payments::id::MerchantId;
-use payments::limit::{Bucket, Limit, RATE_MAX, Take, Taken};
+use payments::limit::{Allowance, Bucket, Limit, RATE_MAX, Take, Taken};
 use payments::payment::Lane;
 use payments::ports::{Admission, AdmissionError};
 use payments::time::Timestamp;
@@ -18,7 +18,7 @@ use crate::world::lock;
 /// What the table of admission holds.
 #[derive(Debug, Default)]
 pub(super) struct Desk {
-    buckets: Mutex<HashMap<MerchantId, Bucket>>,
+    buckets: Mutex<HashMap<(Allowance, MerchantId), Bucket>>,
     figure: Mutex<(Option<Timestamp>, Option<Backlog>)>,
 }
 
@@ -43,9 +43,10 @@ impl Admission for Ports {
     async fn take(&self, take: &Take) -> Result<Taken, AdmissionError> {
         let taken = self.call(|| {
             let mut buckets = lock(&self.services.desk.buckets);
-            let stands = buckets.get(&take.merchant).copied();
+            let bucket = (take.allowance, take.merchant.clone());
+            let stands = buckets.get(&bucket).copied();
             let Some(after) = take.apply(stands) else { return Taken::Refused(stands.unwrap_or_default()) };
-            buckets.insert(take.merchant.clone(), after);
+            buckets.insert(bucket, after);
             Taken::Done(after)
         });
         Ok(taken.await)
