@@ -5,6 +5,7 @@ mod anchors;
 mod failures;
 mod keys;
 mod requests;
+mod strict;
 mod verdicts;
 
 use std::collections::BTreeMap;

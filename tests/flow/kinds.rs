@@ -3,7 +3,9 @@
 
 use ::consumer::{Consumer, Limits};
 use ::dead_letter::DeadLetter;
+use http::Method;
 use payments::gate::{GateAnswer, GateState, GateUpdate};
+use payments::merchant::{ApiKeyHash, Merchant};
 use payments::payment::{Kind, Order, Payment, Reason, RefundOf, State};
 use payments::ports::{GateError, GateStore};
 use payments::transition::Recovery;
@@ -12,7 +14,7 @@ use simulator::memory::queue::Name;
 use simulator::memory::{MemoryProvider, MemoryQueue, MemoryStore};
 use simulator::run::{gate_settings, policy};
 
-use super::stage::{Stage, ask, cancel, charge, failed, get, message_for, post, seconds};
+use super::stage::{Stage, UK, ask, cancel, charge, failed, get, merchant, message_for, post, request, seconds};
 use crate::contract::samples::{NOW, accepted, charged, full_order, in_state, in_state_of, order, refund};
 
 /// A gate that does not answer, while the table and the queues do.
@@ -204,4 +206,53 @@ async fn a_payments_document_says_each_field_of_what_stands() {
             }
         }
     }
+}
+
+/// In whole seconds, never sooner than the moment itself, and never at once: SQS would hand it out again and again.
+#[test]
+fn a_message_comes_again_in_whole_seconds_rounded_up_and_at_least_one() {
+    for (after_ms, seconds) in [(0, 1), (1, 1), (999, 1), (1_000, 1), (1_001, 2), (2_000, 2), (59_001, 60)] {
+        let verdict = batch::Verdict::again_at(NOW.plus_ms(after_ms), NOW);
+        assert_eq!(verdict, batch::Verdict::Again { seconds }, "{after_ms} ms");
+    }
+    assert_eq!(batch::Verdict::again_at(NOW.minus_ms(5_000), NOW), batch::Verdict::Again { seconds: 1 });
+}
+
+/// One that does not say when it was sent is never taken for one that a person put back.
+#[tokio::test(start_paused = true)]
+async fn a_message_without_its_time_of_sending_counts_as_old() {
+    let stage = Stage::calm();
+    let mut event = stage.batch(Name::Standard, &["hello".to_owned()]);
+    event.records[0].attributes.clear();
+    let records = batch::records(event, &MemoryQueue::new(&stage.queues, &stage.environment));
+    assert_eq!(records[0].sent_timestamp, payments::time::Timestamp::from_ms(0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_may_have_its_most_bytes_and_not_one_more() {
+    let most = payments::request::BODY_BYTES_MAX;
+    for (bytes, status) in [(most - 1, 202), (most, 202), (most + 1, 413)] {
+        let body = charge("536365").to_string();
+        let body = format!("{body}{}", " ".repeat(bytes - body.len()));
+        let answer = ask(&Stage::calm().ingest(), request(Method::POST, "/v1/payments", UK, Some(body))).await;
+        assert_eq!(answer.status, status, "{bytes} bytes: {answer:?}");
+    }
+}
+
+/// A key that was unknown a moment ago may have been given out since.
+#[tokio::test(start_paused = true)]
+async fn a_new_key_works_ten_seconds_after_it_was_refused() {
+    const KEY: &str = "sandbox_key_that_is_new_00000001";
+    let stage = Stage::calm();
+    let ingest = stage.ingest();
+    let body = || Some(charge("536365").to_string());
+    let first = ask(&ingest, request(Method::POST, "/v1/payments", KEY, body())).await;
+    assert_eq!(first.status, 401);
+    stage.table.add_merchant(Merchant { key_hash: ApiKeyHash::of(KEY).unwrap(), ..merchant(UK) });
+    seconds(9).await;
+    let before = ask(&ingest, request(Method::POST, "/v1/payments", KEY, body())).await;
+    assert_eq!(before.status, 401, "believed for ten seconds, so that a flood of wrong keys costs few reads");
+    seconds(1).await;
+    let after = ask(&ingest, request(Method::POST, "/v1/payments", KEY, body())).await;
+    assert_eq!(after.status, 202);
 }

@@ -53,7 +53,8 @@ async fn connecting_ends_with_its_time_out() {
     let begun = Instant::now();
     let error = provider.connect().await.expect_err("nobody shakes hands");
     assert!(error.to_string().contains("100 ms"), "{error}");
-    assert!(begun.elapsed() < Duration::from_secs(2));
+    // Long before any other time-out; a busy machine takes its time.
+    assert!(begun.elapsed() < Duration::from_mins(1));
 }
 
 #[tokio::test]
@@ -78,15 +79,20 @@ async fn a_dropped_call_resets_its_connection() {
     let (listener, base_url) = listener().await;
     let provider = provider(&base_url);
     let order = order("1");
-    let gave_up = timeout(Duration::from_millis(200), send(&provider, &order)).await;
-    assert!(gave_up.is_err());
-    let (mut stream, _) = listener.accept().await.expect("a stream");
-    assert!(read_request(&mut stream).await.is_some());
+    // Given up once its request has come, however long that takes.
+    let mut stream = tokio::select! {
+        answer = send(&provider, &order) => panic!("nobody answers: {answer:?}"),
+        stream = async {
+            let (mut stream, _) = listener.accept().await.expect("a stream");
+            assert!(read_request(&mut stream).await.is_some());
+            stream
+        } => stream,
+    };
     let error = stream.read_u8().await.expect_err("the call was dropped");
     assert_eq!(error.kind(), ErrorKind::ConnectionReset);
     // Nor did it go back to the pool.
     let _second = provider.connect().await.expect("a connection");
-    let waited = timeout(Duration::from_secs(1), listener.accept()).await;
+    let waited = timeout(Duration::from_mins(1), listener.accept()).await;
     assert!(waited.is_ok(), "a new connection is opened");
 }
 
@@ -98,9 +104,14 @@ async fn what_a_dropped_call_had_not_written_is_never_written() {
     // More than the kernel's buffers take: nobody reads until the call is given up.
     let mut order = order("1");
     order.description = Some("x".repeat(LARGE));
-    let gave_up = timeout(Duration::from_millis(300), send(&provider, &order)).await;
-    assert!(gave_up.is_err());
-    let (mut stream, _) = listener.accept().await.expect("a stream");
+    let mut stream = tokio::select! {
+        answer = send(&provider, &order) => panic!("nobody answers: {answer:?}"),
+        stream = async {
+            let (stream, _) = listener.accept().await.expect("a stream");
+            sleep(Duration::from_millis(300)).await;
+            stream
+        } => stream,
+    };
     let mut bytes = Vec::new();
     let ended = stream.read_to_end(&mut bytes).await;
     assert!(ended.is_err_and(|error| error.kind() == ErrorKind::ConnectionReset));
@@ -130,7 +141,7 @@ async fn a_connection_on_which_something_came_before_the_request_took_nothing() 
         sleep(Duration::from_millis(50)).await;
         let order = order("1");
         let id = id_of(&order);
-        let answer = timeout(Duration::from_secs(5), connection.send(&id, &order)).await;
+        let answer = timeout(Duration::from_mins(1), connection.send(&id, &order)).await;
         assert_eq!(answer, Ok(SendAnswer::NotTaken(NotTaken::NotWritten)));
     }
 }
@@ -152,7 +163,7 @@ async fn a_pooled_connection_that_closes_once_it_is_taken_took_nothing() {
     drop(stream);
     sleep(Duration::from_millis(50)).await;
     let id = id_of(&order);
-    let answer = timeout(Duration::from_secs(5), connection.send(&id, &order)).await;
+    let answer = timeout(Duration::from_mins(1), connection.send(&id, &order)).await;
     assert_eq!(answer, Ok(SendAnswer::NotTaken(NotTaken::NotWritten)));
 }
 
@@ -229,7 +240,7 @@ async fn a_connection_that_was_closed_while_idle_is_not_used() {
     for round in 1..=3 {
         let answer = send(&provider, &order("1")).await;
         assert_eq!(answer, SendAnswer::Unclear(Unclear::ProviderError));
-        sleep(Duration::from_millis(60)).await;
+        sleep(Duration::from_millis(400)).await;
         assert_eq!(raw.accepted(), round);
     }
 }
@@ -241,7 +252,7 @@ async fn a_connection_on_which_something_came_unasked_is_not_used() {
     let provider = provider(&raw.base_url);
     for round in 1..=3 {
         send(&provider, &order("1")).await;
-        sleep(Duration::from_millis(20)).await;
+        sleep(Duration::from_millis(200)).await;
         assert_eq!(raw.accepted(), round);
     }
 }

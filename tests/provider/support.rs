@@ -78,9 +78,9 @@ pub(super) async fn sandbox_with(settings: SandboxSettings) -> (Running, HttpPro
     (sandbox, provider)
 }
 
-/// Waits until it is so, for some seconds at most.
+/// Waits until it is so, for a minute at most.
 pub(super) async fn eventually(what: &str, is_so: impl Fn() -> bool) {
-    for _ in 0..1_000 {
+    for _ in 0..12_000 {
         if is_so() {
             return;
         }

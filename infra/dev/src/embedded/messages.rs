@@ -1,5 +1,7 @@
 //! SQS, with what `winterbaume-sqs` 0.2.0 does not check or show. What it gets wrong inside is in `queues`.
 //! - A delay over 900 s, a visibility timeout over 43,200 s and more than 10 messages a receive are taken;
+//! - so are an empty body, one over 1 MiB, and a group of other characters than SQS takes;
+//! - a queue may lead to a dead-letter queue that is not there;
 //! - a receive with `VisibilityTimeout` 0 hides the message for the queue's own time;
 //! - the visibility of a message that nobody holds can be changed (`MessageNotInflight`);
 //! - `MessageGroupId` is not shown, and the other attributes also to whoever did not ask for them.
@@ -33,7 +35,11 @@ impl Messages {
     pub(super) async fn answer(&self, operation: &str, request: MockRequest) -> MockResponse {
         let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
         match operation {
-            "SendMessage" => match beyond(&body, "DelaySeconds", 0, 900) {
+            "CreateQueue" | "SetQueueAttributes" => match self.leads_nowhere(&body) {
+                None => self.service.handle(request).await,
+                Some(refusal) => refusal,
+            },
+            "SendMessage" => match beyond(&body, "DelaySeconds", 0, 900).or_else(|| not_sendable(&body)) {
                 None => self.service.handle(request).await,
                 Some(refusal) => refusal,
             },
@@ -41,6 +47,24 @@ impl Messages {
             "ReceiveMessage" => self.receive(request, &body).await,
             _ => self.service.handle(request).await,
         }
+    }
+
+    /// The refusal of a redrive policy without a queue at its end, or with a count beyond 1 to 1,000
+    /// ("`SetQueueAttributes`").
+    fn leads_nowhere(&self, body: &Value) -> Option<MockResponse> {
+        let policy = body.get("Attributes")?.get("RedrivePolicy")?.as_str()?;
+        let policy: Value = serde_json::from_str(policy).unwrap_or_default();
+        let target = name_of(text(&policy, "deadLetterTargetArn"));
+        let count = policy.get("maxReceiveCount").and_then(Value::as_u64);
+        let reason = if !self.backend.exists(target) {
+            "Dead letter target does not exist."
+        } else if !count.is_some_and(|count| (1..=1_000).contains(&count)) {
+            "maxReceiveCount must be 1 to 1000."
+        } else {
+            return None;
+        };
+        let message = format!("Value {policy} for parameter RedrivePolicy is invalid. Reason: {reason}");
+        Some(failure(400, "InvalidParameterValue", &message))
     }
 
     async fn change_visibility(&self, request: MockRequest, body: &Value) -> MockResponse {
@@ -83,6 +107,31 @@ impl Messages {
         }
         MockResponse::json(response.status, answer.to_string())
     }
+}
+
+/// Most bytes of a message ("Amazon SQS message quotas").
+const MESSAGE_BYTES_MAX: usize = 1_048_576;
+/// Most characters of a message's group ("`SendMessage`").
+const GROUP_CHARS_MAX: usize = 128;
+
+/// The refusal of a message that SQS does not take as it is.
+fn not_sendable(body: &Value) -> Option<MockResponse> {
+    let message = text(body, "MessageBody");
+    if message.is_empty() {
+        return Some(failure(400, "MissingParameter", "the request must contain the parameter MessageBody"));
+    }
+    if message.len() > MESSAGE_BYTES_MAX {
+        return Some(failure(400, "InvalidParameterValue", "the message must be shorter than 1048576 bytes"));
+    }
+    let group = body.get("MessageGroupId").and_then(Value::as_str)?;
+    let fits = (1..=GROUP_CHARS_MAX).contains(&group.len()) && group.chars().all(|c| c.is_ascii_graphic());
+    (!fits).then(|| {
+        failure(
+            400,
+            "InvalidParameterValue",
+            "MessageGroupId can only include alphanumeric and punctuation characters, 1 to 128 of them",
+        )
+    })
 }
 
 fn asked_for(body: &Value, attribute: &str) -> bool {

@@ -131,6 +131,11 @@ impl Backend {
         self.inner().travels.get(message_id)?.group.clone()
     }
 
+    /// Whether there is a queue of this name.
+    pub(super) fn exists(&self, queue: &str) -> bool {
+        self.inner().sqs.queues.contains_key(queue)
+    }
+
     /// Whether the holder of this handle still holds the message; `None` for a handle that is not known.
     pub(super) fn is_in_flight(&self, queue: &str, handle: &str) -> Option<bool> {
         self.inner().find(queue, handle).map(|message| !message.is_visible())

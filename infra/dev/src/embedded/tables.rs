@@ -6,7 +6,12 @@
 //! - `ReturnValuesOnConditionCheckFailure=ALL_OLD` brings no item, alone or in a transaction;
 //! - `ClientRequestToken` is not looked at;
 //! - a `KEYS_ONLY` index returns every attribute;
-//! - names and values that no expression uses are taken, which `DynamoDB` refuses.
+//! - names and values that no expression uses are taken, which `DynamoDB` refuses;
+//! - items, keys, expressions and transactions of any size are taken.
+//!
+//! Kinder than `DynamoDB` it stays in two things. Every read is consistent, so that `tests/contract/aws/requests.rs` looks
+//! at what is asked for. No partition throttles by itself: `Fault::Throttle` does it by share, and `cargo dev plan` by
+//! arithmetic. Nothing is deleted by TTL: the simulator plays that.
 //!
 //! What is offered is what the system uses; tables have a partition key that is a text and no sort key.
 
@@ -32,6 +37,11 @@ use super::connector::failure;
 const TOKEN_KEPT: Duration = Duration::from_mins(10);
 /// Tokens that are kept before the old ones are looked through.
 const TOKENS_BEFORE_CLEARING: usize = 10_000;
+
+/// Most bytes of an expression ("Quotas in Amazon DynamoDB").
+const EXPRESSION_BYTES_MAX: usize = 4_096;
+/// Most bytes of a partition key's value ("Quotas in Amazon DynamoDB").
+const KEY_BYTES_MAX: usize = 2_048;
 
 /// A transaction that was carried out.
 struct Done {
@@ -101,6 +111,13 @@ impl Placeholders {
     fn of(body: &Value, expressions: &[&str]) -> Result<Self, Refusal> {
         let names: HashMap<String, String> = optional(body, "ExpressionAttributeNames")?;
         let values: HashMap<String, AttributeValue> = optional(body, "ExpressionAttributeValues")?;
+        let too_long = expressions
+            .iter()
+            .filter_map(|name| body.get(*name)?.as_str())
+            .find(|text| text.len() > EXPRESSION_BYTES_MAX);
+        if too_long.is_some() {
+            return Err(invalid("an expression has at most 4 KB"));
+        }
         let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '#' || c == ':';
         let used: Vec<&str> = expressions
             .iter()
@@ -127,8 +144,8 @@ impl Placeholders {
 /// How the state keys an item.
 fn key_of(table: &TableState, attributes: &Item) -> Result<String, Refusal> {
     match attributes.get(&table.table.hash_key_attr) {
-        Some(AttributeValue::S(key)) if !key.is_empty() => Ok(format!("S:{key}")),
-        Some(_) | None => Err(invalid("the key does not match the schema: a text that is not empty is needed")),
+        Some(AttributeValue::S(key)) if (1..=KEY_BYTES_MAX).contains(&key.len()) => Ok(format!("S:{key}")),
+        Some(_) | None => Err(invalid("the key does not match the schema: a text of 1 to 2,048 bytes is needed")),
     }
 }
 

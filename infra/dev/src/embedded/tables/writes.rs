@@ -11,6 +11,11 @@ use super::{
     refusal, refusal_with, text,
 };
 
+/// Most bytes of an item, names and values ("Quotas in Amazon DynamoDB").
+const ITEM_BYTES_MAX: usize = 400 * 1_024;
+/// Most actions of a transaction ("`TransactWriteItems`").
+const ACTIONS_MAX: usize = 100;
+
 /// What a write is going to do.
 struct Plan {
     table: String,
@@ -75,6 +80,9 @@ impl Inner {
             };
         }
         let parts: Vec<Map<String, Value>> = part(&body, "TransactItems")?;
+        if !(1..=ACTIONS_MAX).contains(&parts.len()) {
+            return Err(invalid("a transaction has 1 to 100 actions"));
+        }
         let mut plans = Vec::new();
         let mut reasons = Vec::new();
         for (operation, action) in parts.iter().flatten() {
@@ -139,6 +147,14 @@ impl Inner {
             }
             _ => return Err(Obstacle::Refused(invalid("no such write"))),
         };
+        if let Some(new) = &new {
+            if key_of(table, new)? != key {
+                return Err(Obstacle::Refused(invalid("cannot update an attribute that is part of the key")));
+            }
+            if bytes_of(new) > ITEM_BYTES_MAX {
+                return Err(Obstacle::Refused(invalid("item size has exceeded the maximum allowed size")));
+            }
+        }
         Ok(Plan { table: table.table.name.clone(), key, old, new })
     }
 
@@ -156,6 +172,29 @@ impl Inner {
         }
         table.table.item_count = table.items.len();
     }
+}
+
+/// About as many bytes as DynamoDB counts ("DynamoDB item sizes and formats"): each name and text as it is, and the
+/// elements of lists and maps; a number counts as its digits, which is a little more.
+fn bytes_of(item: &Item) -> usize {
+    fn bytes(value: &Value) -> usize {
+        match value {
+            Value::String(text) => text.len(),
+            Value::Array(elements) => 3 + elements.iter().map(|element| 1 + bytes(element)).sum::<usize>(),
+            Value::Object(fields) => fields
+                .iter()
+                .map(|(name, field)| match (name.as_str(), field) {
+                    ("M", Value::Object(map)) => {
+                        3 + map.iter().map(|(name, field)| 1 + name.len() + bytes(field)).sum::<usize>()
+                    }
+                    // The others' names are their types'.
+                    _ => bytes(field),
+                })
+                .sum(),
+            Value::Null | Value::Bool(_) | Value::Number(_) => 1,
+        }
+    }
+    item.iter().map(|(name, value)| name.len() + bytes(&json!(value))).sum()
 }
 
 fn item_field(name: &str, item: Option<Item>) -> Map<String, Value> {
