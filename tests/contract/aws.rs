@@ -36,7 +36,9 @@ use simulator::run::gate_settings;
 use super::gate::gate_contract;
 use super::merchants::merchants_contract;
 use super::open::{depth_contract, open_contract};
-use super::queue::{Inspect, Place, RECEIVES_MAX, Received, VISIBILITY_SECONDS, queue_contract};
+use super::queue::{
+    DEAD_LETTER_RECEIVES_MAX, Inspect, Place, RECEIVES_MAX, Received, VISIBILITY_SECONDS, queue_contract,
+};
 use super::refunds::refund_contract;
 use super::samples::{NOW, accepted, claim_of, full_order, message, order, step};
 use super::size::ordinary_way;
@@ -257,7 +259,7 @@ async fn sqs() -> (SqsQueue, SqsSide) {
         visibility_seconds: VISIBILITY_SECONDS,
         max_receive_count: RECEIVES_MAX,
         dead_letter_visibility_seconds: VISIBILITY_SECONDS,
-        dead_letter_max_receive_count: RECEIVES_MAX,
+        dead_letter_max_receive_count: DEAD_LETTER_RECEIVES_MAX,
     };
     let queues = embedded.create_queues(numbers).await.unwrap();
     let client = Clients::new(&embedded.config("suite")).sqs;
@@ -267,6 +269,13 @@ async fn sqs() -> (SqsQueue, SqsSide) {
 #[tokio::test]
 async fn aws_keeps_the_contract_of_queues() {
     let (queue, side) = sqs().await;
+    queue_contract(&queue, &side).await;
+}
+
+#[tokio::test]
+async fn aws_keeps_the_contract_of_queues_where_a_redrive_begins_the_count_anew() {
+    let (queue, side) = sqs().await;
+    side.embedded.begin_counts_anew();
     queue_contract(&queue, &side).await;
 }
 

@@ -28,7 +28,7 @@ use super::gate::gate_contract;
 use super::keys::key_contract;
 use super::merchants::merchants_contract;
 use super::open::{depth_contract, open_contract};
-use super::queue::{self, Inspect, Place, RECEIVES_MAX, Received, VISIBILITY_SECONDS};
+use super::queue::{self, DEAD_LETTER_RECEIVES_MAX, Inspect, Place, RECEIVES_MAX, Received, VISIBILITY_SECONDS};
 use super::refunds::refund_contract;
 use super::store::store_contract;
 
@@ -136,7 +136,8 @@ impl Side {
                 client.create_queue().queue_name(name).attributes(QueueAttributeName::VisibilityTimeout, seconds);
             if let Some(behind) = behind {
                 let arn: &String = &arns[behind];
-                let policy = serde_json::json!({ "deadLetterTargetArn": arn, "maxReceiveCount": RECEIVES_MAX });
+                let most = if behind == 0 { DEAD_LETTER_RECEIVES_MAX } else { RECEIVES_MAX };
+                let policy = serde_json::json!({ "deadLetterTargetArn": arn, "maxReceiveCount": most });
                 queue = queue.attributes(QueueAttributeName::RedrivePolicy, policy.to_string());
             }
             let url = queue.send().await.unwrap().queue_url.unwrap();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use payments::payment::Lane;
 use simulator::Faults;
-use simulator::memory::queue::Name;
+use simulator::memory::queue::{Count, Name};
 use simulator::memory::{Buckets, Gates, MemoryAdmission, MemoryGate, MemoryQueue, MemoryStore, Queues, Table};
 use simulator::world::{Environment, World};
 
@@ -70,7 +70,8 @@ async fn memory_keeps_the_contract_of_a_gate() {
 async fn memory_keeps_the_contract_of_admission() {
     let environment = environment();
     let gates = Arc::new(Gates::default());
-    let queues = Queues::new(environment.world(), u64::from(VISIBILITY_SECONDS) * 1_000, RECEIVES_MAX);
+    let queues =
+        Queues::new(environment.world(), u64::from(VISIBILITY_SECONDS) * 1_000, RECEIVES_MAX, Count::BeginsAnew);
     let admission = MemoryAdmission::new(&Arc::new(Buckets::default()), &gates, &queues, "acme", &environment);
     let gate = MemoryGate::new(&gates, &environment);
     admission_contract(Arc::new(admission), &gate, &MemoryQueue::new(&queues, &environment), "acme").await;
@@ -130,11 +131,13 @@ impl Inspect for MemorySide {
 
 #[tokio::test(start_paused = true)]
 async fn memory_keeps_the_contract_of_queues() {
-    let environment = environment();
-    let visibility_ms = u64::from(VISIBILITY_SECONDS) * 1_000;
-    let queues = Queues::new(environment.world(), visibility_ms, RECEIVES_MAX);
-    let side = MemorySide { queues: Arc::clone(&queues) };
-    queue_contract(&MemoryQueue::new(&queues, &environment), &side).await;
+    for count in [Count::BeginsAnew, Count::GoesOn] {
+        let environment = environment();
+        let visibility_ms = u64::from(VISIBILITY_SECONDS) * 1_000;
+        let queues = Queues::new(environment.world(), visibility_ms, RECEIVES_MAX, count);
+        let side = MemorySide { queues: Arc::clone(&queues) };
+        queue_contract(&MemoryQueue::new(&queues, &environment), &side).await;
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -146,7 +149,8 @@ async fn memory_keeps_the_contract_of_the_index_of_open_payments() {
 #[tokio::test(start_paused = true)]
 async fn memory_keeps_the_contract_of_depths() {
     let environment = environment();
-    let queues = Queues::new(environment.world(), u64::from(VISIBILITY_SECONDS) * 1_000, RECEIVES_MAX);
+    let queues =
+        Queues::new(environment.world(), u64::from(VISIBILITY_SECONDS) * 1_000, RECEIVES_MAX, Count::BeginsAnew);
     let side = MemorySide { queues: Arc::clone(&queues) };
     depth_contract(&MemoryQueue::new(&queues, &environment), &side).await;
 }

@@ -268,7 +268,7 @@ const WRONG: [(Number, Change); 22] = [
     (Number::Retention(QueueName::Parked), |it| queue(it, QueueName::Parked).retention_seconds -= 1),
     (Number::Receives(QueueName::Standard), |it| receives(it, QueueName::Standard, 59)),
     (Number::Receives(QueueName::Standard), |it| receives(it, QueueName::Standard, 1_001)),
-    (Number::Receives(QueueName::DeadLetter), |it| receives(it, QueueName::DeadLetter, 19)),
+    (Number::Receives(QueueName::DeadLetter), |it| receives(it, QueueName::DeadLetter, 79)),
     (Number::Batch(QueueName::DeadLetter), |it| mapping(it, QueueName::DeadLetter).batch = 0),
     (Number::Window(QueueName::High), |it| mapping(it, QueueName::High).window_seconds = 0),
     (Number::Window(QueueName::DeadLetter), |it| mapping(it, QueueName::DeadLetter).batch = 11),

@@ -48,6 +48,7 @@ PARAMETERS = {
     "Architecture": "x86_64",
     # A poisoned message is received so often before it is a dead letter, which is an hour by the default.
     "LaneReceivesMax": "5",
+    "DeadLetterReceivesMax": "30",
 }
 WAIT_SECONDS = 120
 

@@ -23,7 +23,7 @@ use payments::time::Timestamp;
 use providers::http::callback::CallbackKeys;
 use serde_json::{Value, json};
 use simulator::Faults;
-use simulator::memory::queue::Name;
+use simulator::memory::queue::{Count, Name};
 use simulator::memory::{
     Buckets, Gates, Ledger, MemoryAdmission, MemoryGate, MemoryProvider, MemoryQueue, MemoryStore, Queues, Table,
 };
@@ -48,6 +48,8 @@ pub type AdmittingIngest = Ingest<MemoryStore, MemoryStore, MemoryQueue, Environ
 
 pub type TheConsumer = Consumer<MemoryStore, MemoryGate, MemoryQueue, MemoryProvider, Environment, Environment>;
 
+pub type TheDeadLetter = DeadLetter<MemoryStore, MemoryQueue, Environment, Environment>;
+
 pub struct Stage {
     pub world: Arc<World>,
     pub table: Arc<Table>,
@@ -68,7 +70,7 @@ impl Stage {
         let gates: Arc<Gates> = Arc::default();
         gates.set(gate());
         Self {
-            queues: Queues::new(&world, 360_000, 12),
+            queues: Queues::new(&world, 360_000, 12, Count::GoesOn),
             buckets: Arc::default(),
             ledger: Ledger::new(&world),
             environment: Environment::new(&world, "stage"),
@@ -146,10 +148,14 @@ impl Stage {
     }
 
     pub async fn triage(&self, event: SqsEvent) -> SqsBatchResponse {
+        self.dead_letter().handle(event, self.now().plus_ms(60_000)).await
+    }
+
+    /// One environment's triage, for more than one batch.
+    pub fn dead_letter(&self) -> TheDeadLetter {
         let store = MemoryStore::new(&self.table, &self.environment);
         let queue = MemoryQueue::new(&self.queues, &self.environment);
-        let dead_letter = DeadLetter::new(store, queue, self.environment.clone(), self.environment.clone(), policy());
-        dead_letter.handle(event, self.now().plus_ms(60_000)).await
+        DeadLetter::new(store, queue, self.environment.clone(), self.environment.clone(), policy())
     }
 
     /// Puts a body into a queue and receives the batch with it. Returns what is received, in the order of sending.

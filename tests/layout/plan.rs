@@ -105,7 +105,7 @@ proptest! {
 }
 
 /// A text of ours that stands once, what to put in its place, which of its lines is named, and what is said there.
-const BROKEN: [(&str, &str, usize, &str); 19] = [
+const BROKEN: [(&str, &str, usize, &str); 20] = [
     // Queues.
     (
         "  LaneVisibilitySeconds:\n    Type: Number\n    Default: '361'",
@@ -125,7 +125,18 @@ const BROKEN: [(&str, &str, usize, &str); 19] = [
         2,
         "what was never tried would be dead-lettered",
     ),
-    ("        maxReceiveCount: 25", "        maxReceiveCount: 10", 0, "set at least 20"),
+    (
+        "  DeadLetterReceivesMax:\n    Type: Number\n    Default: '85'",
+        "  DeadLetterReceivesMax:\n    Type: Number\n    Default: '25'",
+        2,
+        "the lanes' receives may count here too",
+    ),
+    (
+        "  LaneReceivesMax:\n    Type: Number\n    Default: '60'",
+        "  LaneReceivesMax:\n    Type: Number\n    Default: '66'",
+        8,
+        "set at least 86",
+    ),
     // Mappings and functions.
     (
         "  HighConcurrency:\n    Type: Number\n    Default: '66'",

@@ -9,7 +9,7 @@ use crate::verdict::describe;
 
 /// Longest delay of a message, in seconds ("Amazon SQS delay queues").
 const DELAY_SECONDS_MAX: u32 = 900;
-/// Longest time that a message can be hidden, in seconds ("Amazon SQS visibility timeout").
+/// Longest time that a message can be hidden, from its receive on, in seconds ("Amazon SQS visibility timeout").
 const HIDE_SECONDS_MAX: u32 = 43_200;
 
 /// Where the queues are.

@@ -25,8 +25,9 @@ const DAY_MS: u64 = 24 * HOUR_MS;
 
 /// Longest time that a function runs, in ms ("Lambda quotas"); no call can take longer.
 const FUNCTION_TIMEOUT_MS: u64 = 15 * MINUTE_MS;
-/// Longest time that SQS hides a message, in ms ("Amazon SQS visibility timeout").
-const HIDE_MS_MAX: u64 = 12 * HOUR_MS;
+/// Longest time for which a message is hidden, in ms: 12 hours that SQS counts from the receive ("Amazon SQS visibility
+/// timeout"), less the 5 minutes that a mapping may have waited for a batch and the time that a function may run.
+const HIDE_MS_MAX: u64 = 12 * HOUR_MS - 5 * MINUTE_MS - FUNCTION_TIMEOUT_MS;
 /// Longest time that SQS keeps a message, in ms ("Amazon SQS message quotas").
 const MESSAGE_RETENTION_MS: u64 = 14 * DAY_MS;
 

@@ -9,8 +9,10 @@ use payments::ports::{Queue, Source};
 use payments::time::Timestamp;
 use tracing::warn;
 
-/// Longest time that SQS hides a message, in seconds ("Amazon SQS visibility timeout").
-pub const HIDE_SECONDS_MAX: u64 = 43_200;
+/// Longest time for which a message is hidden, in seconds. SQS counts its 12 hours from the receive ("Amazon SQS visibility
+/// timeout"): a mapping may have waited for 5 minutes to fill its batch, and the invocation may have run for 15 ("Lambda
+/// quotas").
+pub const HIDE_SECONDS_MAX: u64 = 43_200 - 300 - 900;
 
 /// A message as its function sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]

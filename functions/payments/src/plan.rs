@@ -142,6 +142,13 @@ impl Plan {
         self.pace_per_1000_seconds().min(self.bounded_by_calls().unwrap_or(u64::MAX))
     }
 
+    /// Receives before a dead letter goes to people: its lane's, because the count may go on, and its own.
+    pub fn dead_letter_receives_max(&self) -> u64 {
+        let own = formula::missing_item_looks(&size::times(self.call_timeout_ms, self.demand.absence_bound_ms))
+            .saturating_add(formula::DEAD_LETTER_SPARE_RECEIVES);
+        self.receives_max.saturating_add(own).min(quota::RECEIVES_MAX)
+    }
+
     /// From the breaker's opening to its first probe, and between two steps of its ramp: a quarter more than a call may
     /// take, so that what was sent before has been answered by then.
     pub const fn breaker_open_ms(&self) -> u64 {

@@ -127,7 +127,7 @@ pub trait Queue: Sync {
     /// Which of our queues this ARN names, if any.
     fn source_of(&self, event_source_arn: &str) -> Option<Source>;
 
-    /// Hides a received message for `seconds` from now (0 to 43,200).
+    /// Hides a received message for `seconds` from now: 0 to 43,200, less what has gone by since it was received.
     fn hide(
         &self,
         source: Source,

@@ -172,6 +172,12 @@ impl Embedded {
         output.queue_url.ok_or_else(|| format!("CreateQueue {name} answered without a URL"))
     }
 
+    /// From here on a redrive by policy begins a message's receive count anew. At first it goes on: AWS's pages do not say
+    /// which, and in accounts it was seen to.
+    pub fn begin_counts_anew(&self) {
+        self.inside.begin_counts_anew();
+    }
+
     /// Does at once what `StartMessageMoveTask` does in its own time, and says how many messages it moved: each visible
     /// message of `from` is put anew into `to`, or into the queue that it came from, under a new message id and a new
     /// `SentTimestamp`.

@@ -19,7 +19,7 @@ use reconcile::Reconcile;
 use crate::callbacks;
 use crate::check::Check;
 use crate::mapping::{self, Numbers};
-use crate::memory::queue::Name;
+use crate::memory::queue::{Count, Name};
 use crate::memory::{Gates, Ledger, MemoryGate, MemoryProvider, MemoryQueue, MemoryStore, Queues, Table};
 use crate::run::{Settings, gate_settings, policy};
 use crate::scenario::{self, Api};
@@ -112,7 +112,7 @@ impl System {
             table.add_merchant(merchant);
         }
         Self {
-            queues: Queues::new(&world, 360_000, settings.faults.max_receive_count),
+            queues: Queues::new(&world, 360_000, settings.faults.max_receive_count, Count::of_seed(settings.seed)),
             gates: Arc::default(),
             ledger: Ledger::new(&world),
             rate_per_second: settings.rate_per_second,

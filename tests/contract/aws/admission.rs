@@ -13,7 +13,7 @@ use payments::limit::{Bucket, Limit, Take};
 use payments::ports::Admission;
 
 use super::super::admission::admission_contract;
-use super::super::queue::{RECEIVES_MAX, VISIBILITY_SECONDS};
+use super::super::queue::{DEAD_LETTER_RECEIVES_MAX, RECEIVES_MAX, VISIBILITY_SECONDS};
 use super::super::samples::NOW;
 
 async fn admission() -> (Embedded, DynamoAdmission, DynamoGates, SqsQueue) {
@@ -23,7 +23,7 @@ async fn admission() -> (Embedded, DynamoAdmission, DynamoGates, SqsQueue) {
         visibility_seconds: VISIBILITY_SECONDS,
         max_receive_count: RECEIVES_MAX,
         dead_letter_visibility_seconds: VISIBILITY_SECONDS,
-        dead_letter_max_receive_count: RECEIVES_MAX,
+        dead_letter_max_receive_count: DEAD_LETTER_RECEIVES_MAX,
     };
     let queues = embedded.create_queues(numbers).await.unwrap();
     let clients = Clients::new(&embedded.config("suite"));

@@ -1,10 +1,13 @@
 //! What follows from a deployment's numbers, each with its reason: the gate's pace, the time for slots, the looks that
 //! waiting takes.
 
-use super::deployment::{Deployment, Times};
+use super::deployment::{Deployment, QueueName, Times};
 use super::quota;
 use crate::gate::GateState;
 use crate::policy::{ANSWER_ALLOWANCE_MS, MISSING_ITEM_LOOK_SECONDS, NEWER_VERSION_LOOK_SECONDS};
+
+/// Receives of a dead letter beyond its looks for a missing item: a table that does not answer.
+pub const DEAD_LETTER_SPARE_RECEIVES: u64 = 5;
 
 /// Seconds between two sweeps: the template's schedule.
 pub const SWEEP_SECONDS: u64 = 60;
@@ -43,12 +46,27 @@ pub fn receives_needed(deployment: &Deployment) -> u64 {
     let newer = times.newer_version_grace_ms.div_ceil(u64::from(NEWER_VERSION_LOOK_SECONDS).saturating_mul(1_000));
     let absence =
         times.absence_proof_ms.map_or(0, |proof| looks_until(proof, times.backoff_base_ms, times.backoff_cap_ms));
-    newer.max(absence).clamp(quota::RECEIVES_MIN, quota::RECEIVES_MAX)
+    // What the dead-letter queue has to allow on top is counted by the same counter.
+    let looks = missing_item_looks(times).saturating_add(DEAD_LETTER_SPARE_RECEIVES);
+    let most = quota::RECEIVES_MAX.saturating_sub(looks).max(quota::RECEIVES_MIN);
+    newer.max(absence).clamp(quota::RECEIVES_MIN, most)
 }
 
 /// Receives of a dead letter while its item is still looked for.
 pub fn missing_item_looks(times: &Times) -> u64 {
     times.missing_item_grace_ms.div_ceil(u64::from(MISSING_ITEM_LOOK_SECONDS).saturating_mul(1_000))
+}
+
+/// Receives that the dead-letter queue has to allow. AWS's pages do not say whether `ApproximateReceiveCount` goes on or
+/// begins anew when a redrive policy moves a message: where it goes on, a message comes with one receive more than its lane
+/// allows, and a smaller number here would take it straight to `parked`, unseen.
+pub fn dead_letter_receives_needed(deployment: &Deployment) -> u64 {
+    let lanes = [QueueName::High, QueueName::Standard].into_iter().filter_map(|lane| deployment.queues.get(&lane));
+    let carried = lanes.filter_map(|lane| lane.redrive).map(|redrive| redrive.receives_max);
+    // One that SQS does not take is a breach of its own.
+    let carried = carried.filter(|receives| *receives <= quota::RECEIVES_MAX).max().unwrap_or(0);
+    let least = carried.saturating_add(missing_item_looks(&deployment.times));
+    least.clamp(quota::RECEIVES_MIN, quota::RECEIVES_MAX)
 }
 
 /// Messages that one sweep may put back: 1 % of what the provider takes until the next.

@@ -3,7 +3,7 @@
 
 use super::deployment::{Deployment, FunctionName, Mapping, Number, QueueName, Redrive};
 use super::formula::{
-    SWEEP_SECONDS, gate_updates_per_second, heals_per_sweep_max, looks_until, missing_item_looks,
+    SWEEP_SECONDS, dead_letter_receives_needed, gate_updates_per_second, heals_per_sweep_max, looks_until,
     pace_per_1000_seconds, receives_needed, slot_room_ms,
 };
 use super::quota;
@@ -304,8 +304,9 @@ fn receives(deployment: &Deployment, name: QueueName, found: &mut Breaches) {
              would be dead-lettered",
         ),
         QueueName::DeadLetter => (
-            missing_item_looks(times).clamp(quota::RECEIVES_MIN, quota::RECEIVES_MAX),
-            "an item that is not there yet is looked for until MissingItemGraceMs is over",
+            dead_letter_receives_needed(deployment),
+            "the lanes' receives may count here too, and an item that is not there yet is looked for until \
+             MissingItemGraceMs is over",
         ),
         QueueName::Parked => return,
     };

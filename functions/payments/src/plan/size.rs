@@ -50,8 +50,6 @@ pub(super) const DEAD_LETTER: (u64, u64, u64) = (5, 10, 60);
 pub(super) const RECONCILE_ENVIRONMENTS: u64 = 1;
 /// A time-out of ingest below the HTTP API's.
 const INGEST_TIMEOUT_SECONDS: u64 = 25;
-/// Receives of a dead letter beyond its looks for a missing item: a table that does not answer.
-const DEAD_LETTER_SPARE_RECEIVES: u64 = 5;
 
 impl Plan {
     /// Sizes a deployment.
@@ -128,7 +126,6 @@ impl Plan {
         let dead_letter =
             Mapping { batch: dead_batch, window_seconds: 0, concurrency: Some(dead_letters), fails_in_part: true };
         let times = times(self.call_timeout_ms, self.demand.absence_bound_ms);
-        let looks = formula::missing_item_looks(&times);
         let queue = |visibility_seconds, redrive: Option<(QueueName, u64)>| Queue {
             visibility_seconds,
             retention_seconds: RETENTION_SECONDS,
@@ -144,7 +141,7 @@ impl Plan {
                     QueueName::DeadLetter,
                     queue(
                         dead_timeout.saturating_mul(quota::VISIBILITY_IN_TIMEOUTS),
-                        Some((QueueName::Parked, looks.saturating_add(DEAD_LETTER_SPARE_RECEIVES))),
+                        Some((QueueName::Parked, self.dead_letter_receives_max())),
                     ),
                 ),
                 (QueueName::Parked, queue(30, None)),
@@ -228,7 +225,7 @@ fn timeout_needed(held: u64, pace_per_1000_seconds: u64, times: &Times) -> u64 {
 }
 
 /// The template's times, with this call's.
-fn times(call_timeout_ms: u64, absence_bound_ms: Option<u64>) -> Times {
+pub(super) fn times(call_timeout_ms: u64, absence_bound_ms: Option<u64>) -> Times {
     Times {
         lease_ms: CONNECT_TIMEOUT_MS.saturating_add(call_timeout_ms).saturating_add(SETTLE_ALLOWANCE_MS),
         claim_lead_ms: CLAIM_LEAD_MS,

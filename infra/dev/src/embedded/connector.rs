@@ -59,6 +59,10 @@ impl Inside {
         self.messages.move_all(from, to)
     }
 
+    pub(super) fn begin_counts_anew(&self) {
+        self.messages.begin_counts_anew();
+    }
+
     fn counters(&self) -> MutexGuard<'_, BTreeMap<(String, String), u64>> {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }

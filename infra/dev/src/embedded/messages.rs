@@ -7,6 +7,7 @@
 //! - `MessageGroupId` is not shown, and the other attributes also to whoever did not ask for them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::Value;
 use winterbaume_core::{MockRequest, MockResponse, MockService};
@@ -14,6 +15,9 @@ use winterbaume_sqs::SqsService;
 
 use super::connector::failure;
 use super::queues::Backend;
+
+/// Longest time that a message is hidden, from its receive on, in seconds.
+const VISIBILITY_SECONDS_MAX: u64 = 43_200;
 
 /// The queues.
 pub(super) struct Messages {
@@ -75,8 +79,29 @@ impl Messages {
             Some(false) => {
                 failure(400, "com.amazonaws.sqs#MessageNotInflight", "the message referred to is not in flight")
             }
+            Some(true) if self.is_beyond_the_total(body) => {
+                let seconds = body.get("VisibilityTimeout").and_then(Value::as_i64).unwrap_or_default();
+                let message = format!(
+                    "Value {seconds} for parameter VisibilityTimeout is invalid. Reason: Total VisibilityTimeout for the \
+                     message is beyond the limit [{VISIBILITY_SECONDS_MAX} seconds]"
+                );
+                failure(400, "InvalidParameterValue", &message)
+            }
             Some(true) | None => self.service.handle(request).await,
         }
+    }
+
+    /// SQS counts the 12 hours from the receive ("Amazon SQS visibility timeout").
+    fn is_beyond_the_total(&self, body: &Value) -> bool {
+        let seconds = body.get("VisibilityTimeout").and_then(Value::as_u64).unwrap_or_default();
+        let held = self.backend.held_for(name_of(text(body, "QueueUrl")), text(body, "ReceiptHandle"));
+        let limit = Duration::from_secs(VISIBILITY_SECONDS_MAX);
+        // To hide it no longer is always possible.
+        seconds > 0 && held.is_some_and(|held| held.saturating_add(Duration::from_secs(seconds)) > limit)
+    }
+
+    pub(super) fn begin_counts_anew(&self) {
+        self.backend.begin_counts_anew();
     }
 
     async fn receive(&self, request: MockRequest, body: &Value) -> MockResponse {

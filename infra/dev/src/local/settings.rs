@@ -40,7 +40,7 @@ pub const VISIBILITY_SECONDS: u32 = 121;
 /// Receives before the DLQ: ordinary waiting (a look every few seconds until an absence is proved) stays below it.
 pub const MAX_RECEIVES: u32 = 20;
 /// Receives in the DLQ before a message goes on to people.
-pub const DEAD_LETTER_MAX_RECEIVES: u32 = 5;
+pub const DEAD_LETTER_MAX_RECEIVES: u32 = MAX_RECEIVES + 5;
 /// Share of the messages that are delivered twice.
 pub const DUPLICATE_SHARE: f64 = 0.05;
 /// Share of the requests that are made twice at once.

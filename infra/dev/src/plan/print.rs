@@ -156,6 +156,7 @@ pub fn parameters(plan: &Plan) -> Vec<(&'static str, u64)> {
         ("ConsumerTimeoutSeconds", plan.timeout_seconds),
         ("LaneVisibilitySeconds", plan.visibility_seconds),
         ("LaneReceivesMax", plan.receives_max),
+        ("DeadLetterReceivesMax", plan.dead_letter_receives_max()),
         ("MaxHealsPerSweep", plan.heals_per_sweep),
         ("BreakerFailures", plan.breaker_failures()),
         ("BreakerCallsMin", plan.batch),

@@ -76,21 +76,39 @@ pub struct Stored {
     pub body: String,
     /// New with a send or a move, kept by a redrive.
     pub sent_timestamp: Timestamp,
-    /// How often it was received from this queue.
+    /// How often it was received: from this queue, or since it was sent ([`Count`]).
     pub receive_count: u32,
     /// The message's group: its merchant.
     pub group: Option<String>,
     /// The newest receipt; an older one neither hides nor deletes here, as a careful reader of the guide expects.
     pub receipt_handle: String,
     visible_at_us: u64,
+    received_at_us: u64,
     /// Where a redrive took it from.
     came_from: Option<Name>,
 }
 
 /// Longest delay of a message, in seconds ("Amazon SQS delay queues").
 const DELAY_SECONDS_MAX: u32 = 900;
-/// Longest time that a message can be hidden, in seconds ("Amazon SQS visibility timeout").
+/// Longest time that a message can be hidden, from its receive on, in seconds ("Amazon SQS visibility timeout").
 const HIDE_SECONDS_MAX: u32 = 43_200;
+
+/// What a redrive by policy makes of a message's `ApproximateReceiveCount`. AWS's pages do not say; in accounts it was seen
+/// to go on, and emulators begin it anew. Both have to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Count {
+    /// The next queue counts from one.
+    BeginsAnew,
+    /// The next queue goes on counting.
+    GoesOn,
+}
+
+impl Count {
+    /// Either, by a run's seed.
+    pub const fn of_seed(seed: u64) -> Self {
+        if seed.is_multiple_of(2) { Self::BeginsAnew } else { Self::GoesOn }
+    }
+}
 
 /// What the queues hold.
 #[derive(Debug)]
@@ -100,19 +118,23 @@ pub struct Queues {
     sent: Notify,
     visibility_ms: u64,
     max_receive_count: u32,
+    redrive: Count,
     /// When somebody moved messages by hand, in microseconds since the epoch.
     moves_us: Mutex<Vec<u64>>,
 }
 
 impl Queues {
     /// Empty queues with their numbers.
-    pub fn new(world: &Arc<World>, visibility_ms: u64, max_receive_count: u32) -> Arc<Self> {
+    ///
+    /// The dead-letter queue allows as many receives again as a lane, beside the lane's own, as the template does.
+    pub fn new(world: &Arc<World>, visibility_ms: u64, max_receive_count: u32, redrive: Count) -> Arc<Self> {
         Arc::new(Self {
             world: Arc::clone(world),
             stored: Mutex::default(),
             sent: Notify::new(),
             visibility_ms,
             max_receive_count,
+            redrive,
             moves_us: Mutex::default(),
         })
     }
@@ -128,6 +150,7 @@ impl Queues {
             group,
             came_from: None,
             receipt_handle: String::new(),
+            received_at_us: 0,
             visible_at_us: now_us + u64::from(delay_seconds) * 1_000_000,
         };
         lock(&self.stored).entry(name).or_default().push(message);
@@ -154,10 +177,11 @@ impl Queues {
             let index = visible[drawn];
             let message = &mut queue[index];
             message.receive_count += 1;
-            if message.receive_count > self.max_receive_count && name.redrives_to().is_some() {
+            if message.receive_count > self.receives_max(name) && name.redrives_to().is_some() {
                 redriven.push(queue.remove(index));
                 continue;
             }
+            message.received_at_us = now_us;
             message.visible_at_us = now_us + self.visibility_ms * 1_000;
             message.receipt_handle = format!("r-{:032x}", self.world.bits());
             received.push(message.clone());
@@ -166,12 +190,24 @@ impl Queues {
             for message in redriven {
                 self.world.note(&format!("{} redrives {} to {}", name.as_str(), message.body, next.as_str()));
                 let came_from = Some(name);
-                let moved = Stored { receive_count: 0, visible_at_us: now_us, came_from, ..message };
+                let receive_count = match self.redrive {
+                    Count::BeginsAnew => 0,
+                    // The receive that was refused is none.
+                    Count::GoesOn => message.receive_count.saturating_sub(1),
+                };
+                let moved = Stored { receive_count, visible_at_us: now_us, came_from, ..message };
                 queues.entry(next).or_default().push(moved);
             }
             self.sent.notify_waiters();
         }
         received
+    }
+
+    fn receives_max(&self, name: Name) -> u32 {
+        match name {
+            Name::High | Name::Standard | Name::Parked => self.max_receive_count,
+            Name::DeadLetter => self.max_receive_count.saturating_mul(2),
+        }
     }
 
     /// Hides a received message that is still in flight; says whether it was.
@@ -184,11 +220,15 @@ impl Queues {
             .iter_mut()
             .find(|message| message.receipt_handle == receipt_handle && message.visible_at_us > now_us);
         let hidden = match in_flight {
-            Some(message) if seconds <= HIDE_SECONDS_MAX => {
-                message.visible_at_us = now_us + u64::from(seconds) * 1_000_000;
-                true
+            Some(message) => {
+                let until_us = now_us + u64::from(seconds) * 1_000_000;
+                let is_allowed = until_us - message.received_at_us <= u64::from(HIDE_SECONDS_MAX) * 1_000_000;
+                if is_allowed {
+                    message.visible_at_us = until_us;
+                }
+                is_allowed
             }
-            Some(_) | None => false,
+            None => false,
         };
         drop(queues);
         self.sent.notify_waiters();

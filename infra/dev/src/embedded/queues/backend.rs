@@ -202,7 +202,7 @@ impl SqsBackend for Backend {
     }
 
     fn restore(&self, _: String, _: String, view: SqsStateView) -> Answer<Result<(), StateViewError>> {
-        *self.inner() = Inner { sqs: SqsState::from(view), travels: HashMap::new() };
+        *self.inner() = Inner { sqs: SqsState::from(view), ..Inner::default() };
         now(Ok(()))
     }
 
