@@ -240,6 +240,48 @@ async fn a_message_that_a_person_put_back_takes_up_a_parked_payment_and_a_late_d
     }
 }
 
+/// A message that goes on is received until its lane's redrive policy takes it; here that is twelve times.
+#[tokio::test(start_paused = true)]
+async fn a_parked_payment_goes_on_without_a_slot_and_so_does_what_is_not_due() {
+    let stage = Stage::calm();
+    let payment = parked(&stage, State::Unknown);
+    let bodies = [message_for(&stage, &payment)];
+    stage.queues.put(Name::Standard, bodies[0].clone(), None, 0);
+    let slots_from = |stage: &Stage| stage.gates.state("sandbox").unwrap().next_us;
+    let mut reserved = 0;
+    for receive in 1..=12 {
+        let before = slots_from(&stage);
+        let event = stage.receive(Name::Standard, &bodies);
+        assert_eq!(event.records.len(), 1, "receive {receive}");
+        assert_eq!(failed(&event, &stage.consume(event.clone()).await), [0]);
+        reserved += u32::from(slots_from(&stage) != before);
+        seconds(2).await;
+    }
+    assert_eq!(stage.receive(Name::Standard, &bodies).records.len(), 0, "it went on to the dead letters");
+    assert_eq!((reserved, stage.calls()), (1, 0), "only the first receive asks for a slot");
+
+    let mut waits = in_state(State::Unknown);
+    waits.due_at = Some(stage.now().plus_ms(40_000));
+    let id = stage.stands(waits);
+    let bodies = [message_for(&stage, &stage.payment(&id))];
+    stage.queues.put(Name::Standard, bodies[0].clone(), None, 0);
+    // Received by somebody who died.
+    stage.receive(Name::Standard, &bodies);
+    seconds(361).await;
+    let due_at = Some(stage.now().plus_ms(40_000));
+    stage.table.set(Payment { due_at, ..stage.payment(&id) });
+    let before = slots_from(&stage);
+    let event = stage.receive(Name::Standard, &bodies);
+    assert_eq!(failed(&event, &stage.consume(event.clone()).await), [0]);
+    assert_eq!((slots_from(&stage), stage.calls()), (before, 0));
+    seconds(38).await;
+    assert_eq!(stage.receive(Name::Standard, &bodies).records.len(), 0, "hidden until it is due");
+    seconds(3).await;
+    let event = stage.receive(Name::Standard, &bodies);
+    stage.consume(event).await;
+    assert_eq!(stage.calls(), 1);
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_answer_that_comes_after_the_lease_was_taken_still_counts_when_it_is_a_success() {
     let stage = Stage::calm();

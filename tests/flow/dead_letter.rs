@@ -7,6 +7,7 @@ use payments::time::Timestamp;
 use simulator::Faults;
 use simulator::memory::queue::Name;
 
+use super::logs::{Kept, logging};
 use super::stage::{Stage, failed, message_for, seconds};
 use crate::contract::samples::{accepted, in_state, order, sending};
 
@@ -139,6 +140,39 @@ async fn a_newer_version_waits_for_its_code_and_a_missing_item_for_its_put() {
     assert_eq!(looks_after(&stage, &message_for(&stage, &payment), 10).await, 0, "its item may be on its way");
     let stage = Stage::calm();
     assert_eq!(looks_after(&stage, &message_for(&stage, &payment), 61).await, 1, "there is none");
+}
+
+/// Twelve receives of the lane's, and as many here: whichever way the count goes, it is seen here first.
+#[tokio::test(start_paused = true)]
+async fn what_goes_on_is_said_once_and_not_at_each_receive() {
+    let kept = Kept::default();
+    let _logging = logging(&kept);
+    let stage = Stage::calm();
+    let payment = parked(&stage, true, stage.now());
+    let bodies = [message_for(&stage, &payment), "not ours".to_owned()];
+    for body in &bodies {
+        stage.queues.put(Name::Standard, body.clone(), None, 0);
+    }
+    let (consumer_of, dead_letter) = (stage.consumer(), stage.dead_letter());
+    for _ in 0..12 {
+        let event = stage.receive(Name::Standard, &bodies);
+        consumer_of.handle(event, stage.now().plus_ms(60_000)).await;
+        seconds(2).await;
+    }
+    stage.receive(Name::Standard, &bodies);
+    let mut receives = 0;
+    while stage.queues.depth(Name::Parked) < 2 {
+        let event = stage.receive(Name::DeadLetter, &bodies);
+        receives += u32::from(!event.records.is_empty());
+        dead_letter.handle(event, stage.now().plus_ms(60_000)).await;
+        seconds(2).await;
+    }
+    assert_eq!(receives, 12, "a dead letter is looked at though its count went on");
+    let said = |event: &str| {
+        let name = format!("\"event\":\"{event}\"");
+        kept.lines().iter().filter(|line| line.contains(&name)).count()
+    };
+    assert_eq!((said("payment_parked"), said("message_triaged"), said("message_parked")), (1, 1, 1));
 }
 
 #[tokio::test(start_paused = true)]

@@ -86,6 +86,23 @@ async fn a_sweep_puts_back_no_more_than_it_may() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_sweep_that_may_put_back_no_more_still_ends_what_is_over_and_parks_what_is_late() {
+    let stage = Stage::calm();
+    for _ in 0..300 {
+        put(&stage, accepted(order()), stage.now().minus_ms(200_000));
+    }
+    let late: Vec<Payment> = (0..20).map(|_| sent_ago(&stage, State::Unknown, policy().park_overdue_ms())).collect();
+    for _ in 0..20 {
+        let mut expired = accepted(order());
+        expired.order.expires_at = Some(stage.now().minus_ms(1));
+        put(&stage, expired, stage.now().minus_ms(3_600_000));
+    }
+    let found = sweep(&stage, 5).await;
+    assert_eq!((found.healed, found.expired, found.parked, found.looked_at), (5, 20, 20, 340));
+    assert!(late.iter().all(|payment| stage.table.payment(&payment.id).unwrap().state == State::Parked));
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_merely_waits_does_not_hide_what_is_lost() {
     let stage = Stage::calm();
     let lost = put(&stage, accepted(order()), stage.now().minus_ms(200_000));

@@ -27,13 +27,17 @@ pub struct Record {
     pub body: String,
     /// When it was sent: kept by a redrive, new after a move.
     pub sent_timestamp: Timestamp,
+    /// Whether it was received before. What says nothing about it counts as received for the first time.
+    pub came_before: bool,
 }
 
 impl Record {
     fn of<Q: Queue>(message: SqsMessage, queue: &Q) -> Self {
         // A message without its time of sending counts as old: it is never taken for a replay.
         let sent_ms = message.attributes.get("SentTimestamp").and_then(|text| text.parse().ok()).unwrap_or(0);
+        let receives = message.attributes.get("ApproximateReceiveCount").and_then(|text| text.parse().ok());
         Self {
+            came_before: receives.is_some_and(|receives: u32| receives > 1),
             sent_timestamp: Timestamp::from_ms(sent_ms),
             source: message.event_source_arn.as_deref().and_then(|arn| queue.source_of(arn)),
             message_id: message.message_id.unwrap_or_default(),

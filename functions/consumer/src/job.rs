@@ -50,6 +50,29 @@ where
     C: Clock,
     E: Entropy,
 {
+    /// Looks at the payment of a message that came before, which costs a read and no slot. A parked payment's message comes
+    /// some sixty times on its way to the people: with a slot each time, a thousand of them would take the whole rate for
+    /// a minute.
+    pub(crate) async fn look(&self, record: &Record, message: Message) -> Carried {
+        let payment = match self.store.get(&message.payment_id).await {
+            Ok(Some(payment)) => payment,
+            Ok(None) => return Carried::Concluded(self.missing(record, &message)),
+            Err(error) => return Carried::Concluded(store_down(record, &message, &error)),
+        };
+        if payment.order.merchant != message.merchant {
+            warn!(event = "message_disagrees", message_id = record.message_id);
+            return Carried::Concluded(Verdict::PassOn);
+        }
+        let now = self.clock.now();
+        let has_a_call = match payment.state {
+            State::Queued | State::Pending | State::Unknown => payment.due_at.is_none_or(|due| due <= now),
+            State::Sending => payment.claim.as_ref().is_none_or(|claim| claim.lease_until <= now),
+            State::Parked => payment.parked_at.is_some_and(|at| message.is_replay(record.sent_timestamp, at)),
+            State::Succeeded | State::Declined | State::Canceled | State::Expired => false,
+        };
+        if has_a_call { Carried::Kept(message) } else { Carried::Concluded(self.verdict(&payment, None)) }
+    }
+
     /// Makes one payment's call in its slot and says what becomes of its message.
     pub(crate) async fn carry(&self, record: &Record, job: Job, end: Timestamp) -> Carried {
         let Job { message, mut slot } = job;

@@ -51,6 +51,8 @@ pub struct Consumer<S, G, Q, P, C, E> {
 /// What is to be done about a message.
 #[derive(Debug)]
 enum Plan {
+    /// See first whether there is a call to make: it came before, and most of what comes again waits or is parked.
+    Look(Message),
     /// Make its payment's call.
     Call(Job),
     /// Nothing but this.
@@ -68,7 +70,7 @@ struct Job {
 enum Carried {
     /// This is to be done about it.
     Concluded(Verdict),
-    /// The gate was stopped before anything was done: it waits on, here.
+    /// Nothing was done yet, and its payment may have a call to make: it waits for a slot, here.
     Kept(Message),
 }
 
@@ -134,6 +136,7 @@ where
         let mut running = FuturesUnordered::new();
         for record in records {
             match read(&record) {
+                Ok(message) if record.came_before => running.push(self.run(record, Plan::Look(message), end)),
                 Ok(message) => waiting.push_back((record, message)),
                 Err(verdict) => running.push(self.run(record, Plan::Conclude(verdict), end)),
             }
@@ -193,6 +196,7 @@ where
 
     async fn run(&self, record: Record, plan: Plan, end: Timestamp) -> Ran {
         let carried = match plan {
+            Plan::Look(message) => self.look(&record, message).await,
             Plan::Call(job) => self.carry(&record, job, end).await,
             Plan::Conclude(verdict) => Carried::Concluded(verdict),
         };

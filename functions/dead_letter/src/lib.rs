@@ -4,6 +4,9 @@
 //! A message that goes on is failed on, so that the DLQ's own redrive policy takes it to the `parked` queue: a message
 //! that was sent straight there would have no source to be moved back to.
 
+use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
+
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use batch::{Record, Verdict};
 use payments::message::{Message, NotOurs};
@@ -23,6 +26,9 @@ const NEWER_VERSION_SECONDS: u64 = 900;
 /// Time needed for one message; with less left, the rest of the batch comes again.
 const MESSAGE_ALLOWANCE_MS: u64 = 3_000;
 
+/// Messages that an environment remembers to have spoken of.
+const SAID_MAX: usize = 1_000;
+
 /// The dead_letter function over its ports.
 #[derive(Debug)]
 pub struct DeadLetter<S, Q, C, E> {
@@ -31,12 +37,15 @@ pub struct DeadLetter<S, Q, C, E> {
     clock: C,
     entropy: E,
     policy: Policy,
+    /// Messages of which this environment has said that they go on. Each comes until the redrive policy takes it, some 85
+    /// times, and is one line for the people who read why.
+    said: Mutex<VecDeque<String>>,
 }
 
 impl<S: Store, Q: Queue, C: Clock, E: Entropy> DeadLetter<S, Q, C, E> {
     /// A triage over these ports.
     pub fn new(store: S, queue: Q, clock: C, entropy: E, policy: Policy) -> Self {
-        Self { store, queue, clock, entropy, policy }
+        Self { store, queue, clock, entropy, policy, said: Mutex::default() }
     }
 
     /// Judges one batch of the DLQ, one message after the other.
@@ -59,7 +68,9 @@ impl<S: Store, Q: Queue, C: Clock, E: Entropy> DeadLetter<S, Q, C, E> {
             Ok(message) => message,
             Err(NotOurs::NewerVersion(version)) => return self.newer(record, version),
             Err(NotOurs::Foreign) => {
-                warn!(event = "message_parked", message_id = record.message_id, why = "foreign");
+                if self.is_first(record) {
+                    warn!(event = "message_parked", message_id = record.message_id, why = "foreign");
+                }
                 return Verdict::PassOn;
             }
         };
@@ -69,7 +80,9 @@ impl<S: Store, Q: Queue, C: Clock, E: Entropy> DeadLetter<S, Q, C, E> {
             Err(error) => return port_down(record, &error),
         };
         if payment.order.merchant != message.merchant {
-            warn!(event = "message_parked", message_id = record.message_id, why = "disagrees");
+            if self.is_first(record) {
+                warn!(event = "message_parked", message_id = record.message_id, why = "disagrees");
+            }
             return Verdict::PassOn;
         }
         match self.decide(payment, &Event::DeadLettered).await {
@@ -84,18 +97,22 @@ impl<S: Store, Q: Queue, C: Clock, E: Entropy> DeadLetter<S, Q, C, E> {
         let now = self.clock.now();
         let is_replay = payment.parked_at.is_some_and(|at| message.is_replay(record.sent_timestamp, at));
         let decided = triage(&payment, is_replay, now);
-        info!(
-            event = "message_triaged",
-            message_id = record.message_id,
-            payment_id = payment.id.as_str(),
-            state = payment.state.as_str(),
-            reason = payment.reason.as_str(),
-            triage = decided.as_str(),
-        );
+        let is_said = decided == Triage::PassOn && !self.is_first(record);
+        if !is_said {
+            info!(
+                event = "message_triaged",
+                message_id = record.message_id,
+                payment_id = payment.id.as_str(),
+                state = payment.state.as_str(),
+                reason = payment.reason.as_str(),
+                triage = decided.as_str(),
+            );
+        }
         match decided {
             Triage::Heal { .. } => self.heal(record, message, payment).await,
             Triage::Hide { until } => Verdict::again_at(until, now),
             Triage::Drop => Verdict::Done,
+            Triage::PassOn if is_said => Verdict::PassOn,
             Triage::PassOn => {
                 error!(
                     event = "payment_parked",
@@ -164,6 +181,19 @@ impl<S: Store, Q: Queue, C: Clock, E: Entropy> DeadLetter<S, Q, C, E> {
         store::decide(&self.store, &self.clock, &self.entropy, &self.policy, payment, event).await
     }
 
+    /// Whether this environment speaks of this message for the first time, as far as it remembers.
+    fn is_first(&self, record: &Record) -> bool {
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        if said.contains(&record.message_id) {
+            return false;
+        }
+        if said.len() >= SAID_MAX {
+            said.pop_front();
+        }
+        said.push_back(record.message_id.clone());
+        true
+    }
+
     fn newer(&self, record: &Record, version: u64) -> Verdict {
         let now = self.clock.now();
         let waits_until = record.sent_timestamp.plus_ms(self.policy.newer_version_grace_ms);
@@ -171,7 +201,9 @@ impl<S: Store, Q: Queue, C: Clock, E: Entropy> DeadLetter<S, Q, C, E> {
             let look = now.plus_ms(NEWER_VERSION_SECONDS.saturating_mul(1_000));
             return Verdict::again_at(waits_until.min(look), now);
         }
-        warn!(event = "message_parked", message_id = record.message_id, why = "newer", version);
+        if self.is_first(record) {
+            warn!(event = "message_parked", message_id = record.message_id, why = "newer", version);
+        }
         Verdict::PassOn
     }
 
@@ -180,12 +212,14 @@ impl<S: Store, Q: Queue, C: Clock, E: Entropy> DeadLetter<S, Q, C, E> {
         if age_ms < self.policy.missing_item_grace_ms {
             return Verdict::Again { seconds: MISSING_ITEM_LOOK_SECONDS };
         }
-        warn!(
-            event = "message_parked",
-            message_id = record.message_id,
-            payment_id = message.payment_id.as_str(),
-            why = "no_item",
-        );
+        if self.is_first(record) {
+            warn!(
+                event = "message_parked",
+                message_id = record.message_id,
+                payment_id = message.payment_id.as_str(),
+                why = "no_item",
+            );
+        }
         Verdict::PassOn
     }
 }

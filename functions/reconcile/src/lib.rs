@@ -125,7 +125,7 @@ impl<S: Store + OpenPayments, Q: Queue + Depths, C: Clock, E: Entropy> Reconcile
                 error!(event = "sweep_failed", shard, %error);
                 tally.failed();
             }
-            if self.is_over(&tally, end) {
+            if self.is_over(end) {
                 warn!(event = "sweep_cut_short", shards = offset.saturating_add(1));
                 break;
             }
@@ -169,11 +169,12 @@ impl<S: Store + OpenPayments, Q: Queue + Depths, C: Clock, E: Entropy> Reconcile
         loop {
             let page = self.store.open(Shard::Open(shard), after.as_ref(), before, PAGE).await?;
             for key in &page {
-                if self.is_over(tally, end) {
+                if self.is_over(end) {
                     return Ok(());
                 }
                 let id = key.payment_id.as_str();
-                match self.look(&key.payment_id, empty).await {
+                let may_heal = tally.sweep.healed < self.most_heals;
+                match self.look(&key.payment_id, empty, may_heal).await {
                     Ok(seen) => tally.add(id, seen),
                     Err(error) => {
                         error!(event = "sweep_failed", payment_id = id, %error);
@@ -188,8 +189,10 @@ impl<S: Store + OpenPayments, Q: Queue + Depths, C: Clock, E: Entropy> Reconcile
         }
     }
 
-    fn is_over(&self, tally: &Tally, end: Timestamp) -> bool {
-        tally.sweep.healed >= self.most_heals || self.clock.now() >= end
+    /// Only time ends a sweep. When it has put back what it may, it goes on without healing: what has expired, is late or
+    /// has lost its charge is not to wait for a long outage's end.
+    fn is_over(&self, end: Timestamp) -> bool {
+        self.clock.now() >= end
     }
 
     /// A lane whose depth cannot be read counts as busy.

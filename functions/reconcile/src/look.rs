@@ -30,8 +30,8 @@ pub(crate) struct Seen {
 }
 
 impl<S: Store + OpenPayments, Q: Queue + Depths, C: Clock, E: Entropy> Reconcile<S, Q, C, E> {
-    /// Looks at one payment, as it stands and not as the index has it.
-    pub(crate) async fn look(&self, id: &PaymentId, empty: Empty) -> Result<Seen, StoreError> {
+    /// Looks at one payment, as it stands and not as the index has it. Puts its message back if that is lost and `may_heal`.
+    pub(crate) async fn look(&self, id: &PaymentId, empty: Empty, may_heal: bool) -> Result<Seen, StoreError> {
         let Some(payment) = self.store.get(id).await? else { return Ok(Seen::default()) };
         let now = self.clock.now();
         let mut seen = Seen { overdue: is_overdue(&payment, &self.policy, now), ..Seen::default() };
@@ -53,6 +53,9 @@ impl<S: Store + OpenPayments, Q: Queue + Depths, C: Clock, E: Entropy> Reconcile
             Lane::High => empty.high,
             Lane::Standard => empty.standard,
         };
+        if !may_heal {
+            return Ok(seen);
+        }
         if has_lost_its_message(&payment, lane_is_empty, now) {
             seen.stuck = payment.state == State::Sending;
             seen.healed = self.heal(payment).await?;
