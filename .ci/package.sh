@@ -31,8 +31,9 @@ PATH="$PWD/$TOOLS/build/bin:$PATH"
 step "cargo lambda build for $ARCHITECTURE"
 rm -rf "$BUILT" "$PACKAGE"
 mkdir -p "$PACKAGE"
-# One call for all, so that features are unified once and nothing is compiled twice.
-cargo lambda build --release --locked "$BUILD_FLAG" --lambda-dir "$BUILT" "${FUNCTIONS[@]/#/--bin=}"
+# One call for all, so that features are unified once and nothing is compiled twice; and over these packages only, so that no
+# feature of the dev tool or the tests is deployed.
+cargo lambda build --release --locked "$BUILD_FLAG" --lambda-dir "$BUILT" "${FUNCTIONS[@]/#/--package=}" "${FUNCTIONS[@]/#/--bin=}"
 
 step "zip files"
 for function in "${FUNCTIONS[@]}"; do

@@ -3,6 +3,7 @@
 mod alarms;
 mod commands;
 mod mutants;
+mod packages;
 mod plan;
 mod stages;
 pub(crate) mod template;
