@@ -102,7 +102,8 @@ async fn a_foreign_message_ends_in_front_of_people_and_touches_nothing() {
         visibility_seconds: 121,
         max_receive_count: 2,
         dead_letter_visibility_seconds: 121,
-        dead_letter_max_receive_count: 2,
+        // The count goes on from the lane's.
+        dead_letter_max_receive_count: 4,
     };
     let deployment = Deployment::start(&Wiring { queues, ..Wiring::default() }).await;
     let foreign = deployment.watcher.sqs.send_message().queue_url(&deployment.queues.standard);
