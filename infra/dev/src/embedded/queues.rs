@@ -33,6 +33,22 @@ struct Travel {
     received: Option<Instant>,
 }
 
+impl Travel {
+    fn passes(&mut self, queue: &str) {
+        if self.last != queue {
+            self.previous = Some(std::mem::replace(&mut self.last, queue.to_owned()));
+        }
+    }
+}
+
+/// What a queue's redrive policy is about to move.
+struct Due {
+    /// The dead-letter queue's ARN.
+    target: String,
+    /// Receive counts, by message id.
+    counts: HashMap<String, u32>,
+}
+
 #[derive(Debug, Default)]
 struct Inner {
     sqs: SqsState,
@@ -63,35 +79,36 @@ impl Inner {
     }
 
     fn receive(&mut self, queue: &str, max: usize, visibility_seconds: Option<u32>) -> Result<Vec<Message>, SqsError> {
+        let due = self.due_to_move(queue);
         let messages = self.sqs.receive_message(queue, max, visibility_seconds)?;
         for message in &messages {
             let travel = self.travels.entry(message.message_id.clone()).or_default();
-            if travel.last != queue {
-                travel.previous = Some(std::mem::replace(&mut travel.last, queue.to_owned()));
-            }
+            travel.passes(queue);
             travel.received = Some(Instant::now());
         }
-        if !self.begins_anew {
-            self.go_on_counting(queue);
+        if let Some(Due { target, counts }) = due {
+            let targets = self.sqs.queues.values_mut().filter(|state| state.queue.arn == target);
+            for message in targets.flat_map(|state| &mut state.messages) {
+                let Some(count) = counts.get(&message.message_id) else { continue };
+                // Also where it is passed on unseen, because its count is over this queue's as well.
+                self.travels.entry(message.message_id.clone()).or_default().passes(queue);
+                if !self.begins_anew {
+                    message.approximate_receive_count = *count;
+                }
+            }
         }
         Ok(messages)
     }
 
-    /// What this receive has moved on keeps the count of the queue that it came from.
-    fn go_on_counting(&mut self, queue: &str) {
-        let Some(state) = self.sqs.queues.get(queue) else { return };
-        let Some(target) = state.dead_letter_target_arn.clone() else { return };
-        let policy: serde_json::Value =
-            state.redrive_policy.as_deref().and_then(|policy| serde_json::from_str(policy).ok()).unwrap_or_default();
-        let most = policy["maxReceiveCount"].as_u64().and_then(|most| u32::try_from(most).ok()).unwrap_or(0);
-        let targets = self.sqs.queues.values_mut().filter(|state| state.queue.arn == target);
-        for message in targets.flat_map(|state| &mut state.messages) {
-            let came_now = message.approximate_receive_count == 0
-                && self.travels.get(&message.message_id).is_some_and(|travel| travel.last == queue);
-            if came_now {
-                message.approximate_receive_count = most;
-            }
-        }
+    /// What the next receive moves on, with the counts that it takes along.
+    fn due_to_move(&self, queue: &str) -> Option<Due> {
+        let state = self.sqs.queues.get(queue)?;
+        let target = state.dead_letter_target_arn.clone()?;
+        let policy: serde_json::Value = serde_json::from_str(state.redrive_policy.as_deref()?).ok()?;
+        let most = u32::try_from(policy["maxReceiveCount"].as_u64()?).ok()?;
+        let over = state.messages.iter().filter(|message| message.approximate_receive_count >= most);
+        let counts = over.map(|message| (message.message_id.clone(), message.approximate_receive_count)).collect();
+        Some(Due { target, counts })
     }
 
     fn delete(&mut self, queue: &str, handle: &str) -> Result<(), SqsError> {
