@@ -294,7 +294,7 @@ def payments(aws, outputs, resources, provider_url):
     status, problem, _ = request(aws, api_id, "POST", "/v1/payments", body=charge)
     check("POST without a key", (status, problem.get("title")), (401, "The API key is missing or unknown"))
 
-    key = api_key(aws, outputs)
+    key = api_key(aws)
     status, payment, _ = request(aws, api_id, "POST", "/v1/payments", key, charge)
     check("POST with the key", (status, payment.get("state")), (202, "queued"))
     path = f"/v1/payments/{payment['id']}"
