@@ -68,6 +68,7 @@ async fn a_consumer_killed_in_its_batch_charges_everybody_once() {
     let ledger = deployment.provider.books().ledger().await.unwrap();
     let charged: BTreeSet<String> = ledger.iter().map(|effect| effect.payment_id.clone()).collect();
     assert_eq!((ledger.len(), charged), (PAYMENTS, ids), "each is charged once");
+    deployment.assert_permitted();
     deployment.assert_clean_logs(&[]);
 }
 
@@ -97,6 +98,7 @@ async fn an_ingest_killed_between_its_put_and_its_message_accepts_the_repeat() {
     until("it has ended", async || deployment.payment(&id).await.state == State::Succeeded).await;
     lane.stop().await;
     assert_eq!(deployment.provider.books().ledger().await.unwrap().len(), 1);
+    deployment.assert_permitted();
     deployment.assert_clean_logs(&[]);
 }
 

@@ -2,7 +2,7 @@
 
 IAM is moto's, in this process, in the environment of .ci/requirements/permissions.txt; the roles are template.yaml's. Each
 role tries every operation below on every resource of its kind. NEEDED says what the code calls; `tests/binaries` holds the
-operations of that list to what the functions' own binaries really call.
+roles to what the functions' own binaries really call, table by table.
 
     .ci/tools.sh permissions
     target/tools/permissions/bin/python tests/emulator/permissions.py
@@ -39,7 +39,7 @@ NEEDED = {
         ("kms:Decrypt", "EnvironmentKey"),
     },
     "ConsumerRole": {
-        ("dynamodb:UpdateItem", "PaymentsTable"),
+        *[("dynamodb:" + one, "PaymentsTable") for one in ["GetItem", "UpdateItem"]],
         *[("dynamodb:" + one, "GatesTable") for one in ["GetItem", "PutItem", "UpdateItem"]],
         *[(one, lane) for lane in LANES for one in POLLS],
         ("kms:Decrypt", "ConsumerKey"),

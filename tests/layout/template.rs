@@ -186,13 +186,35 @@ pub(crate) fn variables() -> [(&'static str, BTreeSet<String>); 4] {
     FUNCTIONS.map(|(function, binary)| (binary, template.environment(function).into_keys().collect()))
 }
 
-/// The actions that a function's role allows, on whatever.
-pub(crate) fn allowed(binary: &str) -> BTreeSet<String> {
+/// What a function's role allows: actions, each with a resource's name in the template.
+pub(crate) fn allowed(binary: &str) -> BTreeSet<(String, String)> {
     let template = Template::load();
     let (function, _) = FUNCTIONS.into_iter().find(|(_, name)| *name == binary).expect("a function of ours");
     let role = format!("{}Role", function.trim_end_matches("Function"));
-    let lines = template.under(&["Resources", &role, "Properties", "Policies"]);
-    lines.filter(|(path, _)| path.iter().any(|key| key == "Action")).map(|(_, action)| action.to_owned()).collect()
+    // By statement: the keys that lead to its list of actions or resources.
+    let mut statements: BTreeMap<Vec<String>, (Vec<String>, Vec<String>)> = BTreeMap::new();
+    for (path, value) in template.under(&["Resources", &role, "Properties", "Policies"]) {
+        let list = path.iter().position(|key| key == "Action" || key == "Resource");
+        let Some((statement, [key, ..])) = list.map(|at| path.split_at(at)) else { continue };
+        // The line of the key itself has no value.
+        if value.is_empty() {
+            continue;
+        }
+        let (actions, resources) = statements.entry(statement.to_vec()).or_default();
+        if key == "Action" {
+            actions.push(value.to_owned());
+        } else {
+            let named = value.trim_start_matches("!GetAtt ").trim_start_matches("!Sub ");
+            resources.push(named.replace("${", "").replace('}', "").replace(".Arn", ""));
+        }
+    }
+    let each = statements.into_values().flat_map(|(actions, resources)| {
+        let pairs = actions
+            .into_iter()
+            .flat_map(move |action| resources.clone().into_iter().map(move |resource| (action.clone(), resource)));
+        pairs.collect::<Vec<_>>()
+    });
+    each.collect()
 }
 
 /// The names that a function's settings ask for.

@@ -11,7 +11,7 @@ mod queues;
 mod server;
 mod tables;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -24,6 +24,7 @@ use aws_sdk_dynamodb::types::{
 };
 use aws_sdk_sqs::types::QueueAttributeName;
 
+pub use connector::Permission;
 pub use faults::{Fault, Faults, When};
 pub use server::{Endpoint, endpoint_config};
 
@@ -116,6 +117,11 @@ impl Embedded {
     /// How often each (label, operation) was called, retries by the SDK included.
     pub fn calls(&self) -> BTreeMap<(String, String), u64> {
         self.inside.calls()
+    }
+
+    /// What all calls so far have needed from IAM, each once; they are not forgotten with the counts.
+    pub fn permissions(&self) -> BTreeSet<Permission> {
+        self.inside.permissions()
     }
 
     /// Counts from zero again.

@@ -1,6 +1,6 @@
 //! The SDK's HTTP client that never leaves the process.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -13,6 +13,7 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;
 use bytes::Bytes;
+use serde_json::Value;
 use winterbaume_core::{MockRequest, MockResponse};
 
 use super::faults::{Fault, Faults};
@@ -25,7 +26,11 @@ pub(super) struct Inside {
     messages: Messages,
     faults: Faults,
     calls: Mutex<BTreeMap<(String, String), u64>>,
+    permissions: Mutex<BTreeSet<Permission>>,
 }
+
+/// What a call needs from IAM: who calls, the action, and the table, index or queue by its name.
+pub type Permission = (String, String, String);
 
 impl fmt::Debug for Inside {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -40,6 +45,7 @@ impl Inside {
             messages: Messages::new(),
             faults: Faults::default(),
             calls: Mutex::default(),
+            permissions: Mutex::default(),
         }
     }
 
@@ -53,6 +59,15 @@ impl Inside {
 
     pub(super) fn forget_calls(&self) {
         self.counters().clear();
+    }
+
+    /// What all calls so far have needed, each once.
+    pub(super) fn permissions(&self) -> BTreeSet<Permission> {
+        self.needed().clone()
+    }
+
+    fn needed(&self) -> MutexGuard<'_, BTreeSet<Permission>> {
+        self.permissions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn move_messages(&self, from: &str, to: Option<&str>) -> Result<usize, String> {
@@ -71,13 +86,14 @@ impl Inside {
         let target = request.headers.get("x-amz-target").and_then(|value| value.to_str().ok());
         let (service, operation) = target.and_then(|target| target.split_once('.')).unwrap_or_default();
         let (service, operation) = (Service::of(service), operation.to_owned());
+        let body = serde_json::from_slice(&request.body).unwrap_or_default();
+        let needs = service.needs(&operation, &body);
+        self.needed().extend(needs.into_iter().map(|(action, resource)| (label.to_owned(), action, resource)));
         *self.counters().entry((label.to_owned(), operation.clone())).or_default() += 1;
         // A network's answer is never there at once; without this, tasks on one thread would never interleave.
         tokio::task::yield_now().await;
         let fault = match (service, operation.as_str()) {
-            (Service::Sqs, "SendMessage" | "SendMessageBatch") if self.refuses_sends(&request.body) => {
-                Some(Fault::FailBefore)
-            }
+            (Service::Sqs, "SendMessage" | "SendMessageBatch") if self.refuses_sends(&body) => Some(Fault::FailBefore),
             _ => self.faults.of(&operation),
         };
         match fault {
@@ -99,11 +115,8 @@ impl Inside {
         }
     }
 
-    fn refuses_sends(&self, body: &Bytes) -> bool {
-        serde_json::from_slice::<serde_json::Value>(body)
-            .ok()
-            .and_then(|body| Some(self.faults.refuses(body.get("QueueUrl")?.as_str()?)))
-            .unwrap_or(false)
+    fn refuses_sends(&self, body: &Value) -> bool {
+        body["QueueUrl"].as_str().is_some_and(|url| self.faults.refuses(url))
     }
 }
 
@@ -120,6 +133,31 @@ impl Service {
             "DynamoDB_20120810" => Self::DynamoDb,
             "AmazonSQS" => Self::Sqs,
             _ => Self::Unknown,
+        }
+    }
+
+    /// Actions and resources of a call. A transaction needs those of its items ("IAM and DynamoDB transactions"), a batch
+    /// of messages that of one ("Amazon SQS API permissions").
+    fn needs(self, operation: &str, body: &Value) -> Vec<(String, String)> {
+        let table = |of: &Value| {
+            let name = of["TableName"].as_str().unwrap_or_default();
+            of["IndexName"].as_str().map_or_else(|| name.to_owned(), |index| format!("{name}/index/{index}"))
+        };
+        match (self, operation) {
+            (Self::DynamoDb, "TransactWriteItems") => {
+                let items = body["TransactItems"].as_array().into_iter().flatten().filter_map(Value::as_object);
+                let parts = items.flatten().map(|(kind, part)| {
+                    let action = if kind == "ConditionCheck" { kind.clone() } else { format!("{kind}Item") };
+                    (format!("dynamodb:{action}"), table(part))
+                });
+                parts.collect()
+            }
+            (Self::DynamoDb, operation) => vec![(format!("dynamodb:{operation}"), table(body))],
+            (Self::Sqs, operation) => {
+                let queue = body["QueueUrl"].as_str().and_then(|url| url.rsplit('/').next()).unwrap_or_default();
+                vec![(format!("sqs:{}", operation.trim_end_matches("Batch")), queue.to_owned())]
+            }
+            (Self::Unknown, _) => Vec::new(),
         }
     }
 
