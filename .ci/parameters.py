@@ -14,14 +14,9 @@ import sys
 
 import yaml
 
+import cloudformation
+
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-
-
-class Short(yaml.SafeLoader):
-    """CloudFormation's short forms are passed over: no parameter has one."""
-
-
-Short.add_multi_constructor("!", lambda loader, suffix, node: None)
 
 
 def problems_of(name, value, declared):
@@ -46,7 +41,7 @@ def problems_of(name, value, declared):
 
 def complete(stage_text, template_text):
     """The whole list, or what is wrong with the stage's part of it."""
-    declared = yaml.load(template_text, Loader=Short)["Parameters"]
+    declared = cloudformation.read(template_text)["Parameters"]
     given, problems = {}, []
     for number, line in enumerate(stage_text.splitlines(), start=1):
         if not line.strip() or line.lstrip().startswith("#"):

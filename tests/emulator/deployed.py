@@ -31,6 +31,10 @@ import boto3
 import yaml
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / ".ci"))
+
+import cloudformation  # noqa: E402
+
 BUILT = ROOT / ".aws-sam" / "build"
 DEV = ROOT / "target" / "debug" / "dev"
 STACK = "sluice"
@@ -61,37 +65,6 @@ BY_HAND = [
     "the functions' reserved concurrency is set: it ignores ReservedConcurrentExecutions",
     "PROVIDER_URL becomes the sandbox's: the template takes HTTPS only, and the sandbox speaks HTTP",
 ]
-
-
-class Short(yaml.SafeLoader):
-    """CloudFormation's short forms are kept as they are."""
-
-
-class Tagged:
-    """A value with a tag such as !Ref."""
-
-    def __init__(self, tag, value):
-        self.tag, self.value = tag, value
-
-
-def keep(loader, suffix, node):
-    if isinstance(node, yaml.ScalarNode):
-        return Tagged("!" + suffix, loader.construct_scalar(node))
-    if isinstance(node, yaml.SequenceNode):
-        return Tagged("!" + suffix, loader.construct_sequence(node, deep=True))
-    return Tagged("!" + suffix, loader.construct_mapping(node, deep=True))
-
-
-def write(dumper, tagged):
-    if isinstance(tagged.value, str):
-        return dumper.represent_scalar(tagged.tag, tagged.value)
-    if isinstance(tagged.value, list):
-        return dumper.represent_sequence(tagged.tag, tagged.value)
-    return dumper.represent_mapping(tagged.tag, tagged.value)
-
-
-Short.add_multi_constructor("!", keep)
-yaml.SafeDumper.add_representer(Tagged, write)
 
 
 def free_port():
@@ -165,7 +138,7 @@ class Aws:
 def packaged(aws):
     """The built template, its binaries in the emulator's S3, without the alarms that it refuses."""
     aws["s3"].create_bucket(Bucket="code", CreateBucketConfiguration={"LocationConstraint": REGION})
-    template = yaml.load((BUILT / "template.yaml").read_text(), Short)
+    template = cloudformation.read((BUILT / "template.yaml").read_text())
     resources = template["Resources"]
     for name, resource in list(resources.items()):
         properties = resource.get("Properties", {})

@@ -13,15 +13,19 @@ import json
 import os
 import pathlib
 import re
+import sys
 
 import boto3
-import yaml
 from botocore.config import Config
 from botocore.exceptions import ClientError
 from moto import mock_aws, settings
 from moto.core.responses import ActionAuthenticatorMixin
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / ".ci"))
+
+import cloudformation  # noqa: E402
+
 REGION, ACCOUNT = "eu-central-1", "123456789012"
 
 LANES = ["HighQueue", "StandardQueue"]
@@ -59,18 +63,7 @@ NEEDED = {
 }
 
 
-class Short(yaml.SafeLoader):
-    """CloudFormation's short forms, as ("!Ref", value)."""
-
-
-def keep(loader, suffix, node):
-    if isinstance(node, yaml.ScalarNode):
-        return ("!" + suffix, loader.construct_scalar(node))
-    return ("!" + suffix, loader.construct_sequence(node, deep=True))
-
-
-Short.add_multi_constructor("!", keep)
-TEMPLATE = yaml.load((ROOT / "template.yaml").read_text(), Loader=Short)["Resources"]
+TEMPLATE = cloudformation.read((ROOT / "template.yaml").read_text())["Resources"]
 
 
 def of_type(kind):
@@ -79,11 +72,10 @@ def of_type(kind):
 
 def resolved(value, arns):
     """A policy with the ARNs that were made in place of its references."""
-    if isinstance(value, tuple):
-        tag, text = value
-        if tag == "!GetAtt":
-            return arns[text.removesuffix(".Arn")]
-        return re.sub(r"\$\{(\w+)\.Arn\}", lambda found: arns[found.group(1)], text)
+    if isinstance(value, cloudformation.Tagged):
+        if value.tag == "!GetAtt":
+            return arns[value.value.removesuffix(".Arn")]
+        return re.sub(r"\$\{(\w+)\.Arn\}", lambda found: arns[found.group(1)], value.value)
     if isinstance(value, list):
         return [resolved(one, arns) for one in value]
     if isinstance(value, dict):

@@ -4,7 +4,7 @@
 //! lines below `info` may hold them, so that no setting turns those on.
 //!
 //! A warning or an error also says in which invocation it came to be: `span.requestId`, by which Lambda's own lines and
-//! X-Ray are found. A line of an ordinary payment does without: it has the payment's id, and the 80 bytes would be a
+//! X-Ray are found. The runtime names it at the level `info`: at a higher one it is missing. A line of an ordinary payment does without: it has the payment's id, and the 80 bytes would be a
 //! third more of what such a payment's logs cost.
 
 use std::sync::Arc;

@@ -37,8 +37,8 @@ pub struct DeadLetter<S, Q, C, E> {
     clock: C,
     entropy: E,
     policy: Policy,
-    /// Messages of which this environment has said that they go on. Each comes until the redrive policy takes it, some 85
-    /// times, and is one line for the people who read why.
+    /// Messages of which this environment has said that they go on. Each comes until the redrive policy takes it, and is one
+    /// line for the people who read why.
     said: Mutex<VecDeque<String>>,
 }
 
