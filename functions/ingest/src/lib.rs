@@ -98,13 +98,13 @@ impl<S: Store, M: Merchants, Q: Queue, C: Clock, E: Entropy, A: Admission> Inges
         let answer = tokio::time::timeout(Duration::from_millis(ANSWER_WITHIN_MS), self.answer(&request, &progress));
         let answer = answer.await.unwrap_or_else(|_| {
             let problem = progress.out_of_time();
-            error!(event = "request_out_of_time", problem = problem.name());
+            error!(event = "request_out_of_time", problem = problem.says().name);
             Err(problem)
         });
         let mut response = answer.unwrap_or_else(|problem| {
-            let status = problem.status().as_u16();
-            info!(event = "request_refused", status, problem = problem.name());
-            problem.into_response()
+            let says = problem.says();
+            info!(event = "request_refused", status = says.status.as_u16(), problem = says.name);
+            says.into_response()
         });
         progress.say_quota(&mut response.headers);
         response

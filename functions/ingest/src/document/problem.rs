@@ -1,9 +1,11 @@
 //! Why a request is not answered with a payment, and in which words. Each says what is known, and no more: whoever reads
 //! that nothing was accepted may sell the same thing elsewhere.
 
+use std::borrow::Cow;
+
 use aws_lambda_events::apigw::ApiGatewayV2httpResponse;
 use http::header::{ACCEPT, ACCEPT_ENCODING, ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderName, HeaderValue, StatusCode};
 use payments::id::PaymentId;
 use payments::limit::Allowance;
 use payments::payment::{Kind, Payment, State};
@@ -100,7 +102,7 @@ struct ProblemDocument<'a> {
     r#type: String,
     title: &'static str,
     status: u16,
-    detail: String,
+    detail: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     payment_id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -119,274 +121,304 @@ impl Problem {
         Self::DifferentRequest { id: stands.id, state: stands.state, errors: fields.iter().map(error).collect() }
     }
 
-    /// The problem's name: the last part of its type.
-    pub(crate) const fn name(&self) -> &'static str {
+    /// What is answered, all of it in one arm a problem.
+    #[expect(clippy::too_many_lines, reason = "a table, one arm a problem")]
+    pub(crate) fn says(&self) -> Says<'_> {
         match self {
-            Self::NoSuchPath => "no-such-path",
-            Self::MethodNotAllowed(_) => "method-not-allowed",
-            Self::Unauthorized => "unauthorized",
-            Self::NotFound => "payment-not-found",
-            Self::UnsupportedMediaType(_) => "unsupported-media-type",
-            Self::TooLarge => "body-too-large",
-            Self::Fields(_) => "invalid-request",
-            Self::NotPermitted(_) => "not-permitted",
-            Self::DifferentRequest { .. } => "different-request",
-            Self::KeyOfAnother { .. } => "idempotency-key-reused",
-            Self::ChargeRefused(_) => "charge-refused",
-            Self::NotCancelable { .. } => "not-cancelable",
-            Self::Untrusted(_) => "untrusted-callback",
-            Self::UnreadableCallback => "unreadable-callback",
-            Self::UnknownPayment(_) => "unknown-payment",
-            Self::Contradicts(_) => "contradicting-callback",
-            Self::CallbackNotTaken(_) => "callback-not-taken",
-            Self::RateLimited(_) => "rate-limited",
-            Self::LaneFull { .. } => "lane-full",
-            Self::TooLate { .. } => "too-late",
-            Self::CallerNotRead => "caller-not-read",
-            Self::NotRead(_) => "not-read",
-            Self::NotWritten(_) => "not-written",
-            Self::MayBeAccepted(_) => "may-be-accepted",
-            Self::NotCanceled(_) => "not-canceled",
-            Self::MayBeCanceled(_) => "may-be-canceled",
-        }
-    }
-
-    pub(crate) const fn status(&self) -> StatusCode {
-        match self {
-            Self::Fields(_) | Self::UnreadableCallback => StatusCode::BAD_REQUEST,
-            Self::Unauthorized | Self::Untrusted(_) => StatusCode::UNAUTHORIZED,
-            Self::NotPermitted(_) => StatusCode::FORBIDDEN,
-            Self::NoSuchPath | Self::NotFound | Self::UnknownPayment(_) => StatusCode::NOT_FOUND,
-            Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
-            Self::ChargeRefused(_) | Self::NotCancelable { .. } => StatusCode::CONFLICT,
-            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::DifferentRequest { .. } | Self::KeyOfAnother { .. } | Self::Contradicts(_) => {
-                StatusCode::UNPROCESSABLE_ENTITY
+            Self::NoSuchPath => Says::new(
+                "no-such-path",
+                StatusCode::NOT_FOUND,
+                "There is nothing at this path",
+                "Payments are at /v1/payments, /v1/payments/{id}, /v1/payments/{id}/history and /v1/payments/{id}/cancel.",
+            ),
+            Self::MethodNotAllowed(allowed) => Says::new(
+                "method-not-allowed",
+                StatusCode::METHOD_NOT_ALLOWED,
+                "This path does not take this method",
+                format!("Use {allowed}."),
+            )
+            .with(ALLOW, HeaderValue::from_static(allowed)),
+            Self::Unauthorized => Says::new(
+                "unauthorized",
+                StatusCode::UNAUTHORIZED,
+                "The API key is missing or unknown",
+                "Send the header Authorization: Bearer <API key>.",
+            )
+            .with(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
+            Self::NotFound => Says::new(
+                "payment-not-found",
+                StatusCode::NOT_FOUND,
+                "There is no such payment of yours",
+                "Check the id, or look the order up by kind and order_id.",
+            ),
+            Self::UnsupportedMediaType(form) => form.says(),
+            Self::TooLarge => Says::new(
+                "body-too-large",
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "The body is too large",
+                format!("Send at most {BODY_BYTES_MAX} bytes."),
+            ),
+            Self::Fields(errors) => {
+                Says::new("invalid-request", StatusCode::BAD_REQUEST, "The request has faults", named(errors)).naming(errors)
             }
-            Self::RateLimited(_) => StatusCode::TOO_MANY_REQUESTS,
-            Self::CallerNotRead
-            | Self::NotRead(_)
-            | Self::NotWritten(_)
-            | Self::MayBeAccepted(_)
-            | Self::NotCanceled(_)
-            | Self::MayBeCanceled(_)
-            | Self::CallbackNotTaken(_)
-            | Self::LaneFull { .. }
-            | Self::TooLate { .. } => StatusCode::SERVICE_UNAVAILABLE,
-        }
-    }
-
-    const fn title(&self) -> &'static str {
-        match self {
-            Self::NoSuchPath => "There is nothing at this path",
-            Self::MethodNotAllowed(_) => "This path does not take this method",
-            Self::Unauthorized => "The API key is missing or unknown",
-            Self::NotFound => "There is no such payment of yours",
-            Self::UnsupportedMediaType(_) => "The body is in a form that is not taken",
-            Self::TooLarge => "The body is too large",
-            Self::Fields(_) => "The request has faults",
-            Self::NotPermitted(_) => "This merchant may not do this",
-            Self::DifferentRequest { .. } => "This order was requested before with another body",
-            Self::KeyOfAnother { .. } => "This Idempotency-Key came before with another order",
-            Self::ChargeRefused(_) => "The charge cannot bear this refund",
-            Self::NotCancelable { .. } => "The payment cannot be canceled any more",
-            Self::Untrusted(_) => "The callback's signature is not one of ours",
-            Self::UnreadableCallback => "The callback does not follow the contract",
-            Self::UnknownPayment(_) => "There is no such payment here",
-            Self::Contradicts(_) => "The callback contradicts the payment",
-            Self::CallbackNotTaken(_) => "The callback may not have been taken",
-            Self::RateLimited(Quota { allowance: Allowance::Payments, .. }) => {
-                "This merchant sends payments faster than it may"
-            }
-            Self::RateLimited(Quota { allowance: Allowance::Looks, .. }) => {
-                "This merchant looks payments up faster than it may"
-            }
-            Self::LaneFull { .. } => "Too much is waiting in this lane",
-            Self::TooLate { .. } => "The payment would expire before its turn",
-            Self::CallerNotRead => "Whose the API key is could not be read",
-            Self::NotRead(_) => "The payment could not be read",
-            Self::NotWritten(_) => "This request wrote nothing",
-            Self::MayBeAccepted(_) => "The payment may have been accepted",
-            Self::NotCanceled(_) => "This request canceled nothing",
-            Self::MayBeCanceled(_) => "The payment may have been canceled",
-        }
-    }
-
-    fn detail(&self) -> String {
-        let text = match self {
-            Self::NoSuchPath => {
-                "Payments are at /v1/payments, /v1/payments/{id}, /v1/payments/{id}/history and /v1/payments/{id}/cancel."
-            }
-            Self::MethodNotAllowed(allowed) => return format!("Use {allowed}."),
-            Self::Unauthorized => "Send the header Authorization: Bearer <API key>.",
-            Self::NotFound => "Check the id, or look the order up by kind and order_id.",
-            Self::UnsupportedMediaType(form) => form.detail(),
-            Self::TooLarge => return format!("Send at most {BODY_BYTES_MAX} bytes."),
-            Self::Fields(errors) => return named(errors),
-            Self::NotPermitted(error) | Self::ChargeRefused(error) => {
-                return format!("{}: {}.", error.field, error.reason);
-            }
-            Self::DifferentRequest { state, errors, .. } => return different(*state, errors),
-            Self::KeyOfAnother { state, .. } => return key_of_another(*state),
-            Self::NotCancelable { kind, state, .. } => return not_cancelable(*kind, *state),
-            Self::Untrusted(why) => match why {
-                Distrust::Unsigned => "Send the header Sluice-Signature: t=<seconds>,v1=<hex>.",
-                Distrust::Unreadable => "Sluice-Signature must be t=<seconds>,v1=<hex>.",
-                Distrust::Forged => "No v1 is the HMAC-SHA256 of \"<seconds>.<body>\" under a key that is known here.",
-                Distrust::OutOfTime => "It was signed more than five minutes from now: sign it anew at each attempt.",
-            },
-            Self::UnreadableCallback => {
-                "Send what a query is answered with: status, payment_id, amount, currency, and the reference or code."
-            }
-            Self::UnknownPayment(_) => "Send it again later. If it stays unknown, people on both sides have to look.",
-            Self::Contradicts(_) => {
-                "Its amount or currency is not the payment's. Nothing was changed; people on both sides have to look."
-            }
-            Self::CallbackNotTaken(_) => "Send it again; a second one changes nothing.",
-            Self::RateLimited(quota) => return too_fast(quota),
-            Self::LaneFull { .. } => {
+            Self::NotPermitted(error) => Says::new(
+                "not-permitted",
+                StatusCode::FORBIDDEN,
+                "This merchant may not do this",
+                format!("{}: {}.", error.field, error.reason),
+            )
+            .naming(std::slice::from_ref(error)),
+            Self::DifferentRequest { id, state, errors } => Says::new(
+                "different-request",
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "This order was requested before with another body",
+                different(*state, errors),
+            )
+            .about(id)
+            .standing(Some(*state))
+            .naming(errors),
+            Self::KeyOfAnother { id, state } => Says::new(
+                "idempotency-key-reused",
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "This Idempotency-Key came before with another order",
+                key_of_another(*state),
+            )
+            .about(id)
+            .standing(*state),
+            Self::ChargeRefused(error) => Says::new(
+                "charge-refused",
+                StatusCode::CONFLICT,
+                "The charge cannot bear this refund",
+                format!("{}: {}.", error.field, error.reason),
+            )
+            .naming(std::slice::from_ref(error)),
+            Self::NotCancelable { id, kind, state } => Says::new(
+                "not-cancelable",
+                StatusCode::CONFLICT,
+                "The payment cannot be canceled any more",
+                not_cancelable(*kind, *state),
+            )
+            .about(id)
+            .standing(Some(*state)),
+            Self::Untrusted(why) => Says::new(
+                "untrusted-callback",
+                StatusCode::UNAUTHORIZED,
+                "The callback's signature is not one of ours",
+                untrusted(*why),
+            )
+            .with(WWW_AUTHENTICATE, HeaderValue::from_static("Sluice-Signature")),
+            Self::UnreadableCallback => Says::new(
+                "unreadable-callback",
+                StatusCode::BAD_REQUEST,
+                "The callback does not follow the contract",
+                "Send what a query is answered with: status, payment_id, amount, currency, and the reference or code.",
+            ),
+            Self::UnknownPayment(id) => Says::new(
+                "unknown-payment",
+                StatusCode::NOT_FOUND,
+                "There is no such payment here",
+                "Send it again later. If it stays unknown, people on both sides have to look.",
+            )
+            .about(id),
+            Self::Contradicts(id) => Says::new(
+                "contradicting-callback",
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "The callback contradicts the payment",
+                "Its amount or currency is not the payment's. Nothing was changed; people on both sides have to look.",
+            )
+            .about(id),
+            Self::CallbackNotTaken(id) => Says::unavailable(
+                "callback-not-taken",
+                "The callback may not have been taken",
+                "Send it again; a second one changes nothing.",
+            )
+            .about(id),
+            Self::RateLimited(quota) => Says::new(
+                "rate-limited",
+                StatusCode::TOO_MANY_REQUESTS,
+                match quota.allowance {
+                    Allowance::Payments => "This merchant sends payments faster than it may",
+                    Allowance::Looks => "This merchant looks payments up faster than it may",
+                },
+                too_fast(quota),
+            )
+            .after(quota.seconds)
+            .of(quota),
+            Self::LaneFull { retry_after_seconds } => Says::unavailable(
+                "lane-full",
+                "Too much is waiting in this lane",
                 "This request wrote nothing, and the order has no payment yet. Repeat the request after the time in \
-                 Retry-After."
-            }
-            Self::TooLate { wait_seconds, .. } => {
-                return format!(
+                 Retry-After.",
+            )
+            .after(*retry_after_seconds),
+            Self::TooLate { wait_seconds, retry_after_seconds } => Says::unavailable(
+                "too-late",
+                "The payment would expire before its turn",
+                format!(
                     "A payment that comes now waits about {wait_seconds} s, longer than until its expires_at. This request \
                      wrote nothing, and the order has no payment yet. Send it with a later expires_at, or with a new one \
                      after the time in Retry-After."
-                );
-            }
-            Self::CallerNotRead => "This request neither read nor wrote a payment. Repeat it.",
-            Self::NotRead(_) => {
-                "Whether there is such a payment is not known. This request changed nothing; repeat it."
-            }
-            Self::NotWritten(_) => {
-                "Whether an earlier request for the same order did is not known. Repeat the request; that cannot charge twice."
-            }
-            Self::MayBeAccepted(_) => {
+                ),
+            )
+            .after(*retry_after_seconds),
+            Self::CallerNotRead => Says::unavailable(
+                "caller-not-read",
+                "Whose the API key is could not be read",
+                "This request neither read nor wrote a payment. Repeat it.",
+            ),
+            Self::NotRead(id) => Says {
+                payment_id: id.as_ref(),
+                ..Says::unavailable(
+                    "not-read",
+                    "The payment could not be read",
+                    "Whether there is such a payment is not known. This request changed nothing; repeat it.",
+                )
+            },
+            Self::NotWritten(id) => Says::unavailable(
+                "not-written",
+                "This request wrote nothing",
+                "Whether an earlier request for the same order did is not known. Repeat the request; that cannot charge twice.",
+            )
+            .about(id),
+            Self::MayBeAccepted(id) => Says::unavailable(
+                "may-be-accepted",
+                "The payment may have been accepted",
                 "Whether it was is not known. Repeat the request to learn which, or cancel the order: send the same body to \
-                 /v1/payments/{id}/cancel. Neither can charge twice."
-            }
-            Self::NotCanceled(_) => {
+                 /v1/payments/{id}/cancel. Neither can charge twice.",
+            )
+            .about(id),
+            Self::NotCanceled(id) => Says::unavailable(
+                "not-canceled",
+                "This request canceled nothing",
                 "Whether an earlier request did is not known; until a cancelation is confirmed the order may be charged. \
-                 Repeat the request."
-            }
-            Self::MayBeCanceled(_) => {
+                 Repeat the request.",
+            )
+            .about(id),
+            Self::MayBeCanceled(id) => Says::unavailable(
+                "may-be-canceled",
+                "The payment may have been canceled",
                 "Whether it was is not known; until a cancelation is confirmed the order may be charged. Repeat the request; \
-                 a second cancelation changes nothing more."
-            }
-        };
-        text.to_owned()
-    }
-
-    /// The payment that the problem is about.
-    const fn payment_id(&self) -> Option<&PaymentId> {
-        match self {
-            Self::DifferentRequest { id, .. }
-            | Self::KeyOfAnother { id, .. }
-            | Self::NotCancelable { id, .. }
-            | Self::UnknownPayment(id)
-            | Self::Contradicts(id)
-            | Self::CallbackNotTaken(id)
-            | Self::NotWritten(id)
-            | Self::MayBeAccepted(id)
-            | Self::NotCanceled(id)
-            | Self::MayBeCanceled(id) => Some(id),
-            Self::NotRead(id) => id.as_ref(),
-            Self::NoSuchPath
-            | Self::MethodNotAllowed(_)
-            | Self::Unauthorized
-            | Self::NotFound
-            | Self::UnsupportedMediaType(_)
-            | Self::TooLarge
-            | Self::Fields(_)
-            | Self::NotPermitted(_)
-            | Self::ChargeRefused(_)
-            | Self::Untrusted(_)
-            | Self::UnreadableCallback
-            | Self::RateLimited(_)
-            | Self::LaneFull { .. }
-            | Self::TooLate { .. }
-            | Self::CallerNotRead => None,
+                 a second cancelation changes nothing more.",
+            )
+            .about(id),
         }
     }
+}
 
+/// What a problem says, and with which headers.
+pub(crate) struct Says<'a> {
+    /// The last part of its type.
+    pub(crate) name: &'static str,
+    pub(crate) status: StatusCode,
+    title: &'static str,
+    detail: Cow<'static, str>,
+    /// The payment that it is about.
+    payment_id: Option<&'a PaymentId>,
     /// Where that payment stands, if it was read.
-    const fn state(&self) -> Option<State> {
-        match self {
-            Self::DifferentRequest { state, .. } | Self::NotCancelable { state, .. } => Some(*state),
-            Self::KeyOfAnother { state, .. } => *state,
-            _ => None,
+    state: Option<State>,
+    errors: &'a [FieldError],
+    /// A header of its own.
+    header: Option<(HeaderName, HeaderValue)>,
+    /// When to try again, in seconds.
+    retry_after_seconds: Option<u32>,
+    quota: Option<&'a Quota>,
+}
+
+impl<'a> Says<'a> {
+    fn new(name: &'static str, status: StatusCode, title: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            name,
+            status,
+            title,
+            detail: detail.into(),
+            payment_id: None,
+            state: None,
+            errors: &[],
+            header: None,
+            retry_after_seconds: None,
+            quota: None,
         }
     }
 
-    fn errors(&self) -> &[FieldError] {
-        match self {
-            Self::Fields(errors) | Self::DifferentRequest { errors, .. } => errors.as_slice(),
-            Self::NotPermitted(error) | Self::ChargeRefused(error) => std::slice::from_ref(error),
-            _ => &[],
-        }
+    /// A 503; it is worth trying again after a second.
+    fn unavailable(name: &'static str, title: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(name, StatusCode::SERVICE_UNAVAILABLE, title, detail).after(1)
     }
 
-    fn add_headers(&self, headers: &mut HeaderMap) {
-        match self {
-            Self::Unauthorized => {
-                headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-            }
-            Self::Untrusted(_) => {
-                headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Sluice-Signature"));
-            }
-            Self::MethodNotAllowed(allowed) => {
-                headers.insert(ALLOW, HeaderValue::from_static(allowed));
-            }
-            // What would be taken instead (RFC 9110, sections 12.5.1 and 12.5.3).
-            Self::UnsupportedMediaType(Form::Coded | Form::Gzip) => {
-                headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-            }
-            Self::UnsupportedMediaType(Form::OtherType | Form::OtherCharset | Form::WideUnicode) => {
-                headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-            }
-            Self::RateLimited(quota) => {
-                headers.insert(RETRY_AFTER, HeaderValue::from(quota.seconds));
-                quota.say(headers);
-            }
-            Self::LaneFull { retry_after_seconds } | Self::TooLate { retry_after_seconds, .. } => {
-                headers.insert(RETRY_AFTER, HeaderValue::from(*retry_after_seconds));
-            }
-            _ if self.status() == StatusCode::SERVICE_UNAVAILABLE => {
-                headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
-            }
-            _ => {}
-        }
+    fn about(self, id: &'a PaymentId) -> Self {
+        Self { payment_id: Some(id), ..self }
+    }
+
+    fn standing(self, state: Option<State>) -> Self {
+        Self { state, ..self }
+    }
+
+    fn naming(self, errors: &'a [FieldError]) -> Self {
+        Self { errors, ..self }
+    }
+
+    fn with(self, name: HeaderName, value: HeaderValue) -> Self {
+        Self { header: Some((name, value)), ..self }
+    }
+
+    fn after(self, seconds: u32) -> Self {
+        Self { retry_after_seconds: Some(seconds), ..self }
+    }
+
+    fn of(self, quota: &'a Quota) -> Self {
+        Self { quota: Some(quota), ..self }
     }
 
     pub(crate) fn into_response(self) -> ApiGatewayV2httpResponse {
         let mut headers = headers("application/problem+json");
-        self.add_headers(&mut headers);
+        headers.extend(self.header);
+        headers.extend(self.retry_after_seconds.map(|seconds| (RETRY_AFTER, HeaderValue::from(seconds))));
+        if let Some(quota) = self.quota {
+            quota.say(&mut headers);
+        }
         let document = ProblemDocument {
-            r#type: format!("urn:sluice:problem:{}", self.name()),
-            title: self.title(),
-            status: self.status().as_u16(),
-            detail: self.detail(),
-            payment_id: self.payment_id().map(PaymentId::as_str),
-            state: self.state().map(State::as_str),
-            errors: self.errors(),
+            r#type: format!("urn:sluice:problem:{}", self.name),
+            title: self.title,
+            status: self.status.as_u16(),
+            detail: &self.detail,
+            payment_id: self.payment_id.map(PaymentId::as_str),
+            state: self.state.map(State::as_str),
+            errors: self.errors,
         };
-        respond(self.status(), headers, &document)
+        respond(self.status, headers, &document)
     }
 }
 
 impl Form {
-    const fn detail(self) -> &'static str {
-        match self {
-            Self::OtherType => "Send the header Content-Type: application/json, once.",
+    /// With what would be taken instead (RFC 9110, sections 12.5.1 and 12.5.3).
+    fn says(self) -> Says<'static> {
+        let json = (ACCEPT, HeaderValue::from_static("application/json"));
+        let plain = (ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        let (detail, (name, value)) = match self {
+            Self::OtherType => ("Send the header Content-Type: application/json, once.", json),
             Self::OtherCharset => {
-                "JSON is sent in UTF-8 (RFC 8259, section 8.1): leave the charset out of Content-Type."
+                ("JSON is sent in UTF-8 (RFC 8259, section 8.1): leave the charset out of Content-Type.", json)
             }
-            Self::Coded => "Send the body as it is, without a Content-Encoding.",
-            Self::WideUnicode => "It is UTF-16 or UTF-32; JSON is sent in UTF-8 (RFC 8259, section 8.1).",
-            Self::Gzip => "It is compressed with gzip; send it as it is.",
-        }
+            Self::WideUnicode => ("It is UTF-16 or UTF-32; JSON is sent in UTF-8 (RFC 8259, section 8.1).", json),
+            Self::Coded => ("Send the body as it is, without a Content-Encoding.", plain),
+            Self::Gzip => ("It is compressed with gzip; send it as it is.", plain),
+        };
+        Says::new(
+            "unsupported-media-type",
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "The body is in a form that is not taken",
+            detail,
+        )
+        .with(name, value)
+    }
+}
+
+const fn untrusted(why: Distrust) -> &'static str {
+    match why {
+        Distrust::Unsigned => "Send the header Sluice-Signature: t=<seconds>,v1=<hex>.",
+        Distrust::Unreadable => "Sluice-Signature must be t=<seconds>,v1=<hex>.",
+        Distrust::Forged => "No v1 is the HMAC-SHA256 of \"<seconds>.<body>\" under a key that is known here.",
+        Distrust::OutOfTime => "It was signed more than five minutes from now: sign it anew at each attempt.",
     }
 }
 
