@@ -53,11 +53,11 @@ impl Desk {
         let order = Order { order_id: OrderId::new(number).unwrap(), expires_at: None, ..order() };
         let fingerprint = Fingerprint::of([("order_id", number)]);
         let policy = Policy { max_attempts: attempts_left, ..policy() };
-        let moment = store::moment(&SystemClock, &SystemEntropy::new(), &policy);
+        let moment = store::moment(&SystemClock, &SystemEntropy, &policy);
         let mut payment = Payment::accepted(order, fingerprint, &moment);
         store.put(&payment).await.unwrap();
         for event in events {
-            let entropy = SystemEntropy::new();
+            let entropy = SystemEntropy;
             match store::decide(&store, &SystemClock, &entropy, &policy, payment, event).await.unwrap() {
                 Outcome::Changed(changed) => payment = *changed,
                 other => panic!("{event:?}: {other:?}"),

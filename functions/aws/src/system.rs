@@ -1,7 +1,5 @@
 //! The clock and the dice of the machine.
 
-use std::hash::{BuildHasher, RandomState};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use payments::ports::{Clock, Entropy};
@@ -18,34 +16,21 @@ impl Clock for SystemClock {
     }
 }
 
-/// Dice from the operating system's seed.
+/// The operating system's dice.
 ///
-/// Two environments that draw the same nonces would take each other's writes for their own. The general generators
-/// that seed themselves from the time since boot are therefore no choice here: environments are started from the same
-/// image. `RandomState` takes 128 bits from the operating system; its keyed hash of a counter yields the rest.
-#[derive(Debug)]
-pub struct SystemEntropy {
-    high: RandomState,
-    low: RandomState,
-    draws: AtomicU64,
-}
-
-impl SystemEntropy {
-    /// Dice with a seed of their own.
-    pub fn new() -> Self {
-        Self { high: RandomState::new(), low: RandomState::new(), draws: AtomicU64::new(0) }
-    }
-}
-
-impl Default for SystemEntropy {
-    fn default() -> Self {
-        Self::new()
-    }
-}
+/// Two environments that draw the same nonces would take each other's writes for their own. Environments are started from
+/// the same image, so that generators which seed themselves from the time since boot are no choice here.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemEntropy;
 
 impl Entropy for SystemEntropy {
     fn bits(&self) -> u128 {
-        let draw = self.draws.fetch_add(1, Ordering::Relaxed);
-        (u128::from(self.high.hash_one(draw)) << 64) | u128::from(self.low.hash_one(draw))
+        let mut bytes = [0; 16];
+        // 256 bytes at most are always given whole once the system has its seed (getrandom(2), Linux manual pages). Without
+        // dice nothing may be written: trying until the invocation is out of time lets its messages come again.
+        while getrandom::fill(&mut bytes).is_err() {
+            std::thread::yield_now();
+        }
+        u128::from_le_bytes(bytes)
     }
 }

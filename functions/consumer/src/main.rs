@@ -20,7 +20,7 @@ async fn run() -> Result<(), Error> {
     let Clients { dynamodb, sqs } = Clients::from_environment().await;
     let store = DynamoStore::new(dynamodb.clone(), settings.payments_table);
     let (gates, queue) = (DynamoGates::new(dynamodb, settings.gates_table), SqsQueue::new(sqs, settings.queues));
-    let dice = SystemEntropy::new();
+    let dice = SystemEntropy;
     let consumer = Consumer::new(store, gates, queue, provider, SystemClock, dice, settings.policy, limits, gate);
     let answer = async |LambdaEvent { payload, context }: LambdaEvent<SqsEvent>| {
         Ok::<_, Infallible>(Box::pin(consumer.handle(payload, Timestamp::from_ms(context.deadline))).await)

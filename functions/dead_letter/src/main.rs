@@ -18,7 +18,7 @@ async fn run() -> Result<(), Error> {
     let Clients { dynamodb, sqs } = Clients::from_environment().await;
     let store = DynamoStore::new(dynamodb, settings.payments_table);
     let queue = SqsQueue::new(sqs, settings.queues);
-    let (clock, dice) = (SystemClock, SystemEntropy::new());
+    let (clock, dice) = (SystemClock, SystemEntropy);
     let triage = dead_letter::DeadLetter::new(store, queue, clock, dice, settings.policy);
     let answer = async |LambdaEvent { payload, context }: LambdaEvent<SqsEvent>| {
         Ok::<_, Infallible>(Box::pin(triage.handle(payload, Timestamp::from_ms(context.deadline))).await)

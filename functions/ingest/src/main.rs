@@ -20,7 +20,7 @@ async fn run() -> Result<(), Error> {
     let store = store::DynamoStore::new(dynamodb.clone(), settings.payments_table);
     let merchants = DynamoMerchants::new(dynamodb, settings.merchants_table);
     let queue = SqsQueue::new(sqs, settings.queues);
-    let ingest = ingest::Ingest::new(store, merchants, queue, SystemClock, SystemEntropy::new(), settings.policy)
+    let ingest = ingest::Ingest::new(store, merchants, queue, SystemClock, SystemEntropy, settings.policy)
         .with_callbacks(settings.callbacks.map(Into::into))
         .with_recovery(settings.recovery)
         .with_admission(admission);

@@ -18,7 +18,7 @@ async fn run() -> Result<(), Error> {
     let settings = ReconcileSettings::from_environment()?;
     let Clients { dynamodb, sqs } = Clients::from_environment().await;
     let store = DynamoStore::new(dynamodb, settings.payments_table);
-    let (queue, dice) = (SqsQueue::new(sqs, settings.queues), SystemEntropy::new());
+    let (queue, dice) = (SqsQueue::new(sqs, settings.queues), SystemEntropy);
     let most_heals = settings.max_heals_per_sweep;
     let reconcile = Reconcile::new(store, queue, SystemClock, dice, settings.policy, most_heals);
     let answer = async |LambdaEvent { context, .. }: LambdaEvent<IgnoredAny>| {

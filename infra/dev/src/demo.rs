@@ -59,7 +59,7 @@ async fn run_to_end(options: Options) -> Result<(), String> {
     if file.rows.is_empty() {
         return Err("the file holds no payment that can be sent".to_owned());
     }
-    let key = Nonce::from_bits(aws::system::SystemEntropy::new().bits());
+    let key = Nonce::from_bits(aws::system::SystemEntropy.bits());
     let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let faults = settings::FAULTS.into_iter().filter(|_| !calm);
     let arguments = settings::sandbox_arguments(rate_per_second, seed, faults);

@@ -47,7 +47,7 @@ pub struct Arguments {
     /// A column of the file that nobody is to read; may be given for each.
     #[arg(long = "ignore", value_name = "COLUMN")]
     pub ignored: Vec<String>,
-    /// Where merchants send their payments, such as https://shop.example/stage.
+    /// Where merchants send their payments, such as `https://shop.example/stage`.
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
     pub url: String,
     /// Requests a second; as fast as they are answered if not given.
@@ -179,7 +179,7 @@ async fn keys(arguments: &Arguments, account: &Account, file: &Transactions) -> 
         None if account.is_local() => {
             let merchants = merchants::named(&file.rows);
             let client = &account.clients.dynamodb;
-            merchants::create(client, &account.merchants_table, &merchants, &SystemEntropy::new()).await
+            merchants::create(client, &account.merchants_table, &merchants, &SystemEntropy).await
         }
         None => Err("--keys is missing: against the real AWS no API key is made up".to_owned()),
     }

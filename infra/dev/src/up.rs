@@ -188,7 +188,7 @@ fn callback_key(arguments: &Arguments) -> Option<String> {
     if arguments.provider_url.is_some() {
         return std::env::var(CALLBACK_KEY_VARIABLE).ok();
     }
-    let entropy = aws::system::SystemEntropy::new();
+    let entropy = aws::system::SystemEntropy;
     Some(format!("{}{}", Nonce::from_bits(entropy.bits()).as_str(), Nonce::from_bits(entropy.bits()).as_str()))
 }
 
@@ -201,7 +201,7 @@ async fn provider(
             .map_err(|_| format!("{KEY_VARIABLE} is missing: it is what the provider at --provider-url knows us by"))?;
         return Ok((None, url.clone(), key));
     }
-    let key = Nonce::from_bits(aws::system::SystemEntropy::new().bits());
+    let key = Nonce::from_bits(aws::system::SystemEntropy.bits());
     let mut to_sandbox = settings::sandbox_arguments(arguments.provider_rate, 1, arguments.faults.clone());
     let events = format!("http://{}/v1/providers/{}/events", arguments.listen, settings::PROVIDER_NAME);
     to_sandbox.extend(["--callback-url".to_owned(), events]);

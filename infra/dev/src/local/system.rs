@@ -122,7 +122,7 @@ impl System {
 
     /// Creates merchants, each with what it may do.
     pub async fn create_merchants(&self, merchants: &BTreeMap<MerchantId, Permissions>) -> Result<ApiKeys, String> {
-        merchants::create(&self.watcher.dynamodb, MERCHANTS_TABLE, merchants, &SystemEntropy::new()).await
+        merchants::create(&self.watcher.dynamodb, MERCHANTS_TABLE, merchants, &SystemEntropy).await
     }
 
     /// How many payments stand in each state.
@@ -193,7 +193,7 @@ fn consumer(embedded: &Embedded, queues: &Queues, wiring: &Wiring<'_>) -> Result
         SqsQueue::new(clients.sqs, queues.urls()),
         provider,
         SystemClock,
-        SystemEntropy::new(),
+        SystemEntropy,
         policy,
         Limits { max_in_flight: settings::MAX_IN_FLIGHT, gate: settings::gate() },
         GateState::new(settings::PROVIDER_NAME, settings::gate_rate(wiring.rate_per_second), settings::MARGIN_MS),
@@ -208,7 +208,7 @@ fn reconcile(embedded: &Embedded, queues: &Queues) -> RealReconcile {
         DynamoStore::new(clients.dynamodb, PAYMENTS_TABLE),
         SqsQueue::new(clients.sqs, queues.urls()),
         SystemClock,
-        SystemEntropy::new(),
+        SystemEntropy,
         settings::policy(),
         settings::MAX_HEALS_PER_SWEEP,
     )
@@ -235,7 +235,7 @@ async fn front(embedded: &Embedded, queues: &Queues, wiring: &Wiring<'_>) -> Res
         DynamoMerchants::new(clients.dynamodb, MERCHANTS_TABLE),
         SqsQueue::new(clients.sqs, queues.urls()),
         SystemClock,
-        SystemEntropy::new(),
+        SystemEntropy,
         settings::policy(),
     );
     let ingest = Arc::new(ingest.with_admission(admission).with_callbacks(callbacks));
@@ -261,7 +261,7 @@ fn mappings(embedded: &Embedded, queues: &Queues, consumer: RealConsumer, wiring
         DynamoStore::new(clients.dynamodb, PAYMENTS_TABLE),
         SqsQueue::new(clients.sqs, queues.urls()),
         SystemClock,
-        SystemEntropy::new(),
+        SystemEntropy,
         settings::policy(),
     ));
     let to_triage = move |event: SqsEvent, deadline: Timestamp| {

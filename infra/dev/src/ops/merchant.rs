@@ -88,7 +88,7 @@ pub async fn run(arguments: &Arguments) -> Result<(), String> {
             let permissions = Permissions { unlinked_refunds: *unlinked_refunds, high_priority: *high_priority, limit };
             let wanted = BTreeMap::from([(merchant.clone(), permissions)]);
             let (client, table) = (&account.clients.dynamodb, &account.merchants_table);
-            let keys = merchants::create(client, table, &wanted, &SystemEntropy::new()).await?;
+            let keys = merchants::create(client, table, &wanted, &SystemEntropy).await?;
             let key = keys.get(&merchant).ok_or("no key was made")?;
             println!("{key}");
             Ok(())

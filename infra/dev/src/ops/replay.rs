@@ -189,7 +189,7 @@ async fn move_all(account: &Account, parked: &Parked<'_>) -> Result<i64, String>
 /// Takes a parked payment up again without a message: first written down, then sent. Should the send fail, the sweep
 /// finds it.
 async fn start(account: &Account, policy: &Policy, id: &PaymentId) -> Result<bool, String> {
-    let (store, entropy) = (account.store(), SystemEntropy::new());
+    let (store, entropy) = (account.store(), SystemEntropy);
     let failed = |error: &dyn std::fmt::Display| format!("cannot replay payment {id}: {error}");
     let Some(mut payment) = read(&store, id).await? else { return Ok(false) };
     for event in [Event::Replay, Event::Heal { replaces: None }] {

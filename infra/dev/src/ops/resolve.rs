@@ -141,7 +141,7 @@ pub async fn write(account: &Account, id: &str, event: &Event<'_>) -> Result<Pay
     let failed = |error: &dyn std::fmt::Display| format!("payment {id} is not changed: {error}");
     let payment = store.get(&id).await.map_err(|error| failed(&error))?;
     let payment = payment.ok_or_else(|| format!("there is no payment {id}"))?;
-    let entropy = SystemEntropy::new();
+    let entropy = SystemEntropy;
     match store::decide(&store, &SystemClock, &entropy, &policy, payment, event)
         .await
         .map_err(|error| failed(&error))?

@@ -255,7 +255,7 @@ enum Doubted {
 /// First written down, then a message, because the one that it had may be gone. Should the send fail, the sweep finds it.
 async fn doubt(account: &Account, policy: &Policy, recovery: &Recovery, id: &PaymentId) -> Result<Doubted, String> {
     let failed = |error: &dyn std::fmt::Display| format!("payment {id} is not seen to: {error}");
-    let (store, entropy) = (account.store(), SystemEntropy::new());
+    let (store, entropy) = (account.store(), SystemEntropy);
     let Some(payment) = store.get(id).await.map_err(|error| failed(&error))? else { return Ok(Doubted::NotOpen) };
     let event = Event::Restored(recovery);
     let decided = store::decide(&store, &SystemClock, &entropy, policy, payment, &event).await;
