@@ -11,7 +11,7 @@ use super::{read, root, sources};
 const COMMAND: &str = "cargo dev";
 
 /// What a reader puts something of their own for, where the tool takes no text as it stands.
-const PLACEHOLDERS: [(&str, &str); 10] = [
+const PLACEHOLDERS: [(&str, &str); 11] = [
     ("{seed}", "1"),
     ("{name}", "none"),
     ("N", "20"),
@@ -22,6 +22,7 @@ const PLACEHOLDERS: [(&str, &str); 10] = [
     ("CONSUMERS_OFF", "2026-01-31T13:00:00Z"),
     ("$FAULTS", "none"),
     ("$((GITHUB_RUN_ID * 1000000))", "1"),
+    ("$((GITHUB_RUN_NUMBER % 8))/8", "7/8"),
 ];
 
 /// A command as it is named somewhere.
@@ -184,8 +185,8 @@ fn options(command: &clap::Command, found: &mut BTreeSet<String>) {
 /// A message that tells somebody to type what is refused is worse than none.
 #[test]
 fn every_option_that_a_message_names_exists() {
-    // Those of cargo, sam and git, which the tool names or starts.
-    const OF_OTHERS: [&str; 11] = [
+    // Those of cargo, rustc, sam, git and the test runner, which the tool names or starts.
+    const OF_OTHERS: [&str; 20] = [
         "package",
         "release",
         "workspace",
@@ -197,6 +198,15 @@ fn every_option_that_a_message_names_exists() {
         "cached",
         "others",
         "exclude-standard",
+        "root",
+        "bins",
+        "tests",
+        "keep-going",
+        "crate-name",
+        "format",
+        "exact",
+        "test-threads",
+        "skip",
     ];
     let mut known: BTreeSet<String> = OF_OTHERS.map(str::to_owned).into();
     known.extend(["help".to_owned(), "version".to_owned()]);

@@ -27,7 +27,7 @@ pub struct Finding {
 }
 
 /// The sets of faults, as `cargo dev simulate` knows them: the simplest first, so that what is found is told by it.
-pub fn faults() -> [(&'static str, Faults); 15] {
+pub fn faults() -> [(&'static str, Faults); 18] {
     [
         ("none", Faults::none()),
         ("lost-answers", Faults::lost_answers()),
@@ -44,6 +44,9 @@ pub fn faults() -> [(&'static str, Faults); 15] {
         ("operator", Faults::operator()),
         ("stalls", Faults::stalls()),
         ("stubborn-provider", Faults::stubborn_provider()),
+        ("poison", Faults::poison()),
+        ("ttl", Faults::ttl()),
+        ("restore", Faults::restore()),
     ]
 }
 

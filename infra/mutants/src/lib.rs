@@ -1,15 +1,19 @@
 //! Planted bugs: each is a mistake that a person could make in the deployed code and that would cost somebody money, and
 //! each has to be found by the simulator or the model checker.
 //!
-//! They are planted by hand and not made by a tool such as cargo-mutants. A tool changes one operator at a time, most of
-//! which is noise here or is seen by the nearest unit test; what is to be shown is that the checks see a *wrong rule*, as
-//! somebody would write it who has not understood it. Such a rule is often several lines, now and then in two places.
+//! They are planted by hand: what is to be shown is that the checks see a *wrong rule*, as somebody would write it who has
+//! not understood it. Such a rule is often several lines, now and then in two places. What cargo-mutants makes, one
+//! operator or function at a time, is judged beside it, by the tests.
 //!
-//! The simulator and the model have ports of their own, in memory. What only `functions/aws` could get wrong, such as a
-//! condition missing in an expression, is out of their sight: `tests/contract` holds both families of ports to one suite.
+//! The simulator and the model have ports of their own, in memory. What only `functions/aws` or `functions/providers` could
+//! get wrong, such as a condition missing in an expression, is out of their sight and for the tests to find.
+//!
+//! Nothing of this is deployed, and what is deployed holds no switch: one copy of the tree does (`switched`).
 
+pub mod accepted;
 pub mod judge;
 mod planted;
+pub mod switched;
 
 use std::path::Path;
 
@@ -52,6 +56,14 @@ impl Mutant {
     /// Whether the model checker can see it: of what is deployed it is built on the core alone.
     pub fn is_in_the_core(&self) -> bool {
         self.edits.iter().any(|edit| edit.file.starts_with("functions/payments/"))
+    }
+
+    /// Whether the simulator can see it: it has ports of its own, and no provider over a network.
+    pub fn is_simulated(&self) -> bool {
+        let is_unseen = |file: &str| {
+            file.starts_with("functions/aws/") || file.starts_with("functions/providers/") || file.ends_with("/main.rs")
+        };
+        self.edits.iter().any(|edit| !is_unseen(edit.file))
     }
 
     /// The files that this mutant changes below `root`, as they are with it.

@@ -1,5 +1,6 @@
-//! Judges the code that it is built with and says so in one line of JSON. `cargo dev mutants` builds and runs it for
-//! each mutant; by hand: `cargo run -p mutants -- 10 with-model`.
+//! Judges the code that it is built with and says so in one line of JSON. `cargo dev mutants` builds it once in its copy of the
+//! tree and runs it with each mutant on; by hand: `cargo run -p mutants -- 10 with-model`, in that copy with the variable
+//! `SLUICE_MUTANT`.
 
 use std::process::ExitCode;
 
