@@ -153,12 +153,12 @@ async fn a_sweep_finds_what_has_lost_its_message() {
     let schedule = json!({ "source": "aws.events", "detail-type": "Scheduled Event" });
     let sweep = deployment.reconcile.invoke(&schedule).await.unwrap();
     assert_eq!(above_zero(&sweep), json!({ "looked_at": 1, "healed": 1 }));
-    // One query a shard, one for the cases and one more for the page after the one that was not empty; both lanes'
-    // depths; and for the payment a look, its heal and its message.
+    // One query a shard, one for the cases and one more for the page after the one that was not empty; the gate; both
+    // lanes' depths; and for the payment a look, its heal and its message.
     assert_eq!(
         deployment.calls_of("reconcile"),
         calls(&[
-            ("GetItem", 1),
+            ("GetItem", 2),
             ("GetQueueAttributes", 2),
             ("Query", u64::from(OPEN_SHARDS) + 2),
             ("SendMessage", 1),

@@ -101,7 +101,10 @@ pub(crate) fn variables(
             ]);
         }
         "dead_letter" => texts.push(("DEAD_LETTER_QUEUE_URL", &queues.dead_letter)),
-        "reconcile" => numbers.push(("MAX_HEALS_PER_SWEEP", 20)),
+        "reconcile" => {
+            texts.extend([("GATES_TABLE", GATES_TABLE), ("PROVIDER_NAME", PROVIDER_NAME)]);
+            numbers.push(("MAX_HEALS_PER_SWEEP", 20));
+        }
         other => panic!("{other} is no function"),
     }
     let numbers = numbers.into_iter().map(|(name, value)| (name.to_owned(), value.to_string()));

@@ -85,7 +85,7 @@ fn each_function_reads_what_it_needs_and_no_more() {
     assert_eq!(ingest.recovery, None);
     let dead_letter = DeadLetterSettings::from(with(&[("PROVIDER_URL", None)])).unwrap();
     assert!(dead_letter.queues.dead_letter.unwrap().ends_with("/dead-letter"));
-    let reconcile = ReconcileSettings::from(with(&[("PROVIDER_URL", None), ("GATES_TABLE", None)])).unwrap();
+    let reconcile = ReconcileSettings::from(with(&[("PROVIDER_URL", None), ("MERCHANTS_TABLE", None)])).unwrap();
     assert_eq!(reconcile.max_heals_per_sweep, 50);
 }
 

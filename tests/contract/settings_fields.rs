@@ -232,7 +232,9 @@ fn each_setting_of_dead_letter_and_of_reconcile_reaches_its_field() {
     assert_eq!(DeadLetterSettings::from(with(&[])), Ok(expected));
     let expected = ReconcileSettings {
         payments_table: "the-payments".to_owned(),
+        gates_table: "the-gates".to_owned(),
         queues: queues(None),
+        provider_name: "acme".to_owned(),
         max_heals_per_sweep: 17,
         policy: policy(),
     };

@@ -57,6 +57,7 @@ NEEDED = {
     "ReconcileRole": {
         *[("dynamodb:" + one, "PaymentsTable") for one in ["GetItem", "UpdateItem"]],
         ("dynamodb:Query", "PaymentsTable/index/open"),
+        ("dynamodb:GetItem", "GatesTable"),
         *[("sqs:" + one, lane) for lane in LANES for one in ["SendMessage", "GetQueueAttributes"]],
         ("kms:Decrypt", "EnvironmentKey"),
     },

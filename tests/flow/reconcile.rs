@@ -2,27 +2,32 @@
 
 use std::time::Duration;
 
-use ::reconcile::{Reconcile, Sweep};
+use ::reconcile::{Reconcile, Sweep, Watched};
 use payments::answer::Found;
+use payments::breaker::{Breaker, Mode};
 use payments::case::CaseResolution;
 use payments::evidence::Evidence;
+use payments::gate::{GateState, Note};
 use payments::id::Nonce;
 use payments::payment::{Claim, Lane, OPEN_SHARDS, Order, Payment, Reason, State};
 use payments::time::Timestamp;
 use payments::transition::Event;
+use simulator::Faults;
 use simulator::memory::queue::Name;
-use simulator::memory::{MemoryQueue, MemoryStore};
+use simulator::memory::{MemoryGate, MemoryQueue, MemoryStore};
 use simulator::run::policy;
+use simulator::world::Environment;
 
 use super::stage::Stage;
 use crate::contract::samples::{NOW, accepted, charged, in_state, order, reference, refund, step};
 
-type TheReconcile = Reconcile<MemoryStore, MemoryQueue, simulator::world::Environment, simulator::world::Environment>;
+type TheReconcile = Reconcile<MemoryStore, MemoryQueue, MemoryGate, Environment, Environment>;
 
 fn reconcile(stage: &Stage, most_heals: u32) -> TheReconcile {
     Reconcile::new(
         MemoryStore::new(&stage.table, &stage.environment),
         MemoryQueue::new(&stage.queues, &stage.environment),
+        Watched { gates: MemoryGate::new(&stage.gates, &stage.environment), provider: "sandbox".to_owned() },
         stage.environment.clone(),
         stage.environment.clone(),
         policy(),
@@ -64,6 +69,97 @@ async fn while_its_lane_holds_messages_a_payment_is_lost_after_an_hour_only() {
     assert_eq!(sweep(&stage, 10).await.healed, 0);
     put(&stage, accepted(order()), stage.now().minus_ms(61 * 60_000));
     assert_eq!(sweep(&stage, 10).await.healed, 1);
+}
+
+fn note(stage: &Stage, ago_ms: u64) -> Note {
+    Note::new(stage.now().minus_ms(ago_ms), "anna", "as planned").unwrap()
+}
+
+/// A gate in each way that it can stand, and what a sweep heals behind it: of a payment that was quiet for two hours, in an
+/// empty lane and in one that holds a message.
+#[tokio::test(start_paused = true)]
+async fn what_waits_for_a_stopped_gate_is_not_lost() {
+    let hour_ms = 3_600_000;
+    let gate = GateState::new("sandbox", 10, 10);
+    let breaker = |mode, ago_ms: u64, stage: &Stage| Breaker {
+        mode,
+        since_us: stage.now().minus_ms(ago_ms).us(),
+        ..Breaker::default()
+    };
+    for (name, in_empty, in_busy) in [
+        ("paused", 0, 0),
+        ("waits for an operator", 0, 0),
+        ("open", 1, 0),
+        ("probing", 1, 0),
+        ("resumed a moment ago", 1, 0),
+        ("resumed an hour ago", 1, 1),
+        ("closed a moment ago", 1, 0),
+        ("ramping for an hour", 1, 1),
+        ("never stopped", 1, 1),
+        ("not there", 1, 1),
+        ("unreadable", 1, 1),
+    ] {
+        for (is_empty, healed) in [(true, in_empty), (false, in_busy)] {
+            let stage = Stage::new(Faults { throttle: if name == "unreadable" { 1.0 } else { 0.0 }, ..Faults::none() });
+            let now_us = stage.now().us();
+            let gate = match name {
+                "paused" => GateState { paused: true, pause_note: Some(note(&stage, hour_ms)), ..gate.clone() },
+                "waits for an operator" => {
+                    GateState { breaker: breaker(Mode::Open { probe_at_us: None }, 0, &stage), ..gate.clone() }
+                }
+                "open" => {
+                    let mode = Mode::Open { probe_at_us: Some(now_us) };
+                    GateState { breaker: breaker(mode, hour_ms, &stage), ..gate.clone() }
+                }
+                "probing" => {
+                    let mode = Mode::Probing { lease_until_us: now_us };
+                    GateState { breaker: breaker(mode, hour_ms, &stage), ..gate.clone() }
+                }
+                "resumed a moment ago" => {
+                    GateState { pause_note: Some(note(&stage, hour_ms - 10_000)), ..gate.clone() }
+                }
+                "resumed an hour ago" => GateState { pause_note: Some(note(&stage, hour_ms)), ..gate.clone() },
+                "closed a moment ago" => {
+                    GateState { breaker: breaker(Mode::Closed, hour_ms - 10_000, &stage), ..gate.clone() }
+                }
+                "ramping for an hour" => GateState { breaker: breaker(Mode::Ramp, hour_ms, &stage), ..gate.clone() },
+                _ => gate.clone(),
+            };
+            match name {
+                "not there" => stage.gates.set(GateState { provider: "another".to_owned(), paused: true, ..gate }),
+                _ => stage.gates.set(gate),
+            }
+            if !is_empty {
+                stage.queues.put(Name::Standard, "another payment's message".to_owned(), None, 0);
+            }
+            put(&stage, accepted(order()), stage.now().minus_ms(2 * hour_ms));
+            // A payment's time goes on whatever the gate does.
+            let mut over = accepted(order());
+            over.order.expires_at = Some(stage.now().minus_ms(1));
+            put(&stage, over, stage.now().minus_ms(2 * hour_ms));
+            let late = sent_ago(&stage, State::Unknown, policy().park_overdue_ms());
+            let found = reconcile_with_a_table_that_works(&stage).await;
+            assert_eq!((found.healed, found.failed), (healed, 0), "{name}, the lane being empty: {is_empty}");
+            assert_eq!((found.expired, found.overdue, found.parked), (1, 1, 1), "{name}");
+            assert_eq!(stage.table.payment(&late.id).unwrap().state, State::Parked, "{name}");
+        }
+    }
+}
+
+/// A sweep whose gate alone fails as the stage says.
+async fn reconcile_with_a_table_that_works(stage: &Stage) -> Sweep {
+    let calm = Stage::calm();
+    let gates = MemoryGate::new(&stage.gates, &stage.environment);
+    let sweep = Reconcile::new(
+        MemoryStore::new(&stage.table, &calm.environment),
+        MemoryQueue::new(&stage.queues, &calm.environment),
+        Watched { gates, provider: "sandbox".to_owned() },
+        stage.environment.clone(),
+        stage.environment.clone(),
+        policy(),
+        10,
+    );
+    sweep.handle(stage.now().plus_ms(60_000)).await
 }
 
 #[tokio::test(start_paused = true)]

@@ -116,6 +116,13 @@ fn a_table_that_refuses_every_third_write_loses_nothing() {
     assert!(total(&reports, |report| report.injected) > 10_000);
 }
 
+/// The gate is paused for six hours: what waits keeps its one message, and all of it ends once it is resumed.
+#[test]
+fn a_long_outage_multiplies_no_messages() {
+    let reports = hold("outage", &Faults::outage(), 0..20);
+    assert!(ended(&reports, "succeeded") > 600);
+}
+
 #[test]
 fn invocations_that_run_out_of_time_lose_nothing() {
     hold("stalls", &Faults::stalls(), 0..40);

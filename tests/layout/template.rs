@@ -281,6 +281,7 @@ fn each_function_starts_with_the_templates_numbers() {
     assert_eq!(consumer.provider_key.reveal(), "key_0123456789");
     assert_eq!((&ingest.gates_table, ingest.admission_table.as_str()), (&consumer.gates_table, "AdmissionTable"));
     assert_eq!(ingest.provider_name, consumer.provider_name);
+    assert_eq!((&reconcile.gates_table, &reconcile.provider_name), (&consumer.gates_table, &consumer.provider_name));
     // What a merchant is told about its wait goes by the numbers that the consumers go by.
     let (told, used) = (ingest.admission.gate, consumer.gate_settings);
     assert_eq!(GateSettings { breaker: BreakerSettings { probe_lease_ms: 0, ..used.breaker }, ..used }, told);

@@ -149,8 +149,12 @@ pub struct DeadLetterSettings {
 pub struct ReconcileSettings {
     /// `PAYMENTS_TABLE`.
     pub payments_table: String,
+    /// `GATES_TABLE`: only read.
+    pub gates_table: String,
     /// `HIGH_QUEUE_URL` and `STANDARD_QUEUE_URL`.
     pub queues: QueueUrls,
+    /// `PROVIDER_NAME`: the key of its gate.
+    pub provider_name: String,
     /// `MAX_HEALS_PER_SWEEP`: messages put back in one sweep, a small share of what the provider takes meanwhile.
     pub max_heals_per_sweep: u32,
     /// The provider's numbers.
@@ -163,7 +167,9 @@ impl ReconcileSettings {
         let mut reader = Reader::new(&lookup);
         let settings = Self {
             payments_table: reader.name("PAYMENTS_TABLE"),
+            gates_table: reader.name("GATES_TABLE"),
             queues: queues(&mut reader, false),
+            provider_name: reader.name("PROVIDER_NAME"),
             max_heals_per_sweep: reader.number("MAX_HEALS_PER_SWEEP", 1..=100_000, "messages"),
             policy: policy(&mut reader),
         };

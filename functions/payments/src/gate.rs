@@ -9,6 +9,7 @@
 //! the updates commute. What a reservation assumes (rate, pause, breaker, brake) changes rarely, each time with the
 //! version, and every update requires the version that it assumed: a reservation at an old rate fails and is made anew.
 
+mod healing;
 mod operate;
 mod update;
 mod view;
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use crate::brake::{Brake, BrakeSettings};
 use crate::breaker::{Breaker, BreakerSettings, WHOLE_PERMILLE};
 
+pub use healing::Healing;
 pub use operate::{Note, NoteError, OperateError, Operated, Operation, WHO_MAX, WHY_MAX, operate};
 pub use update::{Control, Counts, Form, GateAnswer, GateUpdate, Take};
 pub use view::{GateView, report, reserve};

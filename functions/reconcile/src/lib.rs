@@ -7,15 +7,16 @@
 
 mod look;
 
+use payments::gate::Healing;
 use payments::payment::{Lane, OPEN_SHARDS};
 use payments::policy::Policy;
-use payments::ports::{Clock, Depths, Entropy, OpenPayments, Queue, Shard, Store, StoreError};
+use payments::ports::{Clock, Depths, Entropy, GateStore, OpenPayments, Queue, Shard, Store, StoreError};
 use payments::time::Timestamp;
 use payments::transition::{LOST_IN_BUSY_LANE_MS, LOST_IN_EMPTY_LANE_MS};
 use serde::Serialize;
 use tracing::{error, info, warn};
 
-use look::{Empty, Seen};
+use look::{Empty, Lanes, Seen};
 
 /// Payments read of a shard at a time.
 const PAGE: u32 = 100;
@@ -28,13 +29,23 @@ const IDS_MAX: usize = 50;
 
 /// The reconcile function over its ports.
 #[derive(Debug)]
-pub struct Reconcile<S, Q, C, E> {
+pub struct Reconcile<S, Q, G, C, E> {
     store: S,
     queue: Q,
+    gate: Watched<G>,
     clock: C,
     entropy: E,
     policy: Policy,
     most_heals: u32,
+}
+
+/// The gate that a sweep looks at and never changes.
+#[derive(Debug)]
+pub struct Watched<G> {
+    /// The table of gates.
+    pub gates: G,
+    /// Whose gate.
+    pub provider: String,
 }
 
 /// What a sweep found.
@@ -103,11 +114,11 @@ impl Tally {
     }
 }
 
-impl<S: Store + OpenPayments, Q: Queue + Depths, C: Clock, E: Entropy> Reconcile<S, Q, C, E> {
+impl<S: Store + OpenPayments, Q: Queue + Depths, G: GateStore, C: Clock, E: Entropy> Reconcile<S, Q, G, C, E> {
     /// A sweep over these ports that puts back at most `most_heals` messages at a time, so that it cannot make a
     /// backlog of its own.
-    pub fn new(store: S, queue: Q, clock: C, entropy: E, policy: Policy, most_heals: u32) -> Self {
-        Self { store, queue, clock, entropy, policy, most_heals }
+    pub fn new(store: S, queue: Q, gate: Watched<G>, clock: C, entropy: E, policy: Policy, most_heals: u32) -> Self {
+        Self { store, queue, gate, clock, entropy, policy, most_heals }
     }
 
     /// Sweeps once, and stops before `deadline`.
@@ -116,12 +127,14 @@ impl<S: Store + OpenPayments, Q: Queue + Depths, C: Clock, E: Entropy> Reconcile
         let end = deadline.minus_ms(ANSWER_ALLOWANCE_MS);
         // First, because a sweep that runs out of time must not silence the alarm.
         self.cases(&mut tally).await;
+        let healing = self.healing().await;
         let empty = Empty { high: self.is_empty(Lane::High).await, standard: self.is_empty(Lane::Standard).await };
+        let lanes = Lanes { empty, healing };
         // Each sweep begins elsewhere, so that one that runs out of time does not always miss the same shards.
         let first = u32::try_from(self.entropy.bits() % u128::from(OPEN_SHARDS)).unwrap_or(0);
         for offset in 0..OPEN_SHARDS {
             let shard = first.saturating_add(offset).checked_rem(OPEN_SHARDS).unwrap_or(0);
-            if let Err(error) = self.shard(shard, empty, end, &mut tally).await {
+            if let Err(error) = self.shard(shard, lanes, end, &mut tally).await {
                 error!(event = "sweep_failed", shard, %error);
                 tally.failed();
             }
@@ -161,8 +174,9 @@ impl<S: Store + OpenPayments, Q: Queue + Depths, C: Clock, E: Entropy> Reconcile
     }
 
     /// Goes through one shard page by page: what merely waits, pending for days perhaps, must not hide what is lost.
-    async fn shard(&self, shard: u32, empty: Empty, end: Timestamp, tally: &mut Tally) -> Result<(), StoreError> {
+    async fn shard(&self, shard: u32, lanes: Lanes, end: Timestamp, tally: &mut Tally) -> Result<(), StoreError> {
         // While no lane is empty nothing younger is taken for lost, so that a sale's backlog is not even read.
+        let empty = lanes.empty;
         let patience_ms = if empty.high || empty.standard { LOST_IN_EMPTY_LANE_MS } else { LOST_IN_BUSY_LANE_MS };
         let before = self.clock.now().minus_ms(patience_ms);
         let mut after = None;
@@ -174,7 +188,7 @@ impl<S: Store + OpenPayments, Q: Queue + Depths, C: Clock, E: Entropy> Reconcile
                 }
                 let id = key.payment_id.as_str();
                 let may_heal = tally.sweep.healed < self.most_heals;
-                match self.look(&key.payment_id, empty, may_heal).await {
+                match self.look(&key.payment_id, lanes, may_heal).await {
                     Ok(seen) => tally.add(id, seen),
                     Err(error) => {
                         error!(event = "sweep_failed", payment_id = id, %error);
@@ -193,6 +207,26 @@ impl<S: Store + OpenPayments, Q: Queue + Depths, C: Clock, E: Entropy> Reconcile
     /// has lost its charge is not to wait for a long outage's end.
     fn is_over(&self, end: Timestamp) -> bool {
         self.clock.now() >= end
+    }
+
+    /// What may be put back while the gate stands as it does. What waits for it is not lost; but behind a gate that cannot be
+    /// read something may be, and a message too many does no harm.
+    async fn healing(&self) -> Healing {
+        let provider = self.gate.provider.as_str();
+        let healing = match self.gate.gates.read(provider).await {
+            Ok(gate) => gate.map_or(Healing::USUAL, |gate| gate.healing()),
+            Err(error) => {
+                warn!(event = "sweep_without_gate", provider, %error);
+                Healing::USUAL
+            }
+        };
+        match healing {
+            Healing::Lost { .. } => {}
+            Healing::IntoAnEmptyLane | Healing::Nothing => {
+                info!(event = "heals_held", provider, heals = healing.as_str());
+            }
+        }
+        healing
     }
 
     /// A lane whose depth cannot be read counts as busy.

@@ -1,11 +1,12 @@
 //! One open payment, looked at: what is wrong with it, and what is done about it.
 
+use payments::gate::Healing;
 use payments::id::PaymentId;
 use payments::message::Message;
 use payments::payment::{Lane, Payment, RefundOf, State};
-use payments::ports::{Clock, Depths, Entropy, OpenPayments, Queue, Store, StoreError};
+use payments::ports::{Clock, Depths, Entropy, GateStore, OpenPayments, Queue, Store, StoreError};
 use payments::store::{self, Outcome};
-use payments::transition::{Event, has_lost_its_message, is_overdue};
+use payments::transition::{Event, is_overdue};
 use tracing::{error, info};
 
 use crate::Reconcile;
@@ -15,6 +16,13 @@ use crate::Reconcile;
 pub(crate) struct Empty {
     pub(crate) high: bool,
     pub(crate) standard: bool,
+}
+
+/// What one sweep knows of lanes and gate.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Lanes {
+    pub(crate) empty: Empty,
+    pub(crate) healing: Healing,
 }
 
 /// What was found and done.
@@ -29,9 +37,9 @@ pub(crate) struct Seen {
     pub(crate) without_charge: bool,
 }
 
-impl<S: Store + OpenPayments, Q: Queue + Depths, C: Clock, E: Entropy> Reconcile<S, Q, C, E> {
+impl<S: Store + OpenPayments, Q: Queue + Depths, G: GateStore, C: Clock, E: Entropy> Reconcile<S, Q, G, C, E> {
     /// Looks at one payment, as it stands and not as the index has it. Puts its message back if that is lost and `may_heal`.
-    pub(crate) async fn look(&self, id: &PaymentId, empty: Empty, may_heal: bool) -> Result<Seen, StoreError> {
+    pub(crate) async fn look(&self, id: &PaymentId, lanes: Lanes, may_heal: bool) -> Result<Seen, StoreError> {
         let Some(payment) = self.store.get(id).await? else { return Ok(Seen::default()) };
         let now = self.clock.now();
         let mut seen = Seen { overdue: is_overdue(&payment, &self.policy, now), ..Seen::default() };
@@ -50,13 +58,13 @@ impl<S: Store + OpenPayments, Q: Queue + Depths, C: Clock, E: Entropy> Reconcile
             Parked::Not(payment) => *payment,
         };
         let lane_is_empty = match payment.order.lane {
-            Lane::High => empty.high,
-            Lane::Standard => empty.standard,
+            Lane::High => lanes.empty.high,
+            Lane::Standard => lanes.empty.standard,
         };
         if !may_heal {
             return Ok(seen);
         }
-        if has_lost_its_message(&payment, lane_is_empty, now) {
+        if lanes.healing.finds_lost(&payment, lane_is_empty, now) {
             seen.stuck = payment.state == State::Sending;
             seen.healed = self.heal(payment).await?;
         }

@@ -3,10 +3,10 @@
 use std::{convert::Infallible, process::ExitCode};
 
 use aws::system::{SystemClock, SystemEntropy};
-use aws::{clients::Clients, queue::SqsQueue, settings::ReconcileSettings, store::DynamoStore};
+use aws::{clients::Clients, gates::DynamoGates, queue::SqsQueue, settings::ReconcileSettings, store::DynamoStore};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use payments::time::Timestamp;
-use reconcile::Reconcile;
+use reconcile::{Reconcile, Watched};
 use serde::de::IgnoredAny;
 
 #[tokio::main(flavor = "current_thread")]
@@ -17,10 +17,12 @@ async fn main() -> ExitCode {
 async fn run() -> Result<(), Error> {
     let settings = ReconcileSettings::from_environment()?;
     let Clients { dynamodb, sqs } = Clients::from_environment().await;
+    let gates = DynamoGates::new(dynamodb.clone(), settings.gates_table);
+    let gate = Watched { gates, provider: settings.provider_name };
     let store = DynamoStore::new(dynamodb, settings.payments_table);
     let (queue, dice) = (SqsQueue::new(sqs, settings.queues), SystemEntropy);
     let most_heals = settings.max_heals_per_sweep;
-    let reconcile = Reconcile::new(store, queue, SystemClock, dice, settings.policy, most_heals);
+    let reconcile = Reconcile::new(store, queue, gate, SystemClock, dice, settings.policy, most_heals);
     let answer = async |LambdaEvent { context, .. }: LambdaEvent<IgnoredAny>| {
         Ok::<_, Infallible>(Box::pin(reconcile.handle(Timestamp::from_ms(context.deadline))).await)
     };

@@ -16,7 +16,7 @@ pub struct Named {
 }
 
 /// The sets of faults that can be named.
-pub fn named() -> [Named; 18] {
+pub fn named() -> [Named; 19] {
     let skewed = Faults { clock_skew_ms: 300_000, ..Faults::everything() };
     [
         Named { name: "none", faults: Faults::none() },
@@ -32,6 +32,7 @@ pub fn named() -> [Named; 18] {
         Named { name: "stalls", faults: Faults::stalls() },
         Named { name: "brownout", faults: Faults::brownout() },
         Named { name: "operator", faults: Faults::operator() },
+        Named { name: "outage", faults: Faults::outage() },
         Named { name: "everything", faults: Faults::everything() },
         Named { name: "poison", faults: Faults::poison() },
         Named { name: "ttl", faults: Faults::ttl() },

@@ -27,7 +27,7 @@ pub struct Finding {
 }
 
 /// The sets of faults, as `cargo dev simulate` knows them: the simplest first, so that what is found is told by it.
-pub fn faults() -> [(&'static str, Faults); 18] {
+pub fn faults() -> [(&'static str, Faults); 19] {
     [
         ("none", Faults::none()),
         ("lost-answers", Faults::lost_answers()),
@@ -42,6 +42,7 @@ pub fn faults() -> [(&'static str, Faults); 18] {
         ("skewed-clocks", Faults { clock_skew_ms: 300_000, ..Faults::everything() }),
         ("brownout", Faults::brownout()),
         ("operator", Faults::operator()),
+        ("outage", Faults::outage()),
         ("stalls", Faults::stalls()),
         ("stubborn-provider", Faults::stubborn_provider()),
         ("poison", Faults::poison()),

@@ -9,7 +9,7 @@ use payments::message::Message;
 use payments::payment::{Payment, Reason, State};
 use payments::time::Timestamp;
 
-use crate::faults::Brownout;
+use crate::faults::{Brownout, Pause};
 use crate::mapping::Deletions;
 use crate::memory::queue::{Name, Stored};
 use crate::memory::{Allowed, Gates, Ledger, Queues, Table};
@@ -114,6 +114,15 @@ impl Check {
         self.rate();
         self.waiting();
         self.recovery();
+    }
+
+    /// What waits for a stopped gate is not lost: a payment that gets a message for each hour of an outage has as many calls
+    /// to make when it is over. Looked at after each sweep.
+    pub fn messages(&self) {
+        let most = self.queues.most_of_one_payment();
+        if self.world.faults.pause.is_some() && most > Pause::MESSAGES_MAX {
+            self.world.violated("messages", &format!("a payment has {most} messages"));
+        }
     }
 
     /// I9: what waited has used up no attempt and is not parked for it. Judged where no environment dies, because then

@@ -45,6 +45,8 @@ pub struct Faults {
     pub max_receive_count: u32,
     /// An operator sets other rates, pauses and resumes.
     pub operator: bool,
+    /// A time in which an operator keeps the gate paused.
+    pub pause: Option<Pause>,
     /// A time in which every call fails.
     pub brownout: Option<Brownout>,
     /// Messages that are not ours come into every queue.
@@ -64,6 +66,21 @@ pub enum Restore {
     ByTheRunbook,
     /// The table is put back, and everything goes on: to see that this is found.
     Carelessly,
+}
+
+/// A time in which an operator keeps the gate paused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pause {
+    /// When it begins, in ms of virtual time.
+    pub from_ms: u64,
+    /// When it ends.
+    pub until_ms: u64,
+}
+
+impl Pause {
+    /// The most messages that one payment may have in all queues, however long the gate is stopped: its own, one put back
+    /// for it, and one that is just being replaced in the dead-letter queue.
+    pub const MESSAGES_MAX: u64 = 3;
 }
 
 /// A time in which the provider fails every call, one way or another: it refuses connections, answers 503 before or
@@ -143,6 +160,7 @@ impl Faults {
             arrive_within_ms: 3_000,
             max_receive_count: 12,
             operator: false,
+            pause: None,
             brownout: None,
             poison: false,
             ttl: false,
@@ -221,6 +239,13 @@ impl Faults {
         Self { arrive_within_ms: 1_800_000, brownout, ..Self::none() }
     }
 
+    /// An operator who pauses in the middle of half an hour's sale and resumes after six hours: six times as long as a sweep
+    /// waits in a busy lane. Messages are dead-lettered as late as in a deployment.
+    pub const fn outage() -> Self {
+        let pause = Some(Pause { from_ms: 600_000, until_ms: 600_000 + 6 * 60 * 60 * 1_000 });
+        Self { arrive_within_ms: 1_800_000, max_receive_count: 60, pause, ..Self::none() }
+    }
+
     /// An operator who sets other rates, pauses and resumes while a sale goes on with a provider that fails.
     pub const fn operator() -> Self {
         Self { arrive_within_ms: 1_200_000, operator: true, ..Self::bad_provider() }
@@ -256,6 +281,7 @@ impl Faults {
             max_receive_count,
             queue_refuses,
             operator,
+            pause,
             brownout,
             ref provider,
             ..
@@ -266,6 +292,7 @@ impl Faults {
             max_receive_count,
             queue_refuses,
             operator,
+            pause,
             brownout,
             provider: provider.clone(),
             ..Self::none()

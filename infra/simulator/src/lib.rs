@@ -21,5 +21,5 @@ pub mod scenario;
 mod system;
 pub mod world;
 
-pub use faults::{Brownout, CrashPoint, Faults, Phase, Restore};
+pub use faults::{Brownout, CrashPoint, Faults, Pause, Phase, Restore};
 pub use run::{Report, Settings, run, sweep};

@@ -1,9 +1,11 @@
-//! An operator in a run: sets rates up to the provider's limit, pauses, resumes and deploys, for as long as customers come.
+//! An operator in a run: sets rates up to the provider's limit, pauses, resumes and deploys, for as long as customers come;
+//! or pauses once, for long.
 
 use std::time::Duration;
 
 use payments::gate::{Note, Operation, operate};
 
+use crate::faults::Pause;
 use crate::memory::MemoryGate;
 use crate::system::System;
 use crate::world::Environment;
@@ -29,9 +31,22 @@ pub(crate) async fn run(system: System, limit_per_second: u32) {
         change(&system, operation).await;
     }
     for operation in [Operation::Rate(limit_per_second), Operation::Resume] {
-        while !change(&system, operation).await {
-            tokio::time::sleep(Duration::from_secs(1)).await;
-        }
+        until_done(&system, operation).await;
+    }
+}
+
+/// Pauses, and resumes when it is over.
+pub(crate) async fn pause(system: System, pause: Pause) {
+    for (at_ms, operation) in [(pause.from_ms, Operation::Pause), (pause.until_ms, Operation::Resume)] {
+        let wait_ms = at_ms.saturating_sub(system.world.elapsed_ms());
+        tokio::time::sleep(Duration::from_millis(wait_ms)).await;
+        until_done(&system, operation).await;
+    }
+}
+
+async fn until_done(system: &System, operation: Operation) {
+    while !change(system, operation).await {
+        tokio::time::sleep(Duration::from_secs(1)).await;
     }
 }
 

@@ -165,6 +165,9 @@ async fn play(settings: &Settings) -> Report {
     if settings.faults.operator {
         tokio::spawn(operator::run(system.clone(), settings.rate_per_second));
     }
+    if let Some(pause) = settings.faults.pause {
+        tokio::spawn(operator::pause(system.clone(), pause));
+    }
     let poisoning = settings.faults.poison.then(|| tokio::spawn(poison::run(system.clone())));
     // What merchants want and what goes wrong go on side by side; then only what is left has to come to an end.
     let calm = async {

@@ -14,7 +14,7 @@ use payments::gate::GateState;
 use payments::payment::State;
 use payments::ports::Clock;
 use payments::transition::Recovery;
-use reconcile::Reconcile;
+use reconcile::{Reconcile, Watched};
 
 use crate::callbacks;
 use crate::check::Check;
@@ -27,7 +27,7 @@ use crate::world::{Environment, World, lock};
 
 type TheIngest = Ingest<MemoryStore, MemoryStore, MemoryQueue, Environment, Environment>;
 type TheConsumer = Consumer<MemoryStore, MemoryGate, MemoryQueue, MemoryProvider, Environment, Environment>;
-type TheReconcile = Reconcile<MemoryStore, MemoryQueue, Environment, Environment>;
+type TheReconcile = Reconcile<MemoryStore, MemoryQueue, MemoryGate, Environment, Environment>;
 type TheDeadLetter = DeadLetter<MemoryStore, MemoryQueue, Environment, Environment>;
 
 /// A function's warm environments: one is taken for an invocation, and given back unless it died.
@@ -206,6 +206,7 @@ impl System {
             Reconcile::new(
                 MemoryStore::new(&self.table, environment),
                 MemoryQueue::new(&self.queues, environment),
+                Watched { gates: MemoryGate::new(&self.gates, environment), provider: "sandbox".to_owned() },
                 environment.clone(),
                 environment.clone(),
                 policy(),
@@ -222,6 +223,7 @@ impl System {
             });
             // A sweep whose environment died is made up for by the next.
             let _ = sweep.await;
+            self.check().messages();
         }
     }
 

@@ -26,7 +26,7 @@ use payments::ports::{Clock, Store};
 use payments::time::Timestamp;
 use providers::http::callback::CallbackKeys;
 use providers::http::{HttpProvider, HttpSettings};
-use reconcile::Reconcile;
+use reconcile::{Reconcile, Watched};
 
 use super::settings;
 use crate::embedded::{
@@ -200,13 +200,15 @@ fn consumer(embedded: &Embedded, queues: &Queues, wiring: &Wiring<'_>) -> Result
     ))
 }
 
-type RealReconcile = Reconcile<DynamoStore, SqsQueue, SystemClock, SystemEntropy>;
+type RealReconcile = Reconcile<DynamoStore, SqsQueue, DynamoGates, SystemClock, SystemEntropy>;
 
 fn reconcile(embedded: &Embedded, queues: &Queues) -> RealReconcile {
     let clients = Clients::new(&embedded.config(RECONCILE));
+    let gates = DynamoGates::new(clients.dynamodb.clone(), GATES_TABLE);
     Reconcile::new(
         DynamoStore::new(clients.dynamodb, PAYMENTS_TABLE),
         SqsQueue::new(clients.sqs, queues.urls()),
+        Watched { gates, provider: settings::PROVIDER_NAME.to_owned() },
         SystemClock,
         SystemEntropy,
         settings::policy(),

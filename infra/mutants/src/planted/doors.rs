@@ -33,8 +33,8 @@ pub(crate) const MUTANTS: &[Mutant] = &[
             },
             Edit {
                 file: "functions/reconcile/src/look.rs",
-                text: "if has_lost_its_message(&payment, lane_is_empty, now) {",
-                instead: "if has_lost_its_message(&payment, lane_is_empty, now) && payment.ever_sent() {",
+                text: "if lanes.healing.finds_lost(&payment, lane_is_empty, now) {",
+                instead: "if lanes.healing.finds_lost(&payment, lane_is_empty, now) && payment.ever_sent() {",
             },
         ],
     },

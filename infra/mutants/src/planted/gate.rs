@@ -73,6 +73,18 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         }],
     },
     Mutant {
+        name: "waiting-for-a-resume-taken-for-lost",
+        harm: "a payment gets one more message for each hour of a pause, and the lanes fill with them",
+        edits: &[Edit {
+            file: "functions/payments/src/gate/healing.rs",
+            text: "        if self.paused {
+            return Healing::Nothing;
+        }
+",
+            instead: "",
+        }],
+    },
+    Mutant {
         name: "breaker-never-probes",
         harm: "a breaker that has opened stays open until a person comes",
         edits: &[Edit {

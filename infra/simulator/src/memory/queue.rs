@@ -296,6 +296,17 @@ impl Queues {
             .any(|stored| Message::parse(&stored.body).is_ok_and(|message| message.payment_id == *id))
     }
 
+    /// The most messages that any payment has in all queues.
+    pub fn most_of_one_payment(&self) -> u64 {
+        let mut counts: BTreeMap<PaymentId, u64> = BTreeMap::new();
+        for stored in lock(&self.stored).values().flatten() {
+            if let Ok(message) = Message::parse(&stored.body) {
+                *counts.entry(message.payment_id).or_default() += 1;
+            }
+        }
+        counts.into_values().max().unwrap_or(0)
+    }
+
     /// Waits until a queue has something to receive.
     pub async fn ready(&self, name: Name) {
         loop {
