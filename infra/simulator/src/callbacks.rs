@@ -132,7 +132,6 @@ impl Due {
 /// Sends until it is taken, and holds `ingest` to what it then says.
 async fn repeat(system: &System, due: &Due) {
     let world = &system.world;
-    let mut clocks_disagree = false;
     for attempt in 0..ATTEMPTS_MAX {
         world.note(&format!("provider     calls back {} {}", due.payment_id, due.status.as_str()));
         let body = due.body(due.status);
@@ -140,8 +139,6 @@ async fn repeat(system: &System, due: &Due) {
         let status = system.request(request(body, &signature)).await.map(|response| response.status_code);
         match status {
             Some(200) => return check_taken(system, due),
-            // Clocks may be as far apart as a signature may be old.
-            Some(401) if world.faults.clock_skew_ms >= TOLERANCE_MS - 1_000 => clocks_disagree = true,
             Some(503) | None => {}
             // A restore has lost it until its merchant asks again.
             Some(404) if world.faults.restore.is_some() => {}
@@ -149,9 +146,8 @@ async fn repeat(system: &System, due: &Due) {
         }
         tokio::time::sleep(Duration::from_secs(u64::from(attempt + 1))).await;
     }
-    // Only I1, I3 and I4 are promised for clocks that far apart; a query finds out what the callback would have said.
     // A provider gives up in the end; what a restore had lost by then is queried.
-    if !clocks_disagree && world.faults.restore.is_none() {
+    if world.faults.restore.is_none() {
         world.violated("I2", &format!("a callback about {} was never taken", due.payment_id));
     }
 }

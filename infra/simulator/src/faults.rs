@@ -55,6 +55,9 @@ pub struct Faults {
     pub ttl: bool,
     /// The table is restored to an earlier moment.
     pub restore: Option<Restore>,
+    /// How long the provider knows a key after it came first, in ms. Some keep it for a day; a window of little more than an
+    /// hour, with minutes of skew on both sides, ends within a run.
+    pub key_window_ms: u64,
     /// The provider's faults.
     pub provider: ProviderFaults,
 }
@@ -165,6 +168,7 @@ impl Faults {
             poison: false,
             ttl: false,
             restore: None,
+            key_window_ms: 75 * 60 * 1_000,
             provider: ProviderFaults {
                 connect: 0.0,
                 slow_connect: 0.0,
@@ -283,6 +287,7 @@ impl Faults {
             operator,
             pause,
             brownout,
+            key_window_ms,
             ref provider,
             ..
         } = *self;
@@ -294,6 +299,7 @@ impl Faults {
             operator,
             pause,
             brownout,
+            key_window_ms,
             provider: provider.clone(),
             ..Self::none()
         };
@@ -305,6 +311,8 @@ impl Faults {
     pub const fn dead_letters() -> Self {
         Self {
             max_receive_count: 2,
+            // What has to wait for hours in these runs is not to end before a person because a key is forgotten.
+            key_window_ms: 24 * 60 * 60 * 1_000,
             queue_refuses: 0.3,
             duplicate: 0.4,
             provider: ProviderFaults { connect: 0.3, rate_limited: 0.5, ..Self::bad_provider().provider },

@@ -9,7 +9,6 @@ use payments::store::{self, Outcome};
 use payments::transition::{Event, Resolution};
 
 use crate::memory::MemoryStore;
-use crate::run::policy;
 use crate::system::System;
 use crate::world::Environment;
 
@@ -86,7 +85,7 @@ impl Person<'_> {
 
     /// Says it, and says it again when there is no answer or the command died.
     async fn says(&self, payment: &Payment, event: &Event<'_>) -> Payment {
-        let policy = policy();
+        let policy = self.system.world.faults.policy();
         for _ in 0..10 {
             let environment = Environment::new(&self.system.world, WHO);
             let store = MemoryStore::new(&self.system.table, &environment);

@@ -13,7 +13,6 @@ use payments::transition::{Event, Recovery};
 
 use crate::faults::Restore;
 use crate::memory::{MemoryQueue, MemoryStore};
-use crate::run::policy;
 use crate::scenario::{self, Told};
 use crate::system::System;
 use crate::world::Environment;
@@ -56,7 +55,7 @@ pub(crate) async fn run(system: System, told: Arc<Told>, how: Restore, rest_with
 
 /// One payment of the operator's command, which is run again when it dies.
 async fn doubt(system: &System, payment: Payment, recovery: &Recovery) {
-    let policy = policy();
+    let policy = system.world.faults.policy();
     let event = Event::Restored(recovery);
     for _ in 0..10 {
         let environment = Environment::new(&system.world, OPERATOR);

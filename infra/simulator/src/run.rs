@@ -63,7 +63,7 @@ pub fn policy() -> Policy {
         claim_lead_ms: 100,
         settle_allowance_ms: 5_000,
         absence_bound_ms: 120_000,
-        key_window_ms: 24 * 60 * 60 * 1_000,
+        key_window_ms: Faults::none().key_window_ms,
         clock_skew_ms: 600_000,
         max_attempts: 5,
         backoff_base_ms: 1_000,
@@ -75,6 +75,13 @@ pub fn policy() -> Policy {
         overdue_after_ms: 60 * 60 * 1_000,
         park_overdue_after_ms: 72 * 60 * 60 * 1_000,
         history_keys: HistoryKeys::one(HistoryKey::of(b"the simulator's key, not secret.")),
+    }
+}
+
+impl Faults {
+    /// The policy of a run with these faults.
+    pub(crate) fn policy(&self) -> Policy {
+        Policy { key_window_ms: self.key_window_ms, ..policy() }
     }
 }
 

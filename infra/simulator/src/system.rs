@@ -21,7 +21,7 @@ use crate::check::Check;
 use crate::mapping::{self, Numbers};
 use crate::memory::queue::{Count, Name};
 use crate::memory::{Gates, Ledger, MemoryGate, MemoryProvider, MemoryQueue, MemoryStore, Queues, Table};
-use crate::run::{Settings, gate_settings, policy};
+use crate::run::{Settings, gate_settings};
 use crate::scenario::{self, Api};
 use crate::world::{Environment, World, lock};
 
@@ -107,7 +107,7 @@ const GRACE_MS: u64 = 100;
 impl System {
     pub(crate) fn new(settings: &Settings) -> Self {
         let world = World::new(settings.seed, settings.faults.clone());
-        let table = Table::new(policy());
+        let table = Table::new(settings.faults.policy());
         for merchant in scenario::merchants() {
             table.add_merchant(merchant);
         }
@@ -163,7 +163,7 @@ impl System {
                 MemoryProvider::new(&self.ledger, environment),
                 environment.clone(),
                 environment.clone(),
-                policy(),
+                self.world.faults.policy(),
                 Limits { max_in_flight: 8, gate: gate_settings() },
                 GateState::new("sandbox", self.rate_per_second, 10),
             )
@@ -186,7 +186,7 @@ impl System {
                 MemoryQueue::new(&self.queues, environment),
                 environment.clone(),
                 environment.clone(),
-                policy(),
+                self.world.faults.policy(),
             )
         };
         if self.is_off() {
@@ -209,7 +209,7 @@ impl System {
                 Watched { gates: MemoryGate::new(&self.gates, environment), provider: "sandbox".to_owned() },
                 environment.clone(),
                 environment.clone(),
-                policy(),
+                self.world.faults.policy(),
                 20,
             )
         };
@@ -291,7 +291,7 @@ impl Api for System {
                 MemoryQueue::new(&self.queues, environment),
                 environment.clone(),
                 environment.clone(),
-                policy(),
+                self.world.faults.policy(),
             )
             .with_callbacks(Some(callbacks::taken()))
             .with_recovery(*lock(&self.recovery))

@@ -21,8 +21,12 @@ use super::contract::{Asked, Told};
 /// The header that carries the time and the signatures.
 pub const SIGNATURE: HeaderName = HeaderName::from_static("sluice-signature");
 
-/// How far the signature's time may be from ours, in ms: clocks may be 5 minutes apart (ARCHITECTURE.md, invariants).
-pub const TOLERANCE_MS: u64 = 5 * 60 * 1_000;
+/// How far the provider's clock may be from ours, in ms.
+pub const CLOCKS_APART_MS_MAX: u64 = 5 * 60 * 1_000;
+
+/// How far the signature's time may be from ours, in ms: the clocks, and ten seconds for a time that is stated in whole seconds
+/// and for the way.
+pub const TOLERANCE_MS: u64 = CLOCKS_APART_MS_MAX + 10_000;
 
 /// Most signatures that are looked at: a provider that changes its key sends two.
 const SIGNATURES_MAX: usize = 4;

@@ -170,6 +170,15 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         }],
     },
     Mutant {
+        name: "key-window-counted-from-the-last-attempt",
+        harm: "a payment is sent again after the provider has forgotten the key of its first attempt",
+        edits: &[Edit {
+            file: TRANSITION,
+            text: "                draft.next.first_sent_at = draft.next.first_sent_at.or(Some(moment.now));",
+            instead: "                draft.next.first_sent_at = Some(moment.now);",
+        }],
+    },
+    Mutant {
         name: "ever-sent-forgotten-by-a-refusal",
         harm: "one refused attempt wipes out an earlier one, whose request may have arrived",
         edits: &[Edit {

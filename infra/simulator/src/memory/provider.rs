@@ -17,7 +17,6 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::callbacks::{Due, Status};
 use crate::faults::ProviderFaults;
-use crate::run::policy;
 use crate::world::{Environment, World, lock};
 
 /// How long after a send that gets no answer a late charge lands, in ms: more than any call waits, less than the
@@ -247,7 +246,7 @@ impl Ledger {
         let now_us = self.world.now_us();
         let mut keys_us = lock(&self.keys_us);
         let first_us = *keys_us.entry(id.clone()).or_insert(now_us);
-        if now_us - first_us < policy().key_window_ms * 1_000 {
+        if now_us - first_us < self.world.faults.key_window_ms * 1_000 {
             return;
         }
         keys_us.insert(id.clone(), now_us);
