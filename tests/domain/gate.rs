@@ -274,3 +274,50 @@ proptest! {
         }
     }
 }
+
+/// A table whose next answer is held back until the test lets it go: another question overtakes it.
+struct Held<'a> {
+    table: &'a Table,
+    go_on: tokio::sync::Notify,
+}
+
+impl GateStore for Held<'_> {
+    async fn update(&self, update: &GateUpdate) -> Result<GateAnswer, GateError> {
+        let answer = self.table.update(update).await;
+        self.go_on.notified().await;
+        answer
+    }
+
+    async fn read(&self, provider: &str) -> Result<Option<GateState>, GateError> {
+        self.table.read(provider).await
+    }
+
+    async fn create(&self, gate: &GateState) -> Result<(), GateError> {
+        self.table.create(gate).await
+    }
+}
+
+/// Two calls of one environment ask side by side, an operator pauses in between, and the older answer comes last.
+#[tokio::test]
+async fn an_answer_that_was_overtaken_does_not_unlearn_a_pause() {
+    let table = Table::new(100);
+    let view = Mutex::new(GateView::new(table.state(), gate_settings()));
+    let held = Held { table: &table, go_on: tokio::sync::Notify::new() };
+    let now_us = NOW.us();
+    let overtaken = reserve(&held, &view, 1, now_us, now_us + 60_000_000);
+    let overtaking = async {
+        tokio::task::yield_now().await;
+        table.change(|gate| {
+            gate.paused = true;
+            gate.rate_version += 1;
+        });
+        let stopped = reserve(&table, &view, 1, now_us, now_us + 60_000_000).await.unwrap();
+        assert_eq!(stopped, Reservation::Paused);
+        held.go_on.notify_one();
+    };
+    let (slots, ()) = tokio::join!(overtaken, overtaking);
+    let Ok(Reservation::Slots(slots)) = slots else { panic!("it was free when it was asked: {slots:?}") };
+    let view = view.lock().unwrap();
+    assert!(view.state().paused, "the older answer undid the pause");
+    assert!(!view.may_send(slots.version, now_us));
+}

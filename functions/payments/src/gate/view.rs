@@ -39,6 +39,8 @@ pub struct GateView {
     window: Window,
     unreported: Unreported,
     changes: Vec<Breaker>,
+    /// Answers that were taken in.
+    heard: u64,
 }
 
 /// An update that is on its way.
@@ -50,6 +52,8 @@ struct Sent {
     is_probe: bool,
     /// What it reports.
     told: Unreported,
+    /// How many answers had been taken in when it was made.
+    asked: u64,
 }
 
 /// What comes after an update.
@@ -75,7 +79,14 @@ enum Ask {
 impl GateView {
     /// A view of a gate that nobody has looked at yet: `state` is what it is created with if there is none.
     pub fn new(state: GateState, settings: GateSettings) -> Self {
-        Self { state, settings, window: Window::default(), unreported: Unreported::default(), changes: Vec::new() }
+        Self {
+            state,
+            settings,
+            window: Window::default(),
+            unreported: Unreported::default(),
+            changes: Vec::new(),
+            heard: 0,
+        }
     }
 
     /// The gate as it was last seen.
@@ -166,7 +177,7 @@ impl GateView {
             let update = GateUpdate { counts: told.counts, ..GateUpdate::of(&self.state) };
             self.unreported = Unreported { counts: Counts::default(), ..told };
             let told = Unreported { counts: told.counts, ..Unreported::default() };
-            return Ask::Update(Sent { update: Box::new(update), count: 0, is_probe: false, told });
+            return Ask::Update(Sent { update: Box::new(update), count: 0, is_probe: false, told, asked: self.heard });
         }
         let version = self.state.rate_version.saturating_add(1);
         let planned = match &control {
@@ -208,12 +219,12 @@ impl GateView {
                 latest_us.saturating_sub(last_us)
             },
         });
-        Ask::Update(Sent { update: Box::new(update), count, is_probe, told })
+        Ask::Update(Sent { update: Box::new(update), count, is_probe, told, asked: self.heard })
     }
 
     /// Takes in what became of an update.
     fn answered(&mut self, sent: Sent, answer: Result<GateAnswer, GateError>, now_us: u64) -> Next {
-        let Sent { update, count, is_probe, told } = sent;
+        let Sent { update, count, is_probe, told, asked } = sent;
         let after = match answer {
             Ok(GateAnswer::Done(after)) => after,
             Ok(GateAnswer::Refused(None)) => {
@@ -228,7 +239,7 @@ impl GateView {
                 } else {
                     self.unreported = told.then(self.unreported);
                 }
-                self.heard(*stands, now_us);
+                self.hear(*stands, asked, now_us);
                 return Next::Again;
             }
             Err(error) => {
@@ -247,7 +258,7 @@ impl GateView {
         if update.begins_a_row() {
             self.changes.push(after.breaker);
         }
-        self.heard(*after, now_us);
+        self.hear(*after, asked, now_us);
         // With everybody's counts in front of us: may these slots be used at all?
         let change = self.changed(&Unreported::default(), now_us);
         let opens = change.is_some_and(|control| matches!(control.breaker.mode, Mode::Open { .. }));
@@ -257,8 +268,17 @@ impl GateView {
         }
     }
 
-    /// Takes in what the gate says now. An answer that was overtaken costs no more than a refusal.
-    fn heard(&mut self, state: GateState, now_us: u64) {
+    /// Takes in what the gate says now. `asked` is what [`Self::heard`] counted when this was asked: of two questions that
+    /// were under way side by side the older answer may come last, and must not undo a pause nor take back sums. One that
+    /// was asked with the newer state in hand and is older all the same is of an item that was put back: it is believed.
+    fn hear(&mut self, state: GateState, asked: u64, now_us: u64) {
+        let is_older = state.rate_version < self.state.rate_version
+            || (state.rate_version == self.state.rate_version
+                && (state.calls < self.state.calls || state.next_us < self.state.next_us));
+        if is_older && asked < self.heard {
+            return;
+        }
+        self.heard = self.heard.saturating_add(1);
         if state.breaker.version > self.state.breaker.version {
             // What was counted under the breaker before says nothing about this one.
             self.window.clear();
@@ -307,9 +327,12 @@ pub async fn reserve<G: GateStore>(
             // A pause or a full gate that we only remember may be over. Reading costs no write units, so that many may
             // wait for one gate.
             Ask::Nothing(_) => {
-                let provider = lock(view).state.provider.clone();
+                let (provider, asked) = {
+                    let view = lock(view);
+                    (view.state.provider.clone(), view.heard)
+                };
                 match store.read(&provider).await? {
-                    Some(state) => lock(view).heard(state, now_us),
+                    Some(state) => lock(view).hear(state, asked, now_us),
                     None => create(store, view).await?,
                 }
                 is_fresh = true;
