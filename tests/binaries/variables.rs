@@ -125,7 +125,7 @@ fn gate() -> [(&'static str, u64); 10] {
         ("BREAKER_OPEN_MAX_MS", 4 * call_ms),
         ("BREAKER_RAMP_PERCENT", breaker.ramp_percent.into()),
         ("BREAKER_RAMP_STEP_MS", call_ms),
-        ("RETRY_AFTER_MAX_MS", brake.hold_max_ms),
+        ("GATE_HOLD_MAX_MS", brake.hold_max_ms),
         ("RATE_RECOVERY_MS", brake.recovery_ms),
     ]
 }

@@ -38,7 +38,7 @@ const SETTINGS: [(&str, &str); 53] = [
     ("BREAKER_OPEN_MAX_MS", "60000"),
     ("BREAKER_RAMP_PERCENT", "10"),
     ("BREAKER_RAMP_STEP_MS", "15000"),
-    ("RETRY_AFTER_MAX_MS", "60000"),
+    ("GATE_HOLD_MAX_MS", "60000"),
     ("RATE_RECOVERY_MS", "60000"),
     ("CONNECT_TIMEOUT_MS", "2000"),
     ("CALL_TIMEOUT_MS", "10000"),

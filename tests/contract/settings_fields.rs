@@ -67,7 +67,7 @@ const NUMBERS: [(&str, u64, u64, u64); 39] = [
     ("BREAKER_OPEN_MAX_MS", 60_056, 1, HOUR),
     ("BREAKER_RAMP_PERCENT", 57, 1, 100),
     ("BREAKER_RAMP_STEP_MS", 15_058, 1, HOUR),
-    ("RETRY_AFTER_MAX_MS", 60_059, 0, HOUR),
+    ("GATE_HOLD_MAX_MS", 60_059, 0, HOUR),
     ("RATE_RECOVERY_MS", 60_061, 1_000, HOUR),
     ("MERCHANT_RATE_PER_SECOND", 1_069, 1, payments::limit::RATE_MAX as u64),
     ("MERCHANT_BURST", 4_070, 1, payments::limit::BURST_MAX as u64),

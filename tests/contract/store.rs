@@ -116,13 +116,16 @@ async fn a_claim_does_in_each_state_what_apply_does<S: Store>(store: &S) {
         claims_like_apply(store, &payment, &claim, &format!("{state:?}")).await;
     }
     // Back in the queue after an attempt that was proved refused: a first attempt again, with a longer history.
-    let payment = sending(full_order());
-    let claim_id = held(&payment);
-    let answer = SendAnswer::NotTaken(payments::answer::NotTaken::RateLimited { retry_after_ms: Some(2_000) });
-    let payment = step(&payment, &Event::SendAnswered { claim: &claim_id, answer: &answer }, NOW);
-    let claim = claim_of(&payment);
-    assert!(payment.due_at.is_some() && claim.apply(&payment, &policy()).is_some());
-    claims_like_apply(store, &payment, &claim, "back in the queue").await;
+    for (early_ms, is_due) in [(1, false), (0, true)] {
+        let payment = sending(full_order());
+        let claim_id = held(&payment);
+        let answer = SendAnswer::NotTaken(payments::answer::NotTaken::RateLimited { retry_after_ms: Some(2_000) });
+        let payment = step(&payment, &Event::SendAnswered { claim: &claim_id, answer: &answer }, NOW);
+        let now = payment.due_at.expect("a 429 says when").minus_ms(early_ms);
+        let claim = SendClaim { now, ..claim_of(&payment) };
+        assert_eq!(claim.apply(&payment, &policy()).is_some(), is_due);
+        claims_like_apply(store, &payment, &claim, "back in the queue").await;
+    }
 }
 
 async fn a_claim_that_does_not_fit_changes_nothing<S: Store>(store: &S) {

@@ -4,9 +4,9 @@
 use payments::answer::{Found, NotTaken, ProviderText, QueryAnswer, SendAnswer, Unclear};
 use payments::id::ClaimId;
 use payments::payment::{Payment, Reason, State};
-use payments::transition::Event;
+use payments::transition::{Event, Kept, Step, transition};
 
-use crate::contract::samples::{NOW, held, in_state, order, policy, reference, sending, step};
+use crate::contract::samples::{NOW, held, in_state, moment, order, policy, reference, sending, step};
 
 const RETRY_AFTER_MS: u64 = 90_000;
 
@@ -174,6 +174,25 @@ fn a_provider_that_asks_for_time_is_given_it() {
     assert!(after.due_at >= Some(NOW.plus_ms(400 + RETRY_AFTER_MS)), "{:?}", after.due_at);
     let after = asked(&in_state(State::Unknown), &QueryAnswer::NotTaken(why), 5_000);
     assert!(after.due_at >= Some(NOW.plus_ms(5_400 + RETRY_AFTER_MS)), "{:?}", after.due_at);
+}
+
+/// Whichever message of it comes first, and whoever takes it up.
+#[test]
+fn nobody_takes_a_payment_up_before_its_retry_after_but_whose_person_put_it_back() {
+    let why = NotTaken::RateLimited { retry_after_ms: Some(600_000) };
+    let queued = sent_and_answered(&sending(order()), &SendAnswer::NotTaken(why));
+    let asked = asked(&in_state(State::Unknown), &QueryAnswer::NotTaken(why), 5_000);
+    for payment in [queued, asked] {
+        let due = payment.due_at.expect("a 429 says when");
+        assert!(due >= NOW.plus_ms(600_000), "{due:?}");
+        let claim = Event::Claim { id: ClaimId::from_bits(77), lease_until: due.plus_ms(30_000) };
+        let policy = policy();
+        assert_eq!(transition(&payment, &claim, &moment(&policy, due.minus_ms(1))), Step::Keep(Kept::NotDue));
+        assert_eq!(step(&payment, &claim, due).state, State::Sending);
+        let parked = Payment { state: State::Parked, parked_at: Some(NOW), ..payment };
+        let replayed = step(&parked, &Event::Replay, NOW);
+        assert_eq!(step(&replayed, &claim, NOW).state, State::Sending, "a person has looked");
+    }
 }
 
 #[test]

@@ -352,10 +352,10 @@ fn a_line_before_the_gap_cannot_be_taken_from_an_earlier_time() {
     let mut earlier = None;
     for round in 0..60 {
         let why = if round % 2 == 0 { Unclear::ProviderError } else { Unclear::Conflict };
-        payment = asked(&payment, why, NOW.plus_ms(1_000 * (round + 1)));
+        payment = asked(&payment, why, NOW.plus_ms(200_000 * (round + 1)));
         if payment.history.len() == KEPT_AT_THE_BEGINNING && earlier.is_none() {
             earlier = payment.history.last().cloned();
-            payment = asked(&payment, why, NOW.plus_ms(1_000 * (round + 1) + 500));
+            payment = asked(&payment, why, NOW.plus_ms(200_000 * (round + 1) + 100_000));
         }
     }
     assert!(check(&payment).holds() && check(&payment).dropped > 0);
@@ -368,10 +368,11 @@ fn a_line_before_the_gap_cannot_be_taken_from_an_earlier_time() {
 /// A line that came twice is not two lines, even for somebody who has kept the tag of its first time.
 #[test]
 fn a_counted_line_cannot_be_told_as_two() {
-    let unknown =
-        asked(&asked(&claimed_once(), Unclear::Conflict, NOW.plus_ms(2)), Unclear::ProviderError, NOW.plus_ms(3));
+    // Later than any backoff.
+    let due = |round: u64| NOW.plus_ms(100_000 * round);
+    let unknown = asked(&asked(&claimed_once(), Unclear::Conflict, due(1)), Unclear::ProviderError, due(2));
     let first = unknown.history.last().unwrap().clone();
-    let twice = asked(&unknown, Unclear::ProviderError, NOW.plus_ms(4));
+    let twice = asked(&unknown, Unclear::ProviderError, due(3));
     let second = Entry { times: 1, ..twice.history.last().unwrap().clone() };
     assert_eq!(twice.history.last().unwrap().times, 2);
     let mut split = twice;

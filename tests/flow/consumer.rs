@@ -314,3 +314,24 @@ async fn a_merchants_wish_to_cancel_is_kept_when_the_provider_refuses() {
     assert_eq!(stage.consume(event).await.batch_item_failures.len(), 0);
     assert_eq!((stage.calls(), stage.payment(&id).state), (0, State::Canceled));
 }
+
+/// A provider that asks for ten minutes is given ten minutes, though a backoff is never as long.
+#[tokio::test(start_paused = true)]
+async fn a_retry_after_of_ten_minutes_binds_every_message_of_its_payment() {
+    let stage = Stage::calm();
+    let mut payment = new_payment(&stage);
+    let due = stage.now().plus_ms(600_000);
+    (payment.reason, payment.due_at) = (Reason::RateLimited, Some(due));
+    stage.table.set(payment.clone());
+    let body = message_for(&stage, &payment);
+    let event = stage.batch(Name::Standard, &[body.clone(), body]);
+    let response = stage.consume(event.clone()).await;
+    assert_eq!(failed(&event, &response), [0, 1]);
+    assert_eq!((stage.calls(), stage.payment(&payment.id)), (0, payment.clone()));
+    seconds(590).await;
+    assert_eq!(stage.queues.receive(Name::Standard, 10).len(), 0, "hidden until it is due");
+    seconds(12).await;
+    let event = stage.receive(Name::Standard, &[message_for(&stage, &payment), message_for(&stage, &payment)]);
+    stage.consume(event).await;
+    assert_eq!(stage.payment(&payment.id).state, State::Succeeded);
+}

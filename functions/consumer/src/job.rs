@@ -12,7 +12,7 @@ use payments::payment::{Claim, Payment, State};
 use payments::ports::{Clock, Connection, Entropy, GateStore, Provider, Queue, Store, StoreError};
 use payments::store::{self, Outcome, SendClaim, Written};
 use payments::time::Timestamp;
-use payments::transition::{Event, Kept};
+use payments::transition::{Event, Kept, PAYMENT_RETRY_AFTER_MAX_MS};
 use tracing::{error, info, warn};
 
 use crate::pace::Slot;
@@ -300,7 +300,8 @@ where
         if let Some(Kept::LeaseHeld { until }) = kept {
             return Verdict::again_at(until, now);
         }
-        let longest = now.plus_ms(self.policy.backoff_cap_ms);
+        // A Retry-After may be longer than any backoff; the item keeps it within its bound.
+        let longest = now.plus_ms(self.policy.backoff_cap_ms.max(PAYMENT_RETRY_AFTER_MAX_MS));
         match payment.state {
             State::Queued | State::Pending | State::Unknown => {
                 Verdict::again_at(payment.due_at.unwrap_or(now).min(longest), now)

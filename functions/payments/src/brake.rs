@@ -14,7 +14,7 @@ pub const LEAST_PERMILLE: u32 = 10;
 /// The numbers that the brake goes by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BrakeSettings {
-    /// `RETRY_AFTER_MAX_MS`: the longest that one Retry-After holds all sending.
+    /// `GATE_HOLD_MAX_MS`: the longest that one Retry-After holds all sending.
     pub hold_max_ms: u64,
     /// `RATE_RECOVERY_MS`: how long it takes from nothing back to the whole rate.
     pub recovery_ms: u64,

@@ -298,7 +298,7 @@ pub struct Payment {
     /// When the last lease under which a request may have been written ends: the absence bound's start.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub written_until: Option<Timestamp>,
-    /// When it is worth looking again.
+    /// Nobody takes it up before this: a backoff, or what the provider asked for by `Retry-After`. A replay ends it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub due_at: Option<Timestamp>,
     /// Whether the provider ever said that it has it.

@@ -53,6 +53,7 @@ impl SendClaim {
             && payment.attempts_left > 0
             && payment.history.len() < ENTRIES_MAX
             && !payment.is_expired(self.now)
+            && payment.due_at.is_none_or(|due| due <= self.now)
             && payment.first_sent_at.is_none_or(|at| at > self.first_sent_after);
         if !fits {
             return None;

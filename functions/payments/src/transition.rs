@@ -22,7 +22,7 @@ use crate::time::Timestamp;
 
 use answered::{called_back, query_answered, send_answered};
 use draft::Draft;
-pub use draft::RETRY_AFTER_MAX_MS;
+pub use draft::PAYMENT_RETRY_AFTER_MAX_MS;
 use lost::heal;
 pub use lost::{
     HEAL_PAUSE_MS, LOST_IN_BUSY_LANE_MS, LOST_IN_EMPTY_LANE_MS, REPEAT_HEAL_MS, has_lost_its_message,
@@ -193,6 +193,7 @@ fn claim(payment: &Payment, id: &ClaimId, lease_until: Timestamp, moment: &Momen
     match payment.state {
         State::Queued => match why_not_sendable(payment, moment) {
             Some((state, reason)) => Draft::of(payment, moment).go(state, reason, None),
+            None if is_held_back(payment, moment) => Step::Keep(Kept::NotDue),
             None => {
                 let mut draft = Draft::of(payment, moment);
                 draft.next.attempts = draft.next.attempts.saturating_add(1);
@@ -214,10 +215,17 @@ fn claim(payment: &Payment, id: &ClaimId, lease_until: Timestamp, moment: &Momen
                 draft.take(id, lease_until)
             }
         },
+        State::Pending | State::Unknown if is_held_back(payment, moment) => Step::Keep(Kept::NotDue),
         State::Pending | State::Unknown => Draft::of(payment, moment).take(id, lease_until),
         State::Parked => Step::Keep(Kept::Parked),
         State::Succeeded | State::Declined | State::Canceled | State::Expired => Step::Keep(Kept::Ended),
     }
+}
+
+/// Whether it is too early to take it up: a `Retry-After` (RFC 9110, section 10.2.3) and a backoff bind whichever of its
+/// messages comes first. Ending it is not taking it up.
+fn is_held_back(payment: &Payment, moment: &Moment<'_>) -> bool {
+    payment.due_at.is_some_and(|due| due > moment.now)
 }
 
 /// What a queued payment becomes instead of being sent, if it may not be sent.

@@ -21,7 +21,7 @@ pub(super) fn gate_settings(reader: &mut Reader<'_>) -> GateSettings {
         probe_lease_ms: 0,
     };
     let brake = BrakeSettings {
-        hold_max_ms: reader.number("RETRY_AFTER_MAX_MS", 0..=HOUR_MS, "ms"),
+        hold_max_ms: reader.number("GATE_HOLD_MAX_MS", 0..=HOUR_MS, "ms"),
         recovery_ms: reader.number("RATE_RECOVERY_MS", 1_000..=HOUR_MS, "ms"),
     };
     GateSettings { breaker, brake }

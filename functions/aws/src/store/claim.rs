@@ -61,6 +61,7 @@ fn condition(update: &mut Update, claim: &SendClaim, now: &str) -> Result<String
     let first_sent_at = update.name("first_sent_at");
     let sent_after = update.value("first_sent_after", to_attribute(&claim.first_sent_after)?);
     let cancel_requested_at = update.name("cancel_requested_at");
+    let due_at = update.name("due_at");
     let history = update.name("history");
     let entries_max = u64::try_from(ENTRIES_MAX).unwrap_or(u64::MAX);
     let entries_max = update.value("entries_max", number(entries_max));
@@ -71,6 +72,7 @@ fn condition(update: &mut Update, claim: &SendClaim, now: &str) -> Result<String
          AND {attempts} = {zero} AND {attempts_left} > {zero} \
          AND (attribute_not_exists({order}.{expires_at}) OR {order}.{expires_at} > {now}) \
          AND (attribute_not_exists({first_sent_at}) OR {first_sent_at} > {sent_after}) \
+         AND (attribute_not_exists({due_at}) OR {due_at} <= {now}) \
          AND attribute_not_exists({cancel_requested_at}) \
          AND size({history}) < {entries_max}"
     ))

@@ -9,8 +9,9 @@ use crate::time::Timestamp;
 
 use super::{Moment, Step};
 
-/// The longest Retry-After that is honoured, in ms: a provider that asks for more is asked again by then.
-pub const RETRY_AFTER_MAX_MS: u64 = 15 * 60 * 1_000;
+/// The longest that a Retry-After holds the payment that it was the answer to, in ms: a provider that asks for more is
+/// asked again by then. How long it may hold everybody is `BrakeSettings::hold_max_ms`.
+pub const PAYMENT_RETRY_AFTER_MAX_MS: u64 = 15 * 60 * 1_000;
 
 /// The next version of a payment while it is being written down.
 pub(super) struct Draft<'a> {
@@ -31,7 +32,7 @@ impl<'a> Draft<'a> {
     pub(super) fn wait(&mut self, at_least_ms: Option<u64>) {
         let Moment { now, dice, policy, .. } = *self.moment;
         let backoff_ms = full_jitter_ms(policy.backoff_base_ms, policy.backoff_cap_ms, self.next.waits, dice);
-        let wait_ms = backoff_ms.max(at_least_ms.unwrap_or(0).min(RETRY_AFTER_MAX_MS));
+        let wait_ms = backoff_ms.max(at_least_ms.unwrap_or(0).min(PAYMENT_RETRY_AFTER_MAX_MS));
         self.next.due_at = Some(now.plus_ms(wait_ms));
         self.next.waits = self.next.waits.saturating_add(1);
     }

@@ -276,7 +276,9 @@ impl Ledger {
             ..world.faults.provider.clone()
         };
         if world.fails(faults.rate_limited) {
-            let retry_after_ms = Some(world.between(1, 5) * 1_000);
+            // One in five asks for minutes, up to more than is honoured.
+            let seconds = if world.fails(0.2) { world.between(60, 1_200) } else { world.between(1, 5) };
+            let retry_after_ms = Some(seconds * 1_000);
             return (20, Some(SendAnswer::NotTaken(NotTaken::RateLimited { retry_after_ms })));
         }
         if world.fails(faults.credentials_refused) {
