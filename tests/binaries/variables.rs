@@ -66,6 +66,7 @@ pub(crate) fn variables(
                 ("GATES_TABLE", GATES_TABLE),
                 ("ADMISSION_TABLE", ADMISSION_TABLE),
                 ("PROVIDER_NAME", PROVIDER_NAME),
+                ("PROVIDER_KIND", "open"),
                 ("CALLBACK_KEY", CALLBACK_KEY),
                 ("CALLBACK_KEY_PREVIOUS", CALLBACK_KEY_PREVIOUS),
             ]);
@@ -85,6 +86,7 @@ pub(crate) fn variables(
             texts.extend([
                 ("GATES_TABLE", GATES_TABLE),
                 ("PROVIDER_NAME", PROVIDER_NAME),
+                ("PROVIDER_KIND", "open"),
                 ("PROVIDER_URL", provider_url),
                 ("PROVIDER_KEY", PROVIDER_KEY),
             ]);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use aws::settings::{ConsumerSettings, DeadLetterSettings, IngestSettings, ReconcileSettings, Secret};
 use payments::limit::Limit;
 
-const SETTINGS: [(&str, &str); 53] = [
+const SETTINGS: [(&str, &str); 54] = [
     ("PAYMENTS_TABLE", "payments"),
     ("MERCHANTS_TABLE", "merchants"),
     ("GATES_TABLE", "gates"),
@@ -21,6 +21,7 @@ const SETTINGS: [(&str, &str); 53] = [
     ("STANDARD_QUEUE_URL", "https://sqs.eu-central-1.amazonaws.com/123456789012/standard"),
     ("DEAD_LETTER_QUEUE_URL", "https://sqs.eu-central-1.amazonaws.com/123456789012/dead-letter"),
     ("PROVIDER_NAME", "acme"),
+    ("PROVIDER_KIND", "open"),
     ("PROVIDER_URL", "https://api.acme.example/v1"),
     ("PROVIDER_KEY", "key_0123456789"),
     ("PROVIDER_RATE_PER_SECOND", "5000"),
@@ -92,7 +93,7 @@ fn each_function_reads_what_it_needs_and_no_more() {
 #[test]
 fn every_setting_that_is_missing_is_named_at_once() {
     let problems = ConsumerSettings::from(|_| None).unwrap_err().problems;
-    assert_eq!(problems.len(), 41, "{problems:#?}");
+    assert_eq!(problems.len(), 42, "{problems:#?}");
     for (name, _) in SETTINGS {
         let others = ["MERCHANTS_TABLE", "DEAD_LETTER_QUEUE_URL", "MAX_HEALS_PER_SWEEP", "UNRELATED"];
         let of_ingest = [
@@ -120,6 +121,8 @@ fn a_wrong_value_stops_the_start_and_says_what_is_expected() {
         ("MAX_ATTEMPTS", "five", "MAX_ATTEMPTS is \"five\""),
         ("MAX_HEALS", " ", "MAX_HEALS is empty"),
         ("PAYMENTS_TABLE", "pay ments", "PAYMENTS_TABLE is \"pay ments\""),
+        ("PROVIDER_KIND", "paypal", "PROVIDER_KIND is \"paypal\": expected one of open"),
+        ("PROVIDER_KIND", "", "PROVIDER_KIND is empty"),
         ("PROVIDER_URL", "api.acme.example", "PROVIDER_URL is not a URL"),
         ("PROVIDER_URL", "https://user:password@acme.example", "PROVIDER_URL is not a URL"),
         ("HIGH_QUEUE_URL", "https://sqs.eu-central-1.amazonaws.com/123456789012/standard", "the same queue twice"),

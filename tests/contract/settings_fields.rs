@@ -18,16 +18,18 @@ use payments::gate::{GateSettings, GateState};
 use payments::history::HistoryKeys;
 use payments::limit::Limit;
 use payments::policy::Policy;
+use payments::provider::ProviderKind;
 use payments::time::Timestamp;
 use payments::transition::Recovery;
+use providers::callback::{NotTaken, Received};
 use providers::http::HttpSettings;
-use providers::http::callback::sign;
+use providers::open::callback::{Distrust, sign};
 
 const KEYS: &str = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
 const CALLBACK_KEY: &str = "callback_key_0123456789abcdefghij";
 const CALLBACK_KEY_BEFORE: &str = "callback_key_before_9876543210zyx";
 
-const TEXTS: [(&str, &str); 13] = [
+const TEXTS: [(&str, &str); 14] = [
     ("PAYMENTS_TABLE", "the-payments"),
     ("MERCHANTS_TABLE", "the-merchants"),
     ("GATES_TABLE", "the-gates"),
@@ -36,6 +38,7 @@ const TEXTS: [(&str, &str); 13] = [
     ("STANDARD_QUEUE_URL", "https://sqs.example/1/standard"),
     ("DEAD_LETTER_QUEUE_URL", "https://sqs.example/1/dead-letter"),
     ("PROVIDER_NAME", "acme"),
+    ("PROVIDER_KIND", "open"),
     ("PROVIDER_URL", "https://api.acme.example/v1"),
     ("PROVIDER_KEY", "key_0123456789"),
     ("CALLBACK_KEY", CALLBACK_KEY),
@@ -164,6 +167,7 @@ fn consumer_settings() -> ConsumerSettings {
         gates_table: "the-gates".to_owned(),
         queues: queues(None),
         provider_name: "acme".to_owned(),
+        provider_kind: ProviderKind::Open,
         provider_url: "https://api.acme.example/v1".to_owned(),
         provider_key: Secret::new("key_0123456789"),
         provider_rate_per_second: 5_062,
@@ -200,6 +204,7 @@ fn each_setting_of_ingest_reaches_its_field() {
         admission_table: "the-admission".to_owned(),
         queues: queues(None),
         provider_name: "acme".to_owned(),
+        provider_kind: ProviderKind::Open,
         merchant_limit: Limit::new(1_069, 4_070),
         admission: AdmissionSettings {
             // It makes no probes.
@@ -210,6 +215,7 @@ fn each_setting_of_ingest_reaches_its_field() {
         },
         callbacks: Some(CallbackSettings {
             provider_name: "acme".to_owned(),
+            provider_kind: ProviderKind::Open,
             key: Secret::new(CALLBACK_KEY),
             previous_key: Some(Secret::new(CALLBACK_KEY_BEFORE)),
         }),
@@ -245,20 +251,24 @@ fn each_setting_of_dead_letter_and_of_reconcile_reaches_its_field() {
 #[test]
 fn what_is_wired_from_the_settings_is_what_they_say() {
     let settings = consumer_settings();
-    let HttpSettings { base_url, key, connect_timeout_ms, pool_size, idle_timeout_ms } =
+    let HttpSettings { kind, base_url, key, connect_timeout_ms, pool_size, idle_timeout_ms } =
         consumer::provider_settings(&settings);
+    assert_eq!(kind, ProviderKind::Open);
     assert_eq!((base_url.as_str(), key.as_str()), ("https://api.acme.example/v1", "key_0123456789"));
     assert_eq!((connect_timeout_ms, pool_size, idle_timeout_ms), (2_001, 64, 30_065));
     let expected = Limits { max_in_flight: 206, gate: gate_settings(21_007) };
     assert_eq!(consumer::limits(&settings), expected);
     assert_eq!(settings.gate(), GateState::new("acme", 5_062, 63));
 
-    let callbacks = IngestSettings::from(with(&[])).unwrap().callbacks.map(Callbacks::from).unwrap();
+    let callbacks = IngestSettings::from(with(&[])).unwrap().callbacks.map(Callbacks::try_from).unwrap().unwrap();
     assert_eq!(callbacks.provider, "acme");
     let now = Timestamp::from_ms(1_764_000_000_000);
     for (key, is_known) in [(CALLBACK_KEY, true), (CALLBACK_KEY_BEFORE, true), ("another", false)] {
-        let verdict = callbacks.keys.verify(Some(&sign(key, now, b"{}")), b"{}", now);
-        assert_eq!(verdict.is_ok(), is_known, "{key}: {verdict:?}");
+        let signature = sign(key, now, b"{}");
+        let verdict = callbacks.known.read(&Received { signature: Some(&signature), body: b"{}", at: now });
+        // What is believed is looked at, and says nothing.
+        let expected = if is_known { NotTaken::Unreadable } else { NotTaken::Untrusted(Distrust::Forged) };
+        assert_eq!(verdict, Err(expected), "{key}");
     }
 }
 

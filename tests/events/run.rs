@@ -6,7 +6,7 @@ use payments::id::{OrderId, PaymentId};
 use payments::payment::{Kind, Order, Payment, State};
 use payments::ports::{Clock, Store};
 use payments::time::Timestamp;
-use providers::http::callback::{SIGNATURE, sign};
+use providers::open::callback::{SIGNATURE, sign};
 use serde_json::{Value, json};
 
 use super::folder;

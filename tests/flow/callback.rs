@@ -4,7 +4,7 @@
 use http::{HeaderValue, Method};
 use payments::payment::{Payment, Reason, State};
 use payments::time::Timestamp;
-use providers::http::callback::sign;
+use providers::open::callback::sign;
 use serde_json::{Value, json};
 use simulator::Faults;
 use simulator::memory::queue::Name;

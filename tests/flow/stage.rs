@@ -20,7 +20,8 @@ use payments::message::Message;
 use payments::payment::Payment;
 use payments::ports::{Admission, Clock, Merchants, Store};
 use payments::time::Timestamp;
-use providers::http::callback::CallbackKeys;
+use providers::callback::Known;
+use providers::open::callback::CallbackKeys;
 use serde_json::{Value, json};
 use simulator::Faults;
 use simulator::memory::queue::{Count, Name};
@@ -109,8 +110,8 @@ impl Stage {
         merchants: M,
     ) -> Ingest<S, M, MemoryQueue, Environment, Environment> {
         let queue = MemoryQueue::new(&self.queues, &self.environment);
-        let keys = CallbackKeys::new(CALLBACK_KEY, Some(CALLBACK_KEY_BEFORE));
-        let callbacks = Callbacks { provider: PROVIDER.to_owned(), keys };
+        let known = Known::Open(CallbackKeys::new(CALLBACK_KEY, Some(CALLBACK_KEY_BEFORE)));
+        let callbacks = Callbacks { provider: PROVIDER.to_owned(), known };
         Ingest::new(store, merchants, queue, self.environment.clone(), self.environment.clone(), policy())
             .with_callbacks(Some(callbacks))
     }

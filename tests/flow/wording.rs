@@ -8,7 +8,7 @@ use payments::merchant::{ApiKeyHash, Merchant};
 use payments::payment::{Kind, Payment, State};
 use payments::ports::{Merchants, StoreError};
 use payments::time::Timestamp;
-use providers::http::callback::sign;
+use providers::open::callback::sign;
 use serde_json::{Value, json};
 use simulator::Faults;
 

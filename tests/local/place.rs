@@ -16,6 +16,7 @@ use dev::sandbox::{Faults, Running, SandboxSettings};
 use dev::sender::{self, Hit, Pace, Shot};
 use payments::id::{MerchantId, OrderId, PaymentId};
 use payments::payment::{Kind, Payment, State};
+use payments::provider::ProviderKind;
 use serde_json::json;
 
 const PROVIDER_KEY: &str = "provider-key";
@@ -52,6 +53,7 @@ impl Place {
         .await
         .unwrap();
         let system = System::start(&Wiring {
+            provider_kind: ProviderKind::Open,
             listen: (Ipv4Addr::LOCALHOST, 0).into(),
             provider_url: &provider.base_url(),
             provider_key: PROVIDER_KEY,

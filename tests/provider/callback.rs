@@ -3,7 +3,7 @@
 use payments::answer::{Found, ProviderText};
 use payments::time::Timestamp;
 use proptest::prelude::*;
-use providers::http::callback::{Callback, CallbackKeys, Distrust, TOLERANCE_MS, sign};
+use providers::open::callback::{Callback, CallbackKeys, Distrust, TOLERANCE_MS, sign};
 
 use crate::contract::samples::{NOW, accepted, order, pounds};
 

@@ -5,7 +5,7 @@ use payments::money::{Currency, Money};
 use payments::payment::{Kind, Lane, Order, RefundOf};
 use payments::ports::{Connection, Provider};
 use payments::time::Timestamp;
-use providers::http::contract::send_body;
+use providers::open::contract::send_body;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;

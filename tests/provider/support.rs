@@ -11,6 +11,7 @@ use payments::id::{MerchantId, OrderId, PaymentId};
 use payments::money::{Currency, Money};
 use payments::payment::{Kind, Lane, Order};
 use payments::ports::{Connection, Provider};
+use payments::provider::ProviderKind;
 use providers::http::{HttpProvider, HttpSettings};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -42,6 +43,7 @@ pub(super) fn id_of(order: &Order) -> PaymentId {
 
 pub(super) fn settings(base_url: &str) -> HttpSettings {
     HttpSettings {
+        kind: ProviderKind::Open,
         base_url: base_url.to_owned(),
         key: KEY.to_owned(),
         connect_timeout_ms: 2_000,

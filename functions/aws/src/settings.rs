@@ -11,6 +11,7 @@ use payments::admission::AdmissionSettings;
 use payments::gate::{GateSettings, GateState};
 use payments::limit::Limit;
 use payments::policy::Policy;
+use payments::provider::ProviderKind;
 use payments::time::Timestamp;
 use payments::transition::Recovery;
 
@@ -68,6 +69,8 @@ pub struct IngestSettings {
     pub queues: QueueUrls,
     /// `PROVIDER_NAME`: the key of its gate, and part of the path that it calls back.
     pub provider_name: String,
+    /// `PROVIDER_KIND`: whose contract it follows, and so which orders are taken.
+    pub provider_kind: ProviderKind,
     /// `MERCHANT_RATE_PER_SECOND` and `MERCHANT_BURST`: for merchants whose record says nothing.
     pub merchant_limit: Limit,
     /// What the wait is estimated by.
@@ -86,6 +89,8 @@ pub struct IngestSettings {
 pub struct CallbackSettings {
     /// `PROVIDER_NAME`: part of the path that it calls.
     pub provider_name: String,
+    /// `PROVIDER_KIND`: whose contract its callbacks follow.
+    pub provider_kind: ProviderKind,
     /// `CALLBACK_KEY`: what it signs with. Without it no callback is taken.
     pub key: Secret,
     /// `CALLBACK_KEY_PREVIOUS`: what it signed with before, while the key is being changed.
@@ -106,6 +111,8 @@ pub struct ConsumerSettings {
     pub queues: QueueUrls,
     /// `PROVIDER_NAME`: the key of its gate.
     pub provider_name: String,
+    /// `PROVIDER_KIND`: whose contract it follows.
+    pub provider_kind: ProviderKind,
     /// `PROVIDER_URL`.
     pub provider_url: String,
     /// `PROVIDER_KEY`.
@@ -193,13 +200,14 @@ impl IngestSettings {
             admission_table: reader.name("ADMISSION_TABLE"),
             queues: queues(&mut reader, false),
             provider_name: reader.name("PROVIDER_NAME"),
+            provider_kind: reader.provider_kind("PROVIDER_KIND"),
             merchant_limit: admission::default_limit(&mut reader),
             admission: admission::admission(&mut reader),
             callbacks: None,
             recovery: recovery(&mut reader),
             policy: policy(&mut reader),
         };
-        let callbacks = callbacks(&mut reader, &settings.provider_name);
+        let callbacks = callbacks(&mut reader, &settings.provider_name, settings.provider_kind);
         reader.finish(Self { callbacks, ..settings })
     }
 
@@ -218,6 +226,7 @@ impl ConsumerSettings {
             gates_table: reader.name("GATES_TABLE"),
             queues: queues(&mut reader, false),
             provider_name: reader.name("PROVIDER_NAME"),
+            provider_kind: reader.provider_kind("PROVIDER_KIND"),
             provider_url: reader.url("PROVIDER_URL", "the address of the provider's API"),
             provider_key: Secret::new(reader.secret("PROVIDER_KEY")),
             provider_rate_per_second: reader.number("PROVIDER_RATE_PER_SECOND", 1..=1_000_000, "calls a second"),
@@ -306,14 +315,14 @@ fn recovery(reader: &mut Reader<'_>) -> Option<Recovery> {
     (at_ms > 0).then(|| Recovery { point: Timestamp::from_ms(point_ms), at: Timestamp::from_ms(at_ms) })
 }
 
-fn callbacks(reader: &mut Reader<'_>, provider_name: &str) -> Option<CallbackSettings> {
+fn callbacks(reader: &mut Reader<'_>, provider_name: &str, provider_kind: ProviderKind) -> Option<CallbackSettings> {
     let mut key = |name| reader.optional_secret(name, CALLBACK_KEY_CHARS_MIN).map(Secret::new);
     let (key, previous_key) = (key("CALLBACK_KEY"), key("CALLBACK_KEY_PREVIOUS"));
     reader.require(
         key.is_some() || previous_key.is_none(),
         "CALLBACK_KEY_PREVIOUS is given without CALLBACK_KEY: give the key in use, or neither",
     );
-    key.map(|key| CallbackSettings { provider_name: provider_name.to_owned(), key, previous_key })
+    key.map(|key| CallbackSettings { provider_name: provider_name.to_owned(), provider_kind, key, previous_key })
 }
 
 /// Each field's setting has the field's name in upper case.

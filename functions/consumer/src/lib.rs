@@ -237,6 +237,7 @@ async fn wait_for<F: Future<Output = Next> + Unpin>(reserving: &mut Option<F>) -
 /// What the provider's adapter needs of the function's settings.
 pub fn provider_settings(settings: &ConsumerSettings) -> HttpSettings {
     HttpSettings {
+        kind: settings.provider_kind,
         base_url: settings.provider_url.clone(),
         key: settings.provider_key.reveal().to_owned(),
         connect_timeout_ms: settings.policy.connect_timeout_ms,

@@ -10,7 +10,8 @@ use payments::id::{OrderId, PaymentId};
 use payments::merchant::ApiKeyHash;
 use payments::payment::Kind;
 use payments::request::{BODY_BYTES_MAX, FieldError, METADATA_NAME_MAX};
-use providers::http::callback::SIGNATURE;
+use providers::callback::BodyForm;
+use providers::open::callback::SIGNATURE;
 
 use crate::document::{Form, Problem};
 
@@ -72,13 +73,21 @@ impl<'a> Call<'a> {
 
     /// The body, if it is said to be JSON as it is and is not too large.
     pub(crate) fn body(&self) -> Result<&[u8], Problem> {
+        self.body_of(BodyForm::Json)
+    }
+
+    /// The body, if it is said to be of this form as it is and is not too large.
+    pub(crate) fn body_of(&self, form: BodyForm) -> Result<&[u8], Problem> {
+        let expected = match form {
+            BodyForm::Json => "application/json",
+        };
         // "identity" is no coding (RFC 9110, section 8.4.1), and some clients say it.
         if self.content_encoding.is_some_and(|coding| !coding.trim().eq_ignore_ascii_case("identity")) {
             return Err(Problem::UnsupportedMediaType(Form::Coded));
         }
         let content_type = self.content_type.unwrap_or_default();
         let (media_type, parameters) = content_type.split_once(';').unwrap_or((content_type, ""));
-        if !media_type.trim().eq_ignore_ascii_case("application/json") {
+        if !media_type.trim().eq_ignore_ascii_case(expected) {
             return Err(Problem::UnsupportedMediaType(Form::OtherType));
         }
         if parameters.split(';').any(is_another_charset) {

@@ -9,7 +9,8 @@ use payments::payment::Payment;
 use payments::ports::{Admission, Clock, Entropy, Merchants, Queue, Store};
 use payments::store::Outcome;
 use payments::transition::Event;
-use providers::http::callback::{Callback, CallbackKeys};
+use providers::callback::{Known, NotTaken, Received};
+use providers::http::SettingsError;
 use tracing::{error, info, warn};
 
 use crate::Ingest;
@@ -22,14 +23,17 @@ use crate::progress::Progress;
 pub struct Callbacks {
     /// The provider's name in the path.
     pub provider: String,
-    /// The keys that it may sign with.
-    pub keys: CallbackKeys,
+    /// What its callbacks are known by.
+    pub known: Known,
 }
 
-impl From<CallbackSettings> for Callbacks {
-    fn from(settings: CallbackSettings) -> Self {
-        let previous = settings.previous_key.as_ref().map(Secret::reveal);
-        Self { keys: CallbackKeys::new(settings.key.reveal(), previous), provider: settings.provider_name }
+impl TryFrom<CallbackSettings> for Callbacks {
+    type Error = SettingsError;
+
+    fn try_from(settings: CallbackSettings) -> Result<Self, SettingsError> {
+        let CallbackSettings { provider_name, provider_kind, key, previous_key } = settings;
+        let known = Known::new(provider_kind, key.reveal(), previous_key.as_ref().map(Secret::reveal))?;
+        Ok(Self { provider: provider_name, known })
     }
 }
 
@@ -42,16 +46,19 @@ impl<S: Store, M: Merchants, Q: Queue, C: Clock, E: Entropy, A: Admission> Inges
         progress: &Progress,
     ) -> Result<ApiGatewayV2httpResponse, Problem> {
         let provider = callbacks.provider.as_str();
-        let body = call.body()?;
-        callbacks.keys.verify(call.signature, body, self.clock.now()).map_err(|why| {
-            warn!(event = "callback_untrusted", provider, reason = why.as_str());
-            Problem::Untrusted(why)
+        let body = call.body_of(callbacks.known.body_form())?;
+        let received = Received { signature: call.signature, body, at: self.clock.now() };
+        let callback = callbacks.known.read(&received).map_err(|why| match why {
+            NotTaken::Untrusted(why) => {
+                warn!(event = "callback_untrusted", provider, reason = why.as_str());
+                Problem::Untrusted(why)
+            }
+            NotTaken::Unreadable => {
+                error!(event = "callback_unreadable", provider);
+                Problem::UnreadableCallback
+            }
         })?;
-        let callback = Callback::read(body).ok_or_else(|| {
-            error!(event = "callback_unreadable", provider);
-            Problem::UnreadableCallback
-        })?;
-        let id = &callback.payment_id;
+        let id = callback.payment_id();
         let unknown = || {
             // The provider has an effect, or says so, for which there is no item: a case for a person.
             error!(event = "callback_unknown_payment", payment_id = id.as_str(), provider);
@@ -64,7 +71,7 @@ impl<S: Store, M: Merchants, Q: Queue, C: Clock, E: Entropy, A: Admission> Inges
             error!(event = "callback_contradicts", payment_id = id.as_str(), provider);
             return Err(Problem::Contradicts(id.clone()));
         }
-        match self.decide(payment, &Event::CalledBack(&callback.found)).await {
+        match self.decide(payment, &Event::CalledBack(callback.found())).await {
             Ok(Outcome::Changed(payment)) => log_settled(&payment),
             Ok(Outcome::Kept(payment, _)) => log_kept(&payment),
             Ok(Outcome::Missing) => return Err(unknown()),
@@ -73,7 +80,7 @@ impl<S: Store, M: Merchants, Q: Queue, C: Clock, E: Entropy, A: Admission> Inges
                 return Err(Problem::CallbackNotTaken(id.clone()));
             }
         }
-        Ok(document::received(id))
+        Ok(document::received(callbacks.known.receipt(), id))
     }
 }
 

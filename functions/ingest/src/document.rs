@@ -12,6 +12,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use payments::id::PaymentId;
 use payments::payment::{Payment, RefundOf, State};
 use payments::time::Timestamp;
+use providers::callback::Receipt;
 use serde::Serialize;
 
 pub(crate) use history::history;
@@ -123,12 +124,16 @@ pub(crate) fn payment(
 }
 
 /// The answer to a callback that was taken, also when it changed nothing.
-pub(crate) fn received(id: &PaymentId) -> ApiGatewayV2httpResponse {
+pub(crate) fn received(receipt: Receipt, id: &PaymentId) -> ApiGatewayV2httpResponse {
     #[derive(Serialize)]
     struct Received<'a> {
         payment_id: &'a str,
     }
-    respond(StatusCode::OK, headers("application/json"), &Received { payment_id: id.as_str() })
+    match receipt {
+        Receipt::Document => {
+            respond(StatusCode::OK, headers("application/json"), &Received { payment_id: id.as_str() })
+        }
+    }
 }
 
 fn headers(content_type: &'static str) -> HeaderMap {

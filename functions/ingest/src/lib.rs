@@ -21,9 +21,11 @@ use payments::message::Message;
 use payments::payment::{Kind, Order, Payment, State};
 use payments::policy::Policy;
 use payments::ports::{Admission, Clock, Entropy, Merchants, NoAdmission, Queue, Store, StoreError};
+use payments::provider::ProviderKind;
 use payments::request::{self, Fault, FieldError, Foreign, Request};
 use payments::store::{self, Outcome, Written};
 use payments::transition::{Event, Kept, Recovery, accepted_after_recovery, may_lack_its_message};
+use providers::contract;
 use tracing::{error, info, warn};
 
 pub use crate::admission::AdmissionControl;
@@ -50,6 +52,7 @@ pub struct Ingest<S, M, Q, C, E, A = NoAdmission> {
     callbacks: Option<Callbacks>,
     admission: Option<AdmissionControl<A>>,
     recovery: Option<Recovery>,
+    provider_kind: ProviderKind,
 }
 
 impl<S: Store, M: Merchants, Q: Queue, C: Clock, E: Entropy> Ingest<S, M, Q, C, E> {
@@ -67,15 +70,40 @@ impl<S: Store, M: Merchants, Q: Queue, C: Clock, E: Entropy> Ingest<S, M, Q, C, 
             callbacks: None,
             admission: None,
             recovery: None,
+            provider_kind: ProviderKind::Open,
         }
     }
 
     /// The same, holding merchants to their rates and telling them their wait.
     #[must_use]
     pub fn with_admission<A: Admission>(self, admission: AdmissionControl<A>) -> Ingest<S, M, Q, C, E, A> {
-        let Self { store, merchants, queue, clock, entropy, policy, callers, callbacks, admission: _, recovery } = self;
+        let Self {
+            store,
+            merchants,
+            queue,
+            clock,
+            entropy,
+            policy,
+            callers,
+            callbacks,
+            admission: _,
+            recovery,
+            provider_kind,
+        } = self;
         let admission = Some(admission);
-        Ingest { store, merchants, queue, clock, entropy, policy, callers, callbacks, admission, recovery }
+        Ingest {
+            store,
+            merchants,
+            queue,
+            clock,
+            entropy,
+            policy,
+            callers,
+            callbacks,
+            admission,
+            recovery,
+            provider_kind,
+        }
     }
 }
 
@@ -90,6 +118,12 @@ impl<S: Store, M: Merchants, Q: Queue, C: Clock, E: Entropy, A: Admission> Inges
     #[must_use]
     pub fn with_recovery(self, recovery: Option<Recovery>) -> Self {
         Self { recovery, ..self }
+    }
+
+    /// The same, for a provider of this kind: an order that it cannot make is refused before anything is written down.
+    #[must_use]
+    pub fn with_provider_kind(self, provider_kind: ProviderKind) -> Self {
+        Self { provider_kind, ..self }
     }
 
     /// Answers one request of the HTTP API (payload format 2.0). It always answers, and in time.
@@ -215,6 +249,8 @@ impl<S: Store, M: Merchants, Q: Queue, C: Clock, E: Entropy, A: Admission> Inges
         let refusal = if is_over {
             let reason = "must be in the future".to_owned();
             Some(Problem::Fields(vec![FieldError { field: "expires_at".to_owned(), reason }]))
+        } else if let Err(error) = contract::check(self.provider_kind, &request.order) {
+            Some(Problem::Fields(vec![error]))
         } else {
             let refusal = self.admission.as_ref().and_then(|admission| admission.refuses(&request.order, now));
             refusal.filter(|it| !may_have_been_made || !matches!(it, Problem::TooLate { .. }))
@@ -397,6 +433,7 @@ impl<S: Store, M: Merchants, Q: Queue, C: Clock, E: Entropy, A: Admission> Inges
         if let Some(admission) = &self.admission {
             progress.counted(admission.admit(merchant, self.clock.now()).await?);
         }
+        contract::check(self.provider_kind, &request.order).map_err(|error| Problem::Fields(vec![error]))?;
         let accepted = self.accepted(request);
         let moment = store::moment(&self.clock, &self.entropy, &self.policy);
         let Some(canceled) = payments::transition::canceled_unseen(&accepted, &moment) else {

@@ -21,7 +21,8 @@ async fn run() -> Result<(), Error> {
     let merchants = DynamoMerchants::new(dynamodb, settings.merchants_table);
     let queue = SqsQueue::new(sqs, settings.queues);
     let ingest = ingest::Ingest::new(store, merchants, queue, SystemClock, SystemEntropy, settings.policy)
-        .with_callbacks(settings.callbacks.map(Into::into))
+        .with_callbacks(settings.callbacks.map(TryInto::try_into).transpose()?)
+        .with_provider_kind(settings.provider_kind)
         .with_recovery(settings.recovery)
         .with_admission(admission);
     let answer = async |event: LambdaEvent<Request>| Ok::<_, Infallible>(Box::pin(ingest.handle(event.payload)).await);

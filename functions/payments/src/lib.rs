@@ -24,6 +24,7 @@ pub mod payment;
 pub mod plan;
 pub mod policy;
 pub mod ports;
+pub mod provider;
 pub mod request;
 pub mod store;
 pub mod time;

@@ -1,3 +1,12 @@
-//! The providers' adapters: one module a provider, each of them behind [`payments::ports::Provider`].
+//! The providers: one transport, and a contract for each kind, behind [`payments::ports::Provider`].
+//!
+//! - [`contract`] says what a contract is: what is written for an order, and what an answer means. Contracts are pure:
+//!   they do no I/O, and time is an argument;
+//! - [`callback`] says whether a callback is the provider's and what it says, likewise;
+//! - [`open`] is our own contract;
+//! - [`http`] is the transport: it connects and makes one call, whatever the contract.
 
+pub mod callback;
+pub mod contract;
 pub mod http;
+pub mod open;

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use payments::id::{Nonce, PaymentId};
 use payments::payment::State;
 use payments::ports::Entropy;
+use payments::provider::ProviderKind;
 
 use crate::client::Base;
 use crate::local::provider::{Keys, Provider};
@@ -66,6 +67,7 @@ async fn run_to_end(options: Options) -> Result<(), String> {
     let mut provider = Provider::start(any_port, &arguments, Keys { key: key.as_str(), callback_key: None }).await?;
     let wiring = Wiring {
         listen: any_port,
+        provider_kind: ProviderKind::Open,
         provider_url: provider.base_url(),
         provider_key: key.as_str(),
         callback_key: None,

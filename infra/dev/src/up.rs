@@ -11,6 +11,7 @@ use std::time::Duration;
 use clap::Args;
 use payments::id::{MerchantId, Nonce};
 use payments::ports::Entropy;
+use payments::provider::ProviderKind;
 
 use crate::embedded::{Fault as AwsFault, When};
 use crate::load::share;
@@ -140,6 +141,7 @@ pub async fn run(arguments: Arguments) -> Result<(), String> {
     let (provider, provider_url, provider_key) = provider(&arguments, callback_key.as_deref()).await?;
     let wiring = Wiring {
         listen: arguments.listen,
+        provider_kind: ProviderKind::Open,
         provider_url: &provider_url,
         provider_key: &provider_key,
         callback_key: callback_key.as_deref(),

@@ -11,7 +11,8 @@ use payments::id::PaymentId;
 use payments::money::Money;
 use payments::payment::{Kind, State};
 use payments::time::Timestamp;
-use providers::http::callback::{CallbackKeys, SIGNATURE, TOLERANCE_MS, sign};
+use providers::callback::Known;
+use providers::open::callback::{CallbackKeys, SIGNATURE, TOLERANCE_MS, sign};
 use serde_json::json;
 
 use crate::scenario::Api;
@@ -26,7 +27,7 @@ const ATTEMPTS_MAX: u32 = 60;
 
 /// What `ingest` knows the provider by.
 pub(crate) fn taken() -> Callbacks {
-    Callbacks { provider: PROVIDER.to_owned(), keys: CallbackKeys::new(KEY, None) }
+    Callbacks { provider: PROVIDER.to_owned(), known: Known::Open(CallbackKeys::new(KEY, None)) }
 }
 
 /// What a callback says.

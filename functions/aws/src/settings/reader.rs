@@ -4,6 +4,7 @@ use std::fmt;
 use std::ops::RangeInclusive;
 
 use payments::history::{HISTORY_KEY_BYTES_MIN, HistoryKey, HistoryKeys};
+use payments::provider::ProviderKind;
 
 /// What is wrong with the settings. The function does not start.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -83,6 +84,18 @@ impl<'a> Reader<'a> {
             self.problem(format!("{name} is {text:?}: expected {expected}"));
         }
         text
+    }
+
+    /// The kind of a provider.
+    pub(super) fn provider_kind(&mut self, name: &str) -> ProviderKind {
+        let expected = format!("one of {}", ProviderKind::ALL.map(ProviderKind::as_str).join(", "));
+        let Some(text) = self.given(name, &expected) else {
+            return ProviderKind::default();
+        };
+        ProviderKind::parse(&text).unwrap_or_else(|| {
+            self.problem(format!("{name} is {text:?}: expected {expected}"));
+            ProviderKind::default()
+        })
     }
 
     /// A URL with a host, over HTTP or HTTPS, without credentials in it.

@@ -10,7 +10,7 @@ use payments::id::PaymentId;
 use payments::limit::Allowance;
 use payments::payment::{Kind, Payment, State};
 use payments::request::{BODY_BYTES_MAX, FieldError};
-use providers::http::callback::Distrust;
+use providers::open::callback::Distrust;
 use serde::Serialize;
 
 use super::{headers, respond};

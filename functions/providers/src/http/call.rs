@@ -6,9 +6,10 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use ::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue, USER_AGENT};
-use ::http::{HeaderMap, Method, Request, StatusCode};
+use ::http::Request;
+use ::http::header::{HOST, HeaderValue, USER_AGENT};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
@@ -18,11 +19,12 @@ use payments::answer::{NotTaken, QueryAnswer, SendAnswer, Unclear};
 use payments::id::PaymentId;
 use payments::payment::Order;
 use payments::ports::Connection;
+use payments::time::Timestamp;
 
-use super::contract::{self, Asked, BODY_MAX_BYTES, Body};
 use super::pool::Pool;
 use super::settings::Target;
 use super::wire::Wire;
+use crate::contract::{BODY_MAX_BYTES, Body, Contract, Reply, Written};
 
 /// A connection with the machinery that speaks HTTP on it. Dropping it closes the socket at once.
 pub(super) struct Open {
@@ -77,7 +79,7 @@ impl Open {
         .await
     }
 
-    async fn answer(&mut self, request: Request<Full<Bytes>>) -> Result<Answer, Broken> {
+    async fn answer(&mut self, request: Request<Full<Bytes>>) -> Result<Reply, Broken> {
         let Self { sender, driver, written } = self;
         written.store(false, Ordering::Relaxed);
         let response = driver.drive(sender.send_request(request)).await.map_err(|error| {
@@ -91,7 +93,7 @@ impl Open {
         })?;
         let (head, body) = response.into_parts();
         let body = driver.drive(read(body)).await;
-        Ok(Answer { status: head.status, headers: head.headers, body })
+        Ok(Reply { status: head.status, headers: head.headers, body })
     }
 }
 
@@ -106,12 +108,6 @@ async fn read(body: Incoming) -> Body {
     }
 }
 
-struct Answer {
-    status: StatusCode,
-    headers: HeaderMap,
-    body: Body,
-}
-
 /// How a call ended without as much as an answer's head.
 enum Broken {
     /// Before the first byte of the request.
@@ -122,11 +118,12 @@ enum Broken {
     Lost,
 }
 
-/// An open connection to a provider that follows the open contract.
+/// An open connection to a provider.
 pub struct HttpConnection {
     open: Open,
     pool: Arc<Pool>,
     target: Arc<Target>,
+    contract: Arc<Contract>,
 }
 
 impl fmt::Debug for HttpConnection {
@@ -136,46 +133,47 @@ impl fmt::Debug for HttpConnection {
 }
 
 impl HttpConnection {
-    pub(super) fn new(open: Open, pool: Arc<Pool>, target: Arc<Target>) -> Self {
-        Self { open, pool, target }
+    pub(super) fn new(open: Open, pool: Arc<Pool>, target: Arc<Target>, contract: Arc<Contract>) -> Self {
+        Self { open, pool, target, contract }
     }
 
-    async fn call(self, request: Request<Full<Bytes>>) -> Result<Answer, Broken> {
-        let Self { mut open, pool, .. } = self;
-        let answer = open.answer(request).await?;
-        if matches!(answer.body, Body::Whole(_)) {
+    /// Makes the call, if there is one to be made.
+    async fn call(self, written: Option<Written>) -> Result<Reply, Broken> {
+        let Self { mut open, pool, target, .. } = self;
+        let request = written.and_then(|written| request(&target, written)).ok_or(Broken::NotWritten)?;
+        let reply = open.answer(request).await?;
+        if matches!(reply.body, Body::Whole(_)) {
             pool.put(open).await;
         }
-        Ok(answer)
+        Ok(reply)
     }
+}
 
-    fn request(&self, method: Method, path: &str, body: Bytes) -> Result<Request<Full<Bytes>>, ::http::Error> {
-        Request::builder()
-            .method(method)
-            .uri(path)
-            .header(HOST, self.target.host_header.clone())
-            .header(AUTHORIZATION, self.target.authorization.clone())
-            .header(ACCEPT, HeaderValue::from_static("application/json"))
-            .header(USER_AGENT, HeaderValue::from_static(concat!("sluice/", env!("CARGO_PKG_VERSION"))))
-            .body(Full::new(body))
-    }
+fn request(target: &Target, written: Written) -> Option<Request<Full<Bytes>>> {
+    let Written { method, path, headers, body } = written;
+    let mut request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header(HOST, target.host_header.clone())
+        .header(USER_AGENT, HeaderValue::from_static(concat!("sluice/", env!("CARGO_PKG_VERSION"))))
+        .body(Full::new(body))
+        .ok()?;
+    request.headers_mut().extend(headers);
+    Some(request)
+}
+
+/// The time that a request is dated with.
+fn now() -> Timestamp {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_ms(u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX))
 }
 
 impl Connection for HttpConnection {
     async fn send(self, id: &PaymentId, order: &Order) -> SendAnswer {
-        // Neither can fail with what the core lets through; if it did, nothing was written.
-        let (Ok(body), Ok(key)) = (contract::send_body(id, order), HeaderValue::from_str(id.as_str())) else {
-            return SendAnswer::NotTaken(NotTaken::NotWritten);
-        };
-        let Ok(mut request) = self.request(Method::POST, &self.target.payments_path, body) else {
-            return SendAnswer::NotTaken(NotTaken::NotWritten);
-        };
-        let headers = request.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert(contract::IDEMPOTENCY_KEY, key);
-        let asked = Asked { id, money: order.money };
-        match self.call(request).await {
-            Ok(answer) => contract::send_answer(&asked, answer.status, &answer.headers, &answer.body),
+        let contract = Arc::clone(&self.contract);
+        let written = contract.send(id, order, now());
+        match self.call(written).await {
+            Ok(reply) => contract.send_answer(id, order, &reply),
             Err(Broken::NotWritten) => SendAnswer::NotTaken(NotTaken::NotWritten),
             Err(Broken::Unreadable) => SendAnswer::Unclear(Unclear::Unreadable),
             Err(Broken::Lost) => SendAnswer::Unclear(Unclear::ConnectionLost),
@@ -183,13 +181,10 @@ impl Connection for HttpConnection {
     }
 
     async fn query(self, id: &PaymentId, order: &Order) -> QueryAnswer {
-        let path = format!("{}/{id}", self.target.payments_path);
-        let Ok(request) = self.request(Method::GET, &path, Bytes::new()) else {
-            return QueryAnswer::NotTaken(NotTaken::NotWritten);
-        };
-        let asked = Asked { id, money: order.money };
-        match self.call(request).await {
-            Ok(answer) => contract::query_answer(&asked, answer.status, &answer.headers, &answer.body),
+        let contract = Arc::clone(&self.contract);
+        let written = contract.query(id, order, now());
+        match self.call(written).await {
+            Ok(reply) => contract.query_answer(id, order, &reply),
             Err(Broken::NotWritten) => QueryAnswer::NotTaken(NotTaken::NotWritten),
             Err(Broken::Unreadable) => QueryAnswer::Unclear(Unclear::Unreadable),
             Err(Broken::Lost) => QueryAnswer::Unclear(Unclear::ConnectionLost),

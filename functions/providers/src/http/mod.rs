@@ -1,16 +1,11 @@
-//! Our own open contract, JSON over HTTP: `infra/provider-openapi.yaml` says it in full. A provider that can be put
-//! behind it needs no adapter of its own.
+//! The transport: connects and makes one call, whatever the contract.
 //!
-//! - [`contract`] says what is written and what an answer means, without any I/O;
-//! - [`callback`] says whether a callback is the provider's, and what it says, likewise;
-//! - `wire` opens the connection, `call` makes one call on it, `pool` keeps it for the next one.
+//! `wire` opens the connection, `call` makes one call on it, `pool` keeps it for the next one.
 //!
 //! Nothing here runs in the background. A call's connection is driven by the call's own future, so dropping that
 //! future closes the socket then and there: a task of its own would only be told to stop, and could still write.
 
 mod call;
-pub mod callback;
-pub mod contract;
 mod pool;
 mod settings;
 mod wire;
@@ -25,23 +20,28 @@ pub use self::call::HttpConnection;
 use self::pool::Pool;
 pub use self::settings::{HttpSettings, SettingsError};
 use self::wire::Opener;
+use crate::contract::Contract;
 
-/// A provider that follows the open contract.
+/// A provider that is reached over HTTP.
 pub struct HttpProvider {
     opener: Opener,
     pool: Arc<Pool>,
     target: Arc<settings::Target>,
+    contract: Arc<Contract>,
     connect_timeout: Duration,
 }
 
 impl HttpProvider {
-    /// Checks the settings; reads the system's root certificates if the provider is reached by https. Connects to
+    /// Checks the settings and reads the secret; reads the system's root certificates if the provider is reached by https. Connects to
     /// nothing yet.
     pub fn new(settings: HttpSettings) -> Result<Self, SettingsError> {
         let connect_timeout = settings.connect_timeout()?;
         let pool = Pool::new(settings.pool_size, Duration::from_millis(settings.idle_timeout_ms));
-        let target = settings.into_target()?;
-        Ok(Self { opener: Opener::new(&target)?, pool: Arc::new(pool), target: Arc::new(target), connect_timeout })
+        let target = settings.target()?;
+        let HttpSettings { kind, key, .. } = settings;
+        let contract = Arc::new(Contract::new(kind, &target.root, &key)?);
+        let opener = Opener::new(&target)?;
+        Ok(Self { opener, pool: Arc::new(pool), target: Arc::new(target), contract, connect_timeout })
     }
 }
 
@@ -65,6 +65,6 @@ impl Provider for HttpProvider {
                 ConnectError(format!("not connected within {waited_ms} ms"))
             })??,
         };
-        Ok(HttpConnection::new(open, Arc::clone(&self.pool), Arc::clone(&self.target)))
+        Ok(HttpConnection::new(open, Arc::clone(&self.pool), Arc::clone(&self.target), Arc::clone(&self.contract)))
     }
 }

@@ -6,14 +6,17 @@ use std::time::Duration;
 
 use ::http::HeaderValue;
 use ::http::uri::{Scheme, Uri};
+use payments::provider::ProviderKind;
 
 /// What the adapter has to be told.
 #[derive(Clone)]
 pub struct HttpSettings {
+    /// Whose contract it follows.
+    pub kind: ProviderKind,
     /// The contract's root, such as `https://provider.example/sluice`. Plain `http` is taken for this machine only:
     /// the key would cross the network in the clear.
     pub base_url: String,
-    /// The secret that is sent as the bearer token.
+    /// The provider's secret, in the form that its contract asks for.
     pub key: String,
     /// Longest time to look up the name, to connect and to shake hands, together.
     pub connect_timeout_ms: u64,
@@ -28,6 +31,7 @@ impl fmt::Debug for HttpSettings {
     /// Shows neither the key nor the URL, which may have been given with a password in it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HttpSettings")
+            .field("kind", &self.kind)
             .field("connect_timeout_ms", &self.connect_timeout_ms)
             .field("pool_size", &self.pool_size)
             .field("idle_timeout_ms", &self.idle_timeout_ms)
@@ -74,10 +78,8 @@ pub(super) struct Target {
     pub(super) port: u16,
     /// What the `Host` header says.
     pub(super) host_header: HeaderValue,
-    /// What the `Authorization` header says; marked as sensitive.
-    pub(super) authorization: HeaderValue,
-    /// The path that payments are posted to: the root's path and `/v1/payments`.
-    pub(super) payments_path: String,
+    /// The root's path.
+    pub(super) root: String,
 }
 
 impl fmt::Debug for Target {
@@ -98,7 +100,7 @@ impl HttpSettings {
         Ok(Duration::from_millis(self.connect_timeout_ms))
     }
 
-    pub(super) fn into_target(self) -> Result<Target, SettingsError> {
+    pub(super) fn target(&self) -> Result<Target, SettingsError> {
         // The parser cuts a fragment off without a word, so it is looked for here.
         if self.base_url.contains('#') {
             return Err(SettingsError::BaseUrlPart("a fragment"));
@@ -130,18 +132,8 @@ impl HttpSettings {
             host,
             port: authority.port_u16().unwrap_or(if https { 443 } else { 80 }),
             host_header: HeaderValue::from_str(authority.as_str()).map_err(|_| SettingsError::BaseUrl)?,
-            authorization: self.authorization()?,
-            payments_path: format!("{}/v1/payments", url.path().trim_end_matches('/')),
+            root: url.path().to_owned(),
         })
-    }
-
-    fn authorization(&self) -> Result<HeaderValue, SettingsError> {
-        if self.key.is_empty() || !self.key.chars().all(|c| c.is_ascii_graphic()) {
-            return Err(SettingsError::Key);
-        }
-        let mut value = HeaderValue::from_str(&format!("Bearer {}", self.key)).map_err(|_| SettingsError::Key)?;
-        value.set_sensitive(true);
-        Ok(value)
     }
 }
 

@@ -23,8 +23,9 @@ use payments::id::{MerchantId, PaymentId};
 use payments::limit::Limit;
 use payments::payment::Payment;
 use payments::ports::{Clock, Store};
+use payments::provider::ProviderKind;
 use payments::time::Timestamp;
-use providers::http::callback::CallbackKeys;
+use providers::callback::Known;
 use providers::http::{HttpProvider, HttpSettings};
 use reconcile::{Reconcile, Watched};
 
@@ -54,6 +55,8 @@ const WATCHER: &str = "watcher";
 pub struct Wiring<'a> {
     /// Where merchants send their payments; port 0 takes any free one.
     pub listen: SocketAddr,
+    /// Whose contract the provider follows.
+    pub provider_kind: ProviderKind,
     /// The provider's address.
     pub provider_url: &'a str,
     /// What it knows us by.
@@ -180,6 +183,7 @@ fn consumer(embedded: &Embedded, queues: &Queues, wiring: &Wiring<'_>) -> Result
     let policy = settings::policy();
     let clients = Clients::new(&embedded.config(CONSUMER));
     let provider = HttpProvider::new(HttpSettings {
+        kind: wiring.provider_kind,
         base_url: wiring.provider_url.to_owned(),
         key: wiring.provider_key.to_owned(),
         connect_timeout_ms: policy.connect_timeout_ms,
@@ -229,9 +233,9 @@ async fn front(embedded: &Embedded, queues: &Queues, wiring: &Wiring<'_>) -> Res
     let port = DynamoAdmission::new(&clients, ADMISSION_TABLE, GATES_TABLE, settings::PROVIDER_NAME, queues.urls());
     let limit = Limit::usual(wiring.merchant_rate);
     let admission = AdmissionControl::new(port, limit, settings::admission(wiring.queue_depth_max));
-    let callbacks = wiring
-        .callback_key
-        .map(|key| Callbacks { provider: settings::PROVIDER_NAME.to_owned(), keys: CallbackKeys::new(key, None) });
+    let known = wiring.callback_key.map(|key| Known::new(wiring.provider_kind, key, None)).transpose();
+    let known = known.map_err(|error| format!("the callbacks' settings are wrong: {error}"))?;
+    let callbacks = known.map(|known| Callbacks { provider: settings::PROVIDER_NAME.to_owned(), known });
     let ingest = Ingest::new(
         DynamoStore::new(clients.dynamodb.clone(), PAYMENTS_TABLE),
         DynamoMerchants::new(clients.dynamodb, MERCHANTS_TABLE),
@@ -240,7 +244,8 @@ async fn front(embedded: &Embedded, queues: &Queues, wiring: &Wiring<'_>) -> Res
         SystemEntropy,
         settings::policy(),
     );
-    let ingest = Arc::new(ingest.with_admission(admission).with_callbacks(callbacks));
+    let ingest =
+        Arc::new(ingest.with_admission(admission).with_callbacks(callbacks).with_provider_kind(wiring.provider_kind));
     Front::start(wiring.listen, move |request| {
         let ingest = Arc::clone(&ingest);
         async move { ingest.handle(request).await }

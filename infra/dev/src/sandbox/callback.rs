@@ -10,7 +10,7 @@ use http::Request;
 use http::header::CONTENT_TYPE;
 use http_body_util::Full;
 use payments::ports::Clock;
-use providers::http::callback::{SIGNATURE, sign};
+use providers::open::callback::{SIGNATURE, sign};
 use tokio::time::sleep;
 
 use super::answer;

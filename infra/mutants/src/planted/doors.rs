@@ -42,11 +42,9 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         name: "callback-believed-unsigned",
         harm: "anybody who knows a payment's id can say that it was approved",
         edits: &[Edit {
-            file: "functions/ingest/src/callback.rs",
-            text: "            Problem::Untrusted(why)
-        })?;",
-            instead: "            Problem::Untrusted(why)
-        }).ok();",
+            file: "functions/providers/src/callback.rs",
+            text: "keys.verify(received.signature, received.body, received.at).map_err(NotTaken::Untrusted)?;",
+            instead: "keys.verify(received.signature, received.body, received.at).map_err(NotTaken::Untrusted).ok();",
         }],
     },
     Mutant {
@@ -55,7 +53,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         edits: &[Edit {
             file: "functions/ingest/src/callback.rs",
             text: "                return Err(Problem::CallbackNotTaken(id.clone()));",
-            instead: "                return Ok(document::received(id));",
+            instead: "                return Ok(document::received(callbacks.known.receipt(), id));",
         }],
     },
     Mutant {

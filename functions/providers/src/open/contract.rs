@@ -11,8 +11,7 @@ use payments::money::Money;
 use payments::payment::{Order, RefundOf};
 use serde::{Deserialize, Serialize};
 
-/// Largest answer that is read, in bytes. An honest one has some hundreds.
-pub const BODY_MAX_BYTES: usize = 64 * 1024;
+use crate::contract::Body;
 
 /// The header that carries the payment's id, the same in every attempt.
 pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -24,17 +23,6 @@ pub struct Asked<'a> {
     pub id: &'a PaymentId,
     /// Its amount and currency.
     pub money: Money,
-}
-
-/// An answer's body.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Body {
-    /// All of it.
-    Whole(Bytes),
-    /// Larger than [`BODY_MAX_BYTES`], or not framed as HTTP asks.
-    Malformed,
-    /// The connection broke before its end.
-    Lost,
 }
 
 #[derive(Serialize)]

@@ -1,0 +1,26 @@
+//! Which provider's protocol is spoken.
+
+/// A kind of provider: whose contract its requests, answers and callbacks follow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub enum ProviderKind {
+    /// Our own open contract (`infra/provider-openapi.yaml`).
+    #[default]
+    Open,
+}
+
+impl ProviderKind {
+    /// Every kind.
+    pub const ALL: [Self; 1] = [Self::Open];
+
+    /// Its name in settings and on the command line.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+        }
+    }
+
+    /// Reads the name.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
+    }
+}

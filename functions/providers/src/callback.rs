@@ -1,0 +1,114 @@
+//! A provider's callback, whatever its contract: whether it is the provider's, and what it says.
+
+use payments::answer::Found;
+use payments::id::PaymentId;
+use payments::payment::Payment;
+use payments::provider::ProviderKind;
+use payments::time::Timestamp;
+
+use crate::http::SettingsError;
+use crate::open::callback::{self as open, CallbackKeys, Distrust};
+
+/// A callback as it came.
+#[derive(Clone, Copy, Debug)]
+pub struct Received<'a> {
+    /// The header `Sluice-Signature`, if there is one.
+    pub signature: Option<&'a str>,
+    /// The body.
+    pub body: &'a [u8],
+    /// When.
+    pub at: Timestamp,
+}
+
+/// Why a callback settles nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotTaken {
+    /// It is not the provider's, or too old.
+    Untrusted(Distrust),
+    /// It is the provider's, and does not follow the contract.
+    Unreadable,
+}
+
+/// In which form a body comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyForm {
+    /// `application/json`.
+    Json,
+}
+
+/// What a provider wants to be told once its callback is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Receipt {
+    /// A JSON document with the payment's id.
+    Document,
+}
+
+/// What a provider's callbacks are known by.
+#[derive(Clone, Debug)]
+pub enum Known {
+    /// Our own contract's keys.
+    Open(CallbackKeys),
+}
+
+impl Known {
+    /// Takes the secret in use and, while it is being changed, the one before.
+    pub fn new(kind: ProviderKind, current: &str, previous: Option<&str>) -> Result<Self, SettingsError> {
+        match kind {
+            ProviderKind::Open => Ok(Self::Open(CallbackKeys::new(current, previous))),
+        }
+    }
+
+    /// The form that bodies come in.
+    pub const fn body_form(&self) -> BodyForm {
+        match self {
+            Self::Open(_) => BodyForm::Json,
+        }
+    }
+
+    /// What is answered once one is taken.
+    pub const fn receipt(&self) -> Receipt {
+        match self {
+            Self::Open(_) => Receipt::Document,
+        }
+    }
+
+    /// Reads a callback, and believes nothing of it before its signature has been verified.
+    pub fn read(&self, received: &Received<'_>) -> Result<Callback, NotTaken> {
+        match self {
+            Self::Open(keys) => {
+                keys.verify(received.signature, received.body, received.at).map_err(NotTaken::Untrusted)?;
+                open::Callback::read(received.body).map(Callback::Open).ok_or(NotTaken::Unreadable)
+            }
+        }
+    }
+}
+
+/// What a callback says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Callback {
+    /// Our own contract's.
+    Open(open::Callback),
+}
+
+impl Callback {
+    /// Whose payment it is about.
+    pub const fn payment_id(&self) -> &PaymentId {
+        match self {
+            Self::Open(callback) => &callback.payment_id,
+        }
+    }
+
+    /// What became of it.
+    pub const fn found(&self) -> &Found {
+        match self {
+            Self::Open(callback) => &callback.found,
+        }
+    }
+
+    /// Whether it speaks of this payment, its amount and its currency. One that does not settles nothing.
+    pub fn is_about(&self, payment: &Payment) -> bool {
+        match self {
+            Self::Open(callback) => callback.is_about(payment),
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! What a contract is: what is written for an order, and what an answer means. Pure: time is an argument.
+
+use ::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use bytes::Bytes;
+use payments::answer::{QueryAnswer, SendAnswer};
+use payments::id::PaymentId;
+use payments::payment::Order;
+use payments::provider::ProviderKind;
+use payments::request::FieldError;
+use payments::time::Timestamp;
+
+use crate::http::SettingsError;
+use crate::open::Open;
+
+/// Largest answer that is read, in bytes. An honest one has some hundreds.
+pub const BODY_MAX_BYTES: usize = 64 * 1024;
+
+/// An answer's body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Body {
+    /// All of it.
+    Whole(Bytes),
+    /// Larger than [`BODY_MAX_BYTES`], or not framed as HTTP asks.
+    Malformed,
+    /// The connection broke before its end.
+    Lost,
+}
+
+/// An answer as it came.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    /// The status.
+    pub status: StatusCode,
+    /// The header fields.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Body,
+}
+
+/// A request as a contract writes it. The transport adds what names the connection and the sender.
+#[derive(Clone, Debug)]
+pub struct Written {
+    /// The method.
+    pub method: Method,
+    /// The path, with the query if there is one.
+    pub path: String,
+    /// The header fields; those that hold a secret are marked as sensitive.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// The body.
+    pub body: Bytes,
+}
+
+/// A provider's numbers as its documents state them; the module's documentation names the pages. What a deployment is told
+/// (`KEY_WINDOW_MS`, `ABSENCE_BOUND_MS`) may be more careful and never less.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Numbers {
+    /// How long our id is known for one payment, in ms; none where it is for ever, or where the provider has to be asked.
+    pub key_window_ms: Option<u64>,
+    /// How long after its request a payment may still appear, in ms, at the least; none where the provider has to be asked.
+    pub absence_bound_ms: Option<u64>,
+    /// Longest time that an answer takes, in ms; none where the provider has to be asked.
+    pub longest_answer_ms: Option<u64>,
+    /// What "not found" proves once the absence bound is over.
+    pub not_found_proves: &'static str,
+}
+
+/// The contract of one provider's account.
+#[derive(Debug)]
+pub enum Contract {
+    /// Our own.
+    Open(Open),
+}
+
+impl Contract {
+    /// The contract of this kind at the path `root`, under what the provider's secret holds.
+    pub fn new(kind: ProviderKind, root: &str, secret: &str) -> Result<Self, SettingsError> {
+        match kind {
+            ProviderKind::Open => Open::new(root, secret).map(Self::Open),
+        }
+    }
+
+    /// What is written to make this payment; `None` if the contract cannot say it, which [`check`] refuses beforehand.
+    pub fn send(&self, id: &PaymentId, order: &Order, _now: Timestamp) -> Option<Written> {
+        match self {
+            Self::Open(open) => open.send(id, order),
+        }
+    }
+
+    /// What the answer to that means.
+    pub fn send_answer(&self, id: &PaymentId, order: &Order, reply: &Reply) -> SendAnswer {
+        match self {
+            Self::Open(_) => Open::send_answer(id, order, reply),
+        }
+    }
+
+    /// What is written to ask what became of this payment; `None` as of [`Contract::send`].
+    pub fn query(&self, id: &PaymentId, _order: &Order, _now: Timestamp) -> Option<Written> {
+        match self {
+            Self::Open(open) => open.query(id),
+        }
+    }
+
+    /// What the answer to that means.
+    pub fn query_answer(&self, id: &PaymentId, order: &Order, reply: &Reply) -> QueryAnswer {
+        match self {
+            Self::Open(_) => Open::query_answer(id, order, reply),
+        }
+    }
+}
+
+/// Whether an order can be made at a provider of this kind: the first field that it does not take, and why. Asked before
+/// anything is written down.
+pub fn check(kind: ProviderKind, _order: &Order) -> Result<(), FieldError> {
+    match kind {
+        // Its payment_method is whatever merchant and provider have agreed on.
+        ProviderKind::Open => Ok(()),
+    }
+}
+
+/// The numbers of a kind.
+pub const fn numbers(kind: ProviderKind) -> Numbers {
+    match kind {
+        ProviderKind::Open => crate::open::NUMBERS,
+    }
+}
