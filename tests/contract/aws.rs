@@ -33,6 +33,7 @@ use payments::time::Timestamp;
 use payments::transition::Event;
 use simulator::run::gate_settings;
 
+use super::ended::{ended_contract, parts_contract};
 use super::gate::gate_contract;
 use super::merchants::merchants_contract;
 use super::open::{depth_contract, open_contract};
@@ -98,6 +99,12 @@ async fn aws_keeps_the_contract_of_a_store_over_http() {
     store_contract(&DynamoStore::new(clients.dynamodb, PAYMENTS_TABLE)).await;
     let calls = aws.embedded.calls();
     assert!(calls.keys().all(|(label, _)| label == "over-http") && !calls.is_empty(), "{calls:?}");
+}
+
+#[tokio::test]
+async fn aws_keeps_the_contract_of_what_has_ended() {
+    ended_contract(&Aws::start().await.store()).await;
+    parts_contract(&Aws::start().await.store()).await;
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ use simulator::memory::{Buckets, Gates, MemoryAdmission, MemoryGate, MemoryQueue
 use simulator::world::{Environment, World};
 
 use super::admission::admission_contract;
+use super::ended::{ended_contract, parts_contract};
 use super::gate::gate_contract;
 use super::keys::{key_contract, lost_key_contract};
 use super::merchants::merchants_contract;
@@ -45,6 +46,14 @@ async fn memory_keeps_the_contract_of_a_store() {
 async fn memory_keeps_the_contract_of_refunds() {
     let (store, ..) = store();
     refund_contract(&store).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn memory_keeps_the_contract_of_what_has_ended() {
+    let (one, ..) = store();
+    ended_contract(&one).await;
+    let (other, ..) = store();
+    parts_contract(&other).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,6 +4,7 @@
 //! Nothing in the suites knows what it is run against. What a family alone promises is tested beside its instance.
 
 pub mod admission;
+pub mod ended;
 pub mod gate;
 pub mod keys;
 pub mod merchants;

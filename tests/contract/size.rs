@@ -111,6 +111,17 @@ fn an_ordinary_payment_is_one_write_unit_at_each_step() {
     }
 }
 
+/// What stands for ever: it is written in one unit, and read in half of one.
+#[test]
+fn what_is_kept_of_a_forgotten_payment_is_some_hundred_bytes() {
+    let [_, _, succeeded] = ordinary_way();
+    let short = step(&succeeded, &Event::Forget, succeeded.forget_at.unwrap());
+    let bytes = item_bytes(&short);
+    println!("an ordinary item, forgotten: {bytes} bytes");
+    assert!(bytes < 600, "{bytes} bytes");
+    assert_eq!(bytes, usize::try_from(payments::plan::cost::FORGOTTEN_BYTES).unwrap(), "as the bill counts it");
+}
+
 #[test]
 fn what_a_person_says_fits_into_an_ordinary_items_write_unit() {
     let evidence = Evidence::new(&"r".repeat(48), &"b".repeat(OPERATOR_MAX), &"w".repeat(WHY_MAX)).unwrap();

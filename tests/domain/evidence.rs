@@ -40,7 +40,7 @@ fn a_case_is_taken_handed_over_and_closed_once() {
     let close = Event::CloseCase { resolution: CaseResolution::Refund, evidence: &evidence };
     let closed = step(&handed_over, &close, NOW.plus_ms(5));
     assert_eq!(closed.case.as_ref().unwrap().closed_at, Some(NOW.plus_ms(5)));
-    assert_eq!((closed.state, closed.delete_after.is_some()), (State::Declined, true));
+    assert_eq!((closed.state, closed.forget_at.is_some()), (State::Declined, true));
     let told: Vec<_> = closed.history.iter().rev().take(3).map(|entry| entry.reason).collect();
     assert_eq!(told, [Reason::CaseRefunded, Reason::CaseTaken, Reason::CaseTaken]);
     let nothing = std::panic::catch_unwind(|| step(&closed, &close, NOW));

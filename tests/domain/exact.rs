@@ -1,4 +1,4 @@
-//! What each change writes, to the value: times, waits, shards and the table's TTL. A field that is merely there, in
+//! What each change writes, to the value: times, waits, shards and when details are forgotten. A field that is merely there, in
 //! another unit or from another moment, is as wrong as one that is missing.
 
 use payments::answer::{Found, NotTaken, QueryAnswer, SendAnswer};
@@ -15,20 +15,20 @@ use super::cases;
 use super::walk::{Done, Walk, What, any_order, turn};
 use crate::contract::samples::{NOW, accepted, claim_of, held, in_state, order, policy, reference, sending, step};
 
-/// Whole seconds since the epoch, as the table's TTL wants them: 400 days after the end at [`NOW`].
-const GONE_AT_SECONDS: u64 = 1_764_000_000 + 400 * 86_400;
+/// 400 days after an end at [`NOW`].
+const FORGET_AT: Timestamp = Timestamp::from_ms((1_764_000_000 + 400 * 86_400) * 1_000);
 
 fn is_open(state: State) -> bool {
     matches!(state, State::Queued | State::Sending | State::Pending | State::Unknown)
 }
 
-fn ttl(done: &Done, policy: &Policy) -> Option<u64> {
+fn forget_at(done: &Done, policy: &Policy) -> Option<Timestamp> {
     let Done { before, after, at, .. } = done;
-    let from_now = (at.ms() + policy.retention_ms) / 1_000;
+    let from_now = at.plus_ms(policy.retention_ms);
     if !after.state.is_terminal() || after.has_open_case() {
         None
     } else if before.state == after.state && !before.has_open_case() {
-        before.delete_after
+        before.forget_at
     } else {
         Some(from_now)
     }
@@ -73,7 +73,7 @@ proptest! {
             prop_assert_eq!(after.created_at, before.created_at);
             prop_assert_eq!(after.refundable, before.refundable);
             prop_assert_eq!((after.version, &after.nonce), (before.version + 1, &done.nonce));
-            prop_assert_eq!(after.delete_after, ttl(&done, policy));
+            prop_assert_eq!(after.forget_at, forget_at(&done, policy));
             let has_moved = after.state != before.state || after.reason != before.reason;
             if has_moved {
                 prop_assert_eq!(after.changed_at, *at);
@@ -171,7 +171,8 @@ fn a_new_payment_is_exactly_this() {
         case: None,
         refundable: Some(13_912),
         open_shard: Some(open_shard(&payment.id)),
-        delete_after: None,
+        forget_at: None,
+        forgotten_at: None,
         history: payment.history.clone(),
         chain: payment.chain.clone(),
     };
@@ -191,9 +192,9 @@ fn a_claim_to_send_writes_exactly_this() {
     assert_eq!((after.due_at, after.waits, after.refundable), (None, 0, Some(13_912)));
 }
 
-/// In seconds, and after the retention: the table deletes what it reads as past.
+/// After the retention, counted from the end, or from the moment at which its case is closed.
 #[test]
-fn each_end_goes_from_the_table_after_its_retention() {
+fn each_ends_details_may_be_forgotten_after_the_retention() {
     let evidence = Evidence::new("ref-17", "anna", "the console shows it").unwrap();
     let sent = sending(order());
     let claim = held(&sent);
@@ -209,16 +210,16 @@ fn each_end_goes_from_the_table_after_its_retention() {
         ("expired", step(&expiring, &Event::Expire, NOW)),
         ("resolved", step(&in_state(State::Parked), &resolve, NOW)),
     ] {
-        assert_eq!(ended.delete_after, Some(GONE_AT_SECONDS), "{name}");
+        assert_eq!(ended.forget_at, Some(FORGET_AT), "{name}");
     }
     // A case keeps it, and its closing begins the time anew.
     let late = Found::Approved { reference: reference() };
     let opened = step(&canceled, &Event::CalledBack(&late), NOW.plus_ms(5_000));
-    assert_eq!((opened.delete_after, opened.open_shard.as_deref()), (None, Some("case")));
+    assert_eq!((opened.forget_at, opened.open_shard.as_deref()), (None, Some("case")));
     assert_eq!(opened.case.as_ref().unwrap().opened_at, NOW.plus_ms(5_000));
     let close = Event::CloseCase { resolution: CaseResolution::Accept, evidence: &evidence };
     let closed = step(&opened, &close, NOW.plus_ms(86_400_000));
-    assert_eq!((closed.delete_after, closed.open_shard.as_deref()), (Some(GONE_AT_SECONDS + 86_400), None));
+    assert_eq!((closed.forget_at, closed.open_shard.as_deref()), (Some(FORGET_AT.plus_ms(86_400_000)), None));
     assert_eq!(closed.case.as_ref().unwrap().closed_at, Some(NOW.plus_ms(86_400_000)));
 }
 

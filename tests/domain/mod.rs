@@ -8,6 +8,7 @@ mod breaker;
 mod cards;
 mod evidence;
 mod exact;
+mod forgotten;
 mod gate;
 mod history;
 mod ids;

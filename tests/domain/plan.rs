@@ -195,7 +195,9 @@ proptest! {
     fn twice_the_payments_cost_twice_as_much_to_the_cent(demand in demands()) {
         let Some(plan) = feasible(&demand) else { return Ok(()) };
         let twice = Plan { demand: Demand { payments_per_month: 2 * demand.payments_per_month, ..demand }, ..plan };
-        for item in [Item::Api, Item::Compute, Item::Queue, Item::Writes, Item::Logs, Item::Storage] {
+        let scaling =
+            [Item::Api, Item::Compute, Item::Queue, Item::Writes, Item::Logs, Item::Storage, Item::Forgetting, Item::Kept];
+        for item in scaling {
             let (one, two) = (dollars(&plan, item).cents(), dollars(&twice, item).cents());
             let batch = if item == Item::Compute { dollars(&Plan { demand: Demand { payments_per_month: 1, ..demand }, ..plan }, item).cents() } else { 0 };
             prop_assert!(two <= 2 * one && two + 2 + batch >= 2 * one, "{:?}: {} and {}", item, one, two);

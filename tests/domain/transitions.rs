@@ -48,7 +48,7 @@ proptest! {
                     nonce: after.nonce.clone(),
                     case: after.case.clone(),
                     open_shard: after.open_shard.clone(),
-                    delete_after: after.delete_after,
+                    forget_at: after.forget_at,
                     history: after.history.clone(),
                     chain: after.chain.clone(),
                     ..before.clone()
@@ -252,7 +252,7 @@ proptest! {
             prop_assert_eq!(&after.open_shard, &shard);
             prop_assert_eq!(after.claim.is_some(), after.state == State::Sending);
             prop_assert_eq!(after.parked_at.is_some(), after.state == State::Parked);
-            prop_assert_eq!(after.delete_after.is_some(), after.state.is_terminal() && !after.has_open_case());
+            prop_assert_eq!(after.forget_at.is_some(), after.state.is_terminal() && !after.has_open_case());
             prop_assert!(after.case.is_none() || after.state.is_terminal());
             prop_assert_eq!(after.attempts > 0, after.first_sent_at.is_some());
             prop_assert_eq!(after.attempts > 0, after.written_until.is_some());
@@ -351,7 +351,8 @@ fn the_walks_reach_every_state_and_every_reason_to_stop() {
     let mut runner = TestRunner::deterministic();
     let (mut states, mut reasons) = (BTreeSet::new(), BTreeSet::new());
     let (mut sent_again, mut lost_claims, mut late_successes, mut closed) = (0, 0, 0, 0);
-    // A heal and a lapsed lease are noted beside the state, a case in the history; a table is restored in `restored.rs`.
+    // A heal and a lapsed lease are noted beside the state, a case in the history; a table is restored in `restored.rs`,
+    // and forgotten in `forgotten.rs`.
     let beside = [
         Reason::Healed,
         Reason::LateSuccess,
@@ -363,6 +364,7 @@ fn the_walks_reach_every_state_and_every_reason_to_stop() {
         Reason::Restored,
         Reason::MayHaveBeenMade,
         Reason::AbsentAfterRestore,
+        Reason::Forgotten,
     ];
     for _ in 0..20_000 {
         if sent_again > 50

@@ -55,7 +55,7 @@ NEEDED = {
         ("kms:Decrypt", "EnvironmentKey"),
     },
     "ReconcileRole": {
-        *[("dynamodb:" + one, "PaymentsTable") for one in ["GetItem", "UpdateItem"]],
+        *[("dynamodb:" + one, "PaymentsTable") for one in ["GetItem", "Scan", "UpdateItem"]],
         ("dynamodb:Query", "PaymentsTable/index/open"),
         ("dynamodb:GetItem", "GatesTable"),
         *[("sqs:" + one, lane) for lane in LANES for one in ["SendMessage", "GetQueueAttributes"]],

@@ -92,7 +92,7 @@ async fn what_ended_otherwise_becomes_a_case_once_and_keeps_its_end() {
         let body = about(&stage.payment(&id), "approved");
         assert_eq!(call_back(&stage, &body).await.status, 200);
         let case = stage.payment(&id);
-        assert!(case.state == end && case.has_open_case() && case.delete_after.is_none(), "{case:?}");
+        assert!(case.state == end && case.has_open_case() && case.forget_at.is_none(), "{case:?}");
         assert_eq!(call_back(&stage, &body).await.status, 200);
         assert_eq!(stage.payment(&id), case);
     }

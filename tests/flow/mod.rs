@@ -8,6 +8,7 @@ mod callback;
 mod consumer;
 mod dead_letter;
 mod failing;
+mod forgotten;
 mod history;
 mod ingest;
 mod keys;

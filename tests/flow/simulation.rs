@@ -208,9 +208,11 @@ fn what_is_not_ours_ends_in_front_of_people_and_touches_no_payment() {
 }
 
 #[test]
-fn what_the_tables_ttl_has_taken_away_is_neither_called_for_nor_back() {
-    let reports = hold("ttl", &Faults::ttl(), 0..40);
-    assert!(ended(&reports, "succeeded") > 300);
+fn what_is_forgotten_is_not_paid_again_and_still_answers_whatever_comes() {
+    let reports = hold("ageing", &Faults::ageing(), 0..40);
+    let (payments, forgotten) =
+        (total(&reports, |report| report.states.values().sum()), total(&reports, |report| report.forgotten));
+    assert!(ended(&reports, "succeeded") > 200 && forgotten * 10 > payments * 8, "{forgotten} of {payments} forgotten");
 }
 
 /// Some minutes of the table are lost, and not a payment: what was open is asked about, what is new as well.

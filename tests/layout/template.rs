@@ -6,9 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aws::open::OPEN_INDEX;
 use aws::settings::{ConsumerSettings, DeadLetterSettings, IngestSettings, ReconcileSettings};
+use aws::store::KEY_TTL_ATTRIBUTE;
 use payments::breaker::BreakerSettings;
 use payments::gate::{GateSettings, GateState, PARTITION_WRITES_PER_SECOND, writes_per_second};
 use payments::payment::State;
+use payments::transition::Event;
 use serde_json::Value;
 
 use super::{read, root};
@@ -407,11 +409,19 @@ fn tables_have_the_keys_that_the_code_uses() {
     assert_eq!(template.get(&[&index[..], &["Projection", "ProjectionType"]].concat()), "KEYS_ONLY");
     assert_written(&template, "PaymentsTable", &serde_json::to_value(samples::in_state(State::Queued)).unwrap());
 
+    // What goes by TTL are keys. A payment that went would be paid again by the same order.
     let expires = template.get(&[&payments[..], &["TimeToLiveSpecification", "AttributeName"]].concat());
-    assert!(
-        serde_json::to_value(samples::in_state(State::Succeeded)).unwrap()[expires].is_u64(),
-        "{expires} is no attribute in seconds"
-    );
+    assert_eq!(expires, KEY_TTL_ATTRIBUTE);
+    for &state in State::ALL {
+        let mut payment = samples::in_state(state);
+        for _ in 0..2 {
+            let item = serde_json::to_value(&payment).unwrap();
+            assert_eq!(item.get(expires), None, "{state:?} would be deleted");
+            if state.is_terminal() && !payment.is_forgotten() {
+                payment = samples::step(&payment, &Event::Forget, payment.forget_at.unwrap());
+            }
+        }
+    }
 
     assert_eq!(key_schema(&template, &["Resources", "GatesTable", "Properties"]), [is("provider", "HASH")]);
     assert_written(&template, "GatesTable", &serde_json::to_value(GateState::new("acme", 5_000, 10)).unwrap());
@@ -420,6 +430,22 @@ fn tables_have_the_keys_that_the_code_uses() {
     // The adapter's own name for the key; no merchant is ever written by deployed code.
     assert_eq!(key_schema(&template, &["Resources", "MerchantsTable", "Properties"]), [is("key_hash", "HASH")]);
     assert!(read(&root().join("functions/aws/src/merchants.rs")).contains(".key(\"key_hash\", AttributeValue::S("));
+}
+
+/// "One order, one payment, for ever" is a matter of permissions too.
+#[test]
+fn no_function_may_delete_an_item() {
+    let template = Template::load();
+    let deleting = ["dynamodb:DeleteItem", "dynamodb:BatchWriteItem", "dynamodb:DeleteTable", "dynamodb:*", "*"];
+    let (mut roles, mut actions) = (0, 0);
+    for role in ["IngestRole", "ConsumerRole", "DeadLetterRole", "ReconcileRole"] {
+        roles += 1;
+        for (_, value) in template.under(&["Resources", role]) {
+            assert!(!deleting.contains(&value), "{role} may {value}");
+            actions += usize::from(value.starts_with("dynamodb:"));
+        }
+    }
+    assert!(roles == 4 && actions > 8, "{actions}");
 }
 
 #[test]

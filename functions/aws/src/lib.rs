@@ -5,6 +5,7 @@
 
 pub mod admission;
 pub mod clients;
+mod ended;
 pub mod gates;
 mod item;
 pub mod merchants;

@@ -382,7 +382,7 @@ fn consistent(reader: &mut Reader<'_>, policy: &Policy) {
     if given(&[policy.retention_ms, policy.key_window_ms]) {
         reader.require(
             policy.retention_ms >= policy.key_window_ms,
-            "RETENTION_MS is below KEY_WINDOW_MS: an order could be forgotten here while the provider still knows it; \
+            "RETENTION_MS is below KEY_WINDOW_MS: details could be forgotten here while the provider may still act on them; \
              keep ended payments longer",
         );
     }

@@ -28,9 +28,10 @@ use crate::item::{Item, Update, difference, from_item, number, payment, to_attri
 use crate::verdict::{Attempts, store_error};
 
 pub use anchor::PAYMENT_CHANGED;
+pub use keys::KEY_TTL_ATTRIBUTE;
 
 /// The name of the table's key.
-const KEY: &str = "id";
+pub(crate) const KEY: &str = "id";
 /// A new item only.
 const IS_NEW: &str = "attribute_not_exists(id)";
 /// What a reason says when its item's condition failed ("TransactWriteItems").

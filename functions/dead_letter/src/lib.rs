@@ -170,7 +170,8 @@ impl<S: Store, Q: Queue, C: Clock, E: Entropy> DeadLetter<S, Q, C, E> {
                 | Kept::ClaimLost
                 | Kept::NotDue
                 | Kept::NotCancelable
-                | Kept::NoOpenCase => Verdict::Done,
+                | Kept::NoOpenCase
+                | Kept::HistoryDoubted => Verdict::Done,
             },
             Ok(Outcome::Missing) => Verdict::PassOn,
             Err(error) => port_down(record, &error),

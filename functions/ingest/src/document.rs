@@ -65,6 +65,9 @@ struct PaymentDocument<'a> {
     metadata: &'a BTreeMap<String, String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     late_success_at: Option<String>,
+    /// From then on nothing is said of what was forgotten.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    forgotten_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     refundable_amount: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -108,6 +111,7 @@ pub(crate) fn payment(
         description: payment.order.description.as_deref(),
         metadata: &payment.order.metadata,
         late_success_at: payment.case.as_ref().map(|case| text(case.opened_at)),
+        forgotten_at: payment.forgotten_at.map(text),
         refundable_amount: payment.refundable_amount(),
         provider_reference: provider_text.filter(|_| !declined),
         provider_code: provider_text.filter(|_| declined),

@@ -334,7 +334,7 @@ impl<S: Store, M: Merchants, Q: Queue, C: Clock, E: Entropy, A: Admission> Inges
     /// The same order again: what is true now, or a refusal if it said something else before.
     async fn replay(&self, request: &Request, stands: Payment) -> Result<ApiGatewayV2httpResponse, Problem> {
         if stands.fingerprint != request.fingerprint {
-            let fields = request::differences(&request.order, &stands.order);
+            let fields = request::differences(&request.order, &stands);
             return Err(Problem::different(stands, &fields));
         }
         info!(event = "payment_replayed", payment_id = stands.id.as_str(), state = stands.state.as_str(),);

@@ -5,10 +5,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::answer::ProviderText;
 use crate::evidence::Operator;
+use crate::payment::Reason;
 use crate::time::Timestamp;
 
-/// A late success, kept in its payment's item from the write that notices it until the item goes. While it is open the
-/// item stands in the index under [`crate::payment::CASE_SHARD`] and has no TTL.
+/// A late success, kept in its payment's item from the write that notices it for ever. While it is open the item stands
+/// in the index under [`crate::payment::CASE_SHARD`] and nothing of it is forgotten.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Case {
     /// When the provider said so.
@@ -52,6 +53,15 @@ impl CaseResolution {
             Self::Refund => "refund",
             Self::RefundElsewhere => "refund_elsewhere",
             Self::Accept => "accept",
+        }
+    }
+
+    /// What the history says of it.
+    pub const fn reason(self) -> Reason {
+        match self {
+            Self::Refund => Reason::CaseRefunded,
+            Self::RefundElsewhere => Reason::CaseRefundedElsewhere,
+            Self::Accept => Reason::CaseAccepted,
         }
     }
 

@@ -43,7 +43,7 @@ pub struct Binding {
 }
 
 impl Binding {
-    /// A merchant's key for a payment, kept for as long as an ended payment is.
+    /// A merchant's key for a payment, kept for as long as an ended payment's details are.
     pub fn new(merchant: &MerchantId, key: &str, payment_id: &PaymentId, now: Timestamp, retention_ms: u64) -> Self {
         let delete_after = now.plus_ms(retention_ms).seconds();
         Self { key: KeyId::of(merchant, key), payment_id: payment_id.clone(), delete_after }

@@ -20,6 +20,7 @@ pub mod limit;
 pub mod merchant;
 pub mod message;
 pub mod money;
+pub mod pass;
 pub mod payment;
 pub mod plan;
 pub mod policy;

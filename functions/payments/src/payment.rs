@@ -184,6 +184,8 @@ named! {
         MayHaveBeenMade = "may_have_been_made",
         /// The provider does not have it, and a restore lost what the merchant was told since.
         AbsentAfterRestore = "absent_after_restore",
+        /// Its details were forgotten; the end stands.
+        Forgotten = "forgotten",
     }
 }
 
@@ -261,6 +263,42 @@ pub struct Order {
     pub idempotency_key: Option<String>,
 }
 
+impl Order {
+    /// What is kept of it for ever: whose it is, what it is called and how much it was, which a refund, a callback and a
+    /// repeated request are judged by. A field that is new has to be decided about here.
+    #[must_use]
+    pub fn without_details(self) -> Self {
+        let Self {
+            merchant,
+            kind,
+            order_id,
+            money,
+            payment_method: _,
+            customer: _,
+            description: _,
+            metadata: _,
+            lane,
+            expires_at: _,
+            refund_of,
+            idempotency_key: _,
+        } = self;
+        Self {
+            merchant,
+            kind,
+            order_id,
+            money,
+            payment_method: None,
+            customer: None,
+            description: None,
+            metadata: BTreeMap::new(),
+            lane,
+            expires_at: None,
+            refund_of,
+            idempotency_key: None,
+        }
+    }
+}
+
 /// A payment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Payment {
@@ -329,9 +367,13 @@ pub struct Payment {
     /// The open index's key, while there is something to do; `parked` and `case` for what people have to look at.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub open_shard: Option<String>,
-    /// Seconds since the epoch after which the item may go; only ended payments without an open case have it.
+    /// From when on its details may be forgotten; only ended payments without an open case have it, until that is done.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub delete_after: Option<u64>,
+    pub forget_at: Option<Timestamp>,
+    /// When they were forgotten, last. The payment stands as it ended, without what [`Order::without_details`] leaves out,
+    /// and its history is the short one of [`crate::transition::Event::Forget`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub forgotten_at: Option<Timestamp>,
     /// How it came here.
     pub history: Vec<Entry>,
     /// What holds the history together; none in items older than chains.
@@ -374,7 +416,8 @@ impl Payment {
             provider_text: None,
             case: None,
             refundable,
-            delete_after: None,
+            forget_at: None,
+            forgotten_at: None,
             history: vec![Entry {
                 at: now,
                 state: State::Queued,
@@ -422,6 +465,11 @@ impl Payment {
     pub fn refundable_amount(&self) -> Option<u64> {
         let left = self.refundable.filter(|_| self.has_moved_money())?;
         Some(if self.was_refunded_elsewhere() { 0 } else { u64::try_from(left).unwrap_or(0) })
+    }
+
+    /// Whether its details were forgotten.
+    pub const fn is_forgotten(&self) -> bool {
+        self.forgotten_at.is_some()
     }
 
     /// Whether `expires_at` is over.

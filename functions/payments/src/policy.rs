@@ -39,7 +39,7 @@ pub struct Policy {
     pub missing_item_grace_ms: u64,
     /// How long a message of a newer version waits for its code.
     pub newer_version_grace_ms: u64,
-    /// How long an ended payment is kept.
+    /// How long the details of an ended payment are kept; the order and its end are kept for ever.
     pub retention_ms: u64,
     /// How long a payment is pending or unknown before people are told.
     pub overdue_after_ms: u64,

@@ -11,6 +11,7 @@ use crate::idempotency::{Binding, Bound};
 use crate::limit::{Take, Taken};
 use crate::merchant::{ApiKeyHash, Merchant};
 use crate::message::Message;
+use crate::pass::Part;
 use crate::payment::{CASE_SHARD, Lane, Order, PARKED_SHARD, Payment};
 use crate::store::{SendClaim, Written};
 use crate::time::Timestamp;
@@ -92,6 +93,32 @@ pub trait OpenPayments: Sync {
         created_before: Timestamp,
         most: u32,
     ) -> impl Future<Output = Result<Vec<OpenKey>, StoreError>> + Send;
+}
+
+/// Where a page of the table ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PageEnd(pub String);
+
+/// A page of the table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndedPage {
+    /// What was asked for in it; in place of an item that cannot be read, why.
+    pub payments: Vec<Result<Payment, StoreError>>,
+    /// Where the next page begins; none when there is no more.
+    pub next: Option<PageEnd>,
+}
+
+/// The table of payments as a whole, which is gone through part by part.
+pub trait EndedPayments: Sync {
+    /// The payments in a page of a part, of `most` items at most, whose details may be forgotten by `now`. What is a moment
+    /// old may be missing or out of date.
+    fn to_forget(
+        &self,
+        part: Part,
+        after: Option<&PageEnd>,
+        now: Timestamp,
+        most: u32,
+    ) -> impl Future<Output = Result<EndedPage, StoreError>> + Send;
 }
 
 /// The table of merchants.

@@ -14,7 +14,7 @@ use crate::id::{OrderId, PaymentId};
 use crate::idempotency::key_of;
 use crate::merchant::Merchant;
 use crate::money::{Currency, LARGEST_MAJOR_UNITS, Money, MoneyError};
-use crate::payment::{Kind, Lane, Order, RefundOf};
+use crate::payment::{Kind, Lane, Order, Payment, RefundOf};
 use crate::time::Timestamp;
 
 /// Longest body taken, in bytes.
@@ -438,8 +438,17 @@ fn fingerprint(order: &Order) -> Fingerprint {
     Fingerprint::of(given.chain([("", "")]).chain(metadata))
 }
 
-/// The names of the fields in which two requests for one order differ: all that the fingerprint covers.
-pub fn differences(one: &Order, other: &Order) -> Vec<&'static str> {
+/// The names of the fields in which a request differs from the one that a payment was accepted for: all that the
+/// fingerprint covers, or what is kept of a payment whose details were forgotten.
+pub fn differences(asked: &Order, stands: &Payment) -> Vec<&'static str> {
+    if stands.is_forgotten() {
+        fields_apart(&asked.clone().without_details(), &stands.order)
+    } else {
+        fields_apart(asked, &stands.order)
+    }
+}
+
+fn fields_apart(one: &Order, other: &Order) -> Vec<&'static str> {
     let (left, right) = (canonical(one), canonical(other));
     let pairs = left.iter().zip(&right).filter(|((_, one), (_, other))| one != other);
     let mut names: Vec<&'static str> = pairs.map(|((name, _), _)| *name).collect();

@@ -5,6 +5,7 @@
 
 mod answered;
 mod draft;
+mod forgotten;
 mod lost;
 mod operator;
 mod overdue;
@@ -23,6 +24,7 @@ use crate::time::Timestamp;
 use answered::{called_back, query_answered, send_answered};
 use draft::Draft;
 pub use draft::PAYMENT_RETRY_AFTER_MAX_MS;
+use forgotten::forget;
 use lost::heal;
 pub use lost::{
     HEAL_PAUSE_MS, LOST_IN_BUSY_LANE_MS, LOST_IN_EMPTY_LANE_MS, REPEAT_HEAL_MS, has_lost_its_message,
@@ -91,6 +93,8 @@ pub enum Event<'a> {
     Overdue,
     /// The table was restored to an earlier moment.
     Restored(&'a Recovery),
+    /// Somebody looked whether its details are old enough to be forgotten.
+    Forget,
     /// A person says how it ended, with evidence.
     Resolve {
         /// The end.
@@ -167,6 +171,8 @@ pub enum Kept {
     NotCancelable,
     /// It has no case that is open.
     NoOpenCase,
+    /// Its history does not verify: it is evidence, and not forgotten.
+    HistoryDoubted,
 }
 
 /// Decides what becomes of `payment` after `event`.
@@ -182,6 +188,7 @@ pub fn transition(payment: &Payment, event: &Event<'_>, moment: &Moment<'_>) -> 
         Event::Heal { replaces } => heal(payment, *replaces, moment),
         Event::Replay => replay(payment, moment),
         Event::Overdue => overdue(payment, moment),
+        Event::Forget => forget(payment, moment),
         Event::Restored(recovery) => restored::restored(payment, recovery, moment),
         Event::Resolve { end, evidence } => resolve(payment, *end, evidence, moment),
         Event::TakeCase { owner } => take_case(payment, owner, moment),

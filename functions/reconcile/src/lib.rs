@@ -4,13 +4,19 @@
 //!
 //! It runs on a schedule and goes through the open-payments index, shard by shard, from the oldest on. It never sends to
 //! a provider, and the one end that it writes is that of a payment which was never sent and must not be any more.
+//!
+//! With the time that is left it goes through a part of the whole table, and forgets the details of what ended long ago.
 
+mod forgetting;
 mod look;
 
 use payments::gate::Healing;
+use payments::pass::Pass;
 use payments::payment::{Lane, OPEN_SHARDS};
 use payments::policy::Policy;
-use payments::ports::{Clock, Depths, Entropy, GateStore, OpenPayments, Queue, Shard, Store, StoreError};
+use payments::ports::{
+    Clock, Depths, EndedPayments, Entropy, GateStore, OpenPayments, Queue, Shard, Store, StoreError,
+};
 use payments::time::Timestamp;
 use payments::transition::{LOST_IN_BUSY_LANE_MS, LOST_IN_EMPTY_LANE_MS};
 use serde::Serialize;
@@ -37,6 +43,7 @@ pub struct Reconcile<S, Q, G, C, E> {
     entropy: E,
     policy: Policy,
     most_heals: u32,
+    pass: Pass,
 }
 
 /// The gate that a sweep looks at and never changes.
@@ -67,6 +74,10 @@ pub struct Sweep {
     pub without_charge: u32,
     /// Cases that are open.
     pub cases: u32,
+    /// Payments whose details were forgotten.
+    pub forgotten: u32,
+    /// Payments whose details were not forgotten, because their histories do not verify.
+    pub doubted: u32,
     /// Reads, writes and sends that failed; the next sweep looks again.
     pub failed: u32,
 }
@@ -102,7 +113,19 @@ impl Tally {
 
     /// Tells people: a line each, with the ids, as long as it is so.
     fn log(&self) {
-        let Sweep { looked_at, healed, stuck, expired, overdue, parked, without_charge, cases, failed } = self.sweep;
+        let Sweep {
+            looked_at,
+            healed,
+            stuck,
+            expired,
+            overdue,
+            parked,
+            without_charge,
+            cases,
+            forgotten,
+            doubted,
+            failed,
+        } = self.sweep;
         if overdue > 0 {
             warn!(event = "payments_overdue", overdue, parked, payment_ids = self.overdue.join(" "));
         }
@@ -110,15 +133,26 @@ impl Tally {
             let payment_ids = self.without_charge.join(" ");
             error!(event = "refunds_without_charge", refunds = without_charge, payment_ids);
         }
-        info!(event = "sweep_done", looked_at, healed, stuck, expired, overdue, parked, without_charge, cases, failed);
+        info!(
+            event = "sweep_done",
+            looked_at, healed, stuck, expired, overdue, parked, without_charge, cases, forgotten, doubted, failed,
+        );
     }
 }
 
-impl<S: Store + OpenPayments, Q: Queue + Depths, G: GateStore, C: Clock, E: Entropy> Reconcile<S, Q, G, C, E> {
+impl<S: Store + OpenPayments + EndedPayments, Q: Queue + Depths, G: GateStore, C: Clock, E: Entropy>
+    Reconcile<S, Q, G, C, E>
+{
     /// A sweep over these ports that puts back at most `most_heals` messages at a time, so that it cannot make a
     /// backlog of its own.
     pub fn new(store: S, queue: Q, gate: Watched<G>, clock: C, entropy: E, policy: Policy, most_heals: u32) -> Self {
-        Self { store, queue, gate, clock, entropy, policy, most_heals }
+        Self { store, queue, gate, clock, entropy, policy, most_heals, pass: Pass::DEPLOYED }
+    }
+
+    /// The same, going through the table by another plan.
+    #[must_use]
+    pub fn with_pass(self, pass: Pass) -> Self {
+        Self { pass, ..self }
     }
 
     /// Sweeps once, and stops before `deadline`.
@@ -142,6 +176,10 @@ impl<S: Store + OpenPayments, Q: Queue + Depths, G: GateStore, C: Clock, E: Entr
                 warn!(event = "sweep_cut_short", shards = offset.saturating_add(1));
                 break;
             }
+        }
+        // Last, because nobody waits for it.
+        if !self.is_over(end) {
+            self.forget(end, &mut tally).await;
         }
         tally.log();
         tally.sweep

@@ -4,7 +4,7 @@ use payments::gate::Healing;
 use payments::id::PaymentId;
 use payments::message::Message;
 use payments::payment::{Lane, Payment, RefundOf, State};
-use payments::ports::{Clock, Depths, Entropy, GateStore, OpenPayments, Queue, Store, StoreError};
+use payments::ports::{Clock, Depths, EndedPayments, Entropy, GateStore, OpenPayments, Queue, Store, StoreError};
 use payments::store::{self, Outcome};
 use payments::transition::{Event, is_overdue};
 use tracing::{error, info};
@@ -37,7 +37,9 @@ pub(crate) struct Seen {
     pub(crate) without_charge: bool,
 }
 
-impl<S: Store + OpenPayments, Q: Queue + Depths, G: GateStore, C: Clock, E: Entropy> Reconcile<S, Q, G, C, E> {
+impl<S: Store + OpenPayments + EndedPayments, Q: Queue + Depths, G: GateStore, C: Clock, E: Entropy>
+    Reconcile<S, Q, G, C, E>
+{
     /// Looks at one payment, as it stands and not as the index has it. Puts its message back if that is lost and `may_heal`.
     pub(crate) async fn look(&self, id: &PaymentId, lanes: Lanes, may_heal: bool) -> Result<Seen, StoreError> {
         let Some(payment) = self.store.get(id).await? else { return Ok(Seen::default()) };
@@ -127,7 +129,7 @@ impl<S: Store + OpenPayments, Q: Queue + Depths, G: GateStore, C: Clock, E: Entr
         })
     }
 
-    async fn decide(&self, payment: Payment, event: &Event<'_>) -> Result<Outcome, StoreError> {
+    pub(crate) async fn decide(&self, payment: Payment, event: &Event<'_>) -> Result<Outcome, StoreError> {
         store::decide(&self.store, &self.clock, &self.entropy, &self.policy, payment, event).await
     }
 }

@@ -117,8 +117,8 @@ struct SimulateArguments {
     /// What goes wrong: none, lost-answers, freezes, bad-provider, stubborn-provider, forgetting-provider, fickle-provider,
     /// slow-connections, dead-letters (messages are received too often), bad-table, stalls (pauses, and environments that freeze), brownout
     /// (the provider is down for ten minutes), operator (rates, pauses), outage (a pause of six hours), restore (the table is restored), poison (messages that are not ours),
-    /// ttl (ended payments are gone
-    /// when something still comes for them), everything, or skewed-clocks (everything, and
+    /// ageing (everything, and what
+    /// comes once more when the details are forgotten), everything, or skewed-clocks (everything, and
     /// clocks up to five minutes off).
     #[arg(long, value_name = "NAME", default_value = "everything", value_parser = simulate::parse_faults)]
     faults: simulate::Named,

@@ -70,6 +70,7 @@ impl Checked {
             value["log"] = json!({
                 "heads_passed": log.passed,
                 "heads_among_dropped_lines": log.among_dropped,
+                "heads_forgotten": log.forgotten,
                 "newest_version": log.newest,
             });
         }
@@ -133,6 +134,9 @@ fn verdict(payment: &Payment, checked: &Checked) -> String {
         line(format!("the log agrees: the history passes through {} of its heads", log.passed));
         if log.among_dropped > 0 {
             line(format!("  {} more may lie among the dropped lines", log.among_dropped));
+        }
+        if log.forgotten > 0 {
+            line(format!("  {} more are of the history that was forgotten", log.forgotten));
         }
         if log.newest < payment.version {
             line(format!("  it ends with version {}, the table has {}", log.newest, payment.version));

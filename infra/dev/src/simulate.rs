@@ -35,7 +35,7 @@ pub fn named() -> [Named; 19] {
         Named { name: "outage", faults: Faults::outage() },
         Named { name: "everything", faults: Faults::everything() },
         Named { name: "poison", faults: Faults::poison() },
-        Named { name: "ttl", faults: Faults::ttl() },
+        Named { name: "ageing", faults: Faults::ageing() },
         Named { name: "restore", faults: Faults::restore() },
         Named { name: "skewed-clocks", faults: skewed },
     ]

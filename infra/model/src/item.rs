@@ -3,7 +3,7 @@
 //! What is left out loses nothing:
 //! - `version` and `nonce` only say whether somebody wrote in between. Whoever has read the item carries a flag that says
 //!   the same, and each decision is held to raising the version by one under a nonce of its own.
-//! - `history`, `reason`, `due_at`, `waits`, `provider_text`, `open_shard`, `delete_after` and `refundable`
+//! - `history`, `reason`, `due_at`, `waits`, `provider_text`, `open_shard`, `forget_at` and `refundable`
 //!   are written for people, for the index and for when to look again. No decision modelled here reads them; a message may
 //!   come at any time, so also at the one that `due_at` asks for. (A full history sends the fast claim to the slow one,
 //!   which is explored anyway.)
@@ -221,12 +221,14 @@ impl Item {
             case,
             refundable: _,
             open_shard: _,
-            delete_after: _,
+            forget_at: _,
+            forgotten_at,
             history: _,
             chain: _,
         } = payment;
         assert_eq!(parked_at.is_some(), state == State::Parked, "parked_at says when it was parked");
         assert_eq!(recovered_at, None, "no restore is modelled: the simulator plays it");
+        assert_eq!(forgotten_at, None, "no retention is modelled: the simulator plays it");
         let small = |count: u32| u8::try_from(count).expect("a model counts little");
         Self {
             state,

@@ -46,7 +46,7 @@ pub fn faults() -> [(&'static str, Faults); 19] {
         ("stalls", Faults::stalls()),
         ("stubborn-provider", Faults::stubborn_provider()),
         ("poison", Faults::poison()),
-        ("ttl", Faults::ttl()),
+        ("ageing", Faults::ageing()),
         ("restore", Faults::restore()),
     ]
 }

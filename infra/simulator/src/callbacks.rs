@@ -121,17 +121,8 @@ pub(crate) async fn deliver(system: System) {
     }
 }
 
-impl Due {
-    /// Says it once; the answer's status.
-    pub(crate) async fn tell(&self, system: &System) -> Option<i64> {
-        let body = self.body(self.status);
-        let signature = sign(KEY, system.world.now(), body.as_bytes());
-        system.request(request(body, &signature)).await.map(|response| response.status_code)
-    }
-}
-
 /// Sends until it is taken, and holds `ingest` to what it then says.
-async fn repeat(system: &System, due: &Due) {
+pub(crate) async fn repeat(system: &System, due: &Due) {
     let world = &system.world;
     for attempt in 0..ATTEMPTS_MAX {
         world.note(&format!("provider     calls back {} {}", due.payment_id, due.status.as_str()));

@@ -93,6 +93,9 @@ impl Check {
                 let how = format!("{} took {took_ms} ms to its end though nothing failed", payment.id);
                 self.world.violated("I2", &how);
             }
+            if payment.forgotten_at.is_some_and(|at| at.since_ms(payment.changed_at) < policy.retention_ms) {
+                self.world.violated("I3", &format!("{} was forgotten before its time", payment.id));
+            }
             for finding in verify(payment, &policy.history_keys).findings {
                 self.world.violated("history", &format!("{}: {finding}", payment.id));
             }

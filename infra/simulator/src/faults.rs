@@ -51,8 +51,8 @@ pub struct Faults {
     pub brownout: Option<Brownout>,
     /// Messages that are not ours come into every queue.
     pub poison: bool,
-    /// In the end the table's TTL takes away what has ended, and its messages and callbacks come once more.
-    pub ttl: bool,
+    /// In the end the retention goes by, what has ended is forgotten, and everything comes once more.
+    pub ageing: bool,
     /// The table is restored to an earlier moment.
     pub restore: Option<Restore>,
     /// How long the provider knows a key after it came first, in ms. Some keep it for a day; a window of little more than an
@@ -166,7 +166,7 @@ impl Faults {
             pause: None,
             brownout: None,
             poison: false,
-            ttl: false,
+            ageing: false,
             restore: None,
             key_window_ms: 75 * 60 * 1_000,
             provider: ProviderFaults {
@@ -260,9 +260,9 @@ impl Faults {
         Self { poison: true, ..Self::everything() }
     }
 
-    /// A bad provider, and ended payments that are gone when something still comes for them.
-    pub const fn ttl() -> Self {
-        Self { ttl: true, ..Self::bad_provider() }
+    /// Everything at once, and payments whose details are forgotten when something still comes for them.
+    pub const fn ageing() -> Self {
+        Self { ageing: true, ..Self::everything() }
     }
 
     /// A table that is restored by the runbook to some minutes before, in the middle of half an hour's sale. Declines are

@@ -78,7 +78,7 @@ impl Person<'_> {
         let event = Event::CloseCase { resolution, evidence: &self.evidence };
         let closed = self.says(&taken, &event).await;
         self.says(&closed, &event).await;
-        if closed.has_open_case() || closed.delete_after.is_none() || closed.state != payment.state {
+        if closed.has_open_case() || closed.forget_at.is_none() || closed.state != payment.state {
             self.system.world.violated("I3", &format!("the case of {} was not closed", closed.id));
         }
     }

@@ -9,6 +9,7 @@ use payments::brake::BrakeSettings;
 use payments::breaker::BreakerSettings;
 use payments::gate::GateSettings;
 use payments::history::{HistoryKey, HistoryKeys};
+use payments::pass::Pass;
 use payments::policy::Policy;
 
 use crate::ageing;
@@ -85,6 +86,9 @@ impl Faults {
     }
 }
 
+/// How a run's sweeps go through the table: in minutes, so that a run sees it.
+pub const PASS: Pass = Pass { sweeps: 3, parts_a_sweep: 2 };
+
 /// The gate's numbers of a run: those of a deployment, with a breaker that opens on as few failures as a run has.
 pub fn gate_settings() -> GateSettings {
     let breaker = BreakerSettings {
@@ -122,6 +126,8 @@ pub struct Report {
     pub resolved: u64,
     /// Late successes that a person decided about.
     pub cases: u64,
+    /// Payments whose details were forgotten.
+    pub forgotten: u64,
     /// I/Os of all environments.
     pub ios: u64,
     /// Environments that died.
@@ -216,8 +222,8 @@ async fn play(settings: &Settings) -> Report {
     let states = states(&system);
     let decided = people::decide(&system).await;
     system.check().at_the_end(&told.accepted());
-    if settings.faults.ttl {
-        ageing::run(&system, settings.rest_within_ms).await;
+    if settings.faults.ageing {
+        ageing::run(&system, &told, settings.rest_within_ms).await;
     }
     report(settings, &system, &told, states, decided)
 }
@@ -248,6 +254,7 @@ fn report(
         callbacks: system.ledger.callbacks_taken(),
         resolved: decided.resolved,
         cases: decided.closed,
+        forgotten: count(system.table.payments().iter().filter(|payment| payment.is_forgotten()).count()),
         ios: system.world.ios(),
         crashes: system.world.crashes(),
         injected: system.world.injected(),

@@ -14,7 +14,9 @@ use payments::id::MerchantId;
 use payments::merchant::{ApiKeyHash, Merchant};
 use serde_json::{Value, json};
 
+use crate::ageing::refundable;
 use crate::check::Accepted;
+use crate::system::System;
 use crate::world::{World, lock};
 
 /// The merchants of a run and their keys.
@@ -124,6 +126,9 @@ impl Order {
             "kind": self.kind,
             "amount": self.amount,
             "currency": "GBP",
+            "customer": format!("of {}", self.name),
+            "description": "12 candles",
+            "metadata": { "basket": self.name },
         });
         if let (Some(body), Some(more)) = (body.as_object_mut(), self.more.as_object()) {
             body.extend(more.clone());
@@ -225,6 +230,60 @@ pub(crate) async fn ask_again<A: Api>(world: &Arc<World>, api: &A, told: &Told, 
     let orders: Vec<Order> = lock(&told.orders).values().cloned().collect();
     for order in orders.iter().filter(|order| order.more.get("original_order_id").is_some() == names_a_charge) {
         pay(world, api, told, order).await;
+    }
+}
+
+/// Long after their ends every merchant asks once more for what it was told is accepted, and is told how that stands;
+/// for another amount under the same number it is refused. Nothing fails any more by then.
+pub(crate) async fn repeat_all(system: &System, told: &Told) {
+    let orders: Vec<(String, Order)> = lock(&told.orders).clone().into_iter().collect();
+    let world = &system.world;
+    for (id, order) in orders {
+        let state = |payment: payments::payment::Payment| payment.state.as_str();
+        let stands = system.table.payments().into_iter().find(|payment| payment.id.as_str() == id).map(state);
+        let Some(response) = system.request(request("/v1/payments", &order)).await else { continue };
+        let replayed = response.headers.get("idempotent-replayed").is_some();
+        let document: Value = match &response.body {
+            Some(Body::Text(text)) => serde_json::from_str(text).unwrap_or(Value::Null),
+            _ => Value::Null,
+        };
+        let told = (document["id"].as_str(), document["state"].as_str());
+        if !replayed || told != (Some(id.as_str()), stands) {
+            let how = format!("{id} was asked for once more, long after, and got {} {told:?}", response.status_code);
+            world.violated("I6", &how);
+        }
+        let another = Order { amount: order.amount + 1, ..order };
+        let status = system.request(request("/v1/payments", &another)).await.map(|response| response.status_code);
+        if status != Some(422) {
+            world.violated("I6", &format!("another amount for the order of {id} got {status:?}, long after"));
+        }
+    }
+}
+
+/// Some charges are given back long after, in full, and then by one more.
+pub(crate) async fn give_back_late(system: &System, told: &Told) {
+    let charges: Vec<(u64, Order)> = {
+        let orders = lock(&told.orders);
+        let left = |payment: payments::payment::Payment| {
+            Some((refundable(&payment)?, orders.get(payment.id.as_str())?.clone()))
+        };
+        system.table.payments().into_iter().filter_map(left).take(3).collect()
+    };
+    for (left, charge) in charges {
+        let refund = |name: &str, amount: u64| Order {
+            kind: "refund",
+            name: format!("{name}-{}", charge.name),
+            amount,
+            more: json!({ "original_order_id": charge.name }),
+            idempotency_key: None,
+            ..charge.clone()
+        };
+        let all = refund("late", left);
+        pay(&system.world, system, told, &all).await;
+        if !lock(&told.orders).values().any(|order| order.name == all.name) {
+            system.world.violated("I7", &format!("{left} of {} could not be given back, long after", charge.name));
+        }
+        pay(&system.world, system, told, &refund("more", 1)).await;
     }
 }
 

@@ -21,7 +21,7 @@ use crate::check::Check;
 use crate::mapping::{self, Numbers};
 use crate::memory::queue::{Count, Name};
 use crate::memory::{Gates, Ledger, MemoryGate, MemoryProvider, MemoryQueue, MemoryStore, Queues, Table};
-use crate::run::{Settings, gate_settings};
+use crate::run::{PASS, Settings, gate_settings};
 use crate::scenario::{self, Api};
 use crate::world::{Environment, World, lock};
 
@@ -212,6 +212,7 @@ impl System {
                 self.world.faults.policy(),
                 20,
             )
+            .with_pass(PASS)
         };
         loop {
             tokio::time::sleep(Duration::from_mins(1)).await;

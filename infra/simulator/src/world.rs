@@ -29,6 +29,8 @@ pub struct World {
     /// What goes wrong.
     pub faults: Faults,
     begin: Instant,
+    /// Time in which nothing happened, in microseconds.
+    skipped_us: AtomicU64,
     dice: Mutex<fastrand::Rng>,
     ios: AtomicU64,
     crashes: AtomicU64,
@@ -55,6 +57,7 @@ impl World {
         Arc::new(Self {
             faults,
             begin: Instant::now(),
+            skipped_us: AtomicU64::new(0),
             dice: Mutex::new(fastrand::Rng::with_seed(seed)),
             ios: AtomicU64::new(0),
             crashes: AtomicU64::new(0),
@@ -75,8 +78,16 @@ impl World {
 
     /// The true time, in microseconds since the epoch.
     pub fn now_us(&self) -> u64 {
-        let elapsed = Instant::now().duration_since(self.begin).as_micros();
-        BEGIN_US + u64::try_from(elapsed).unwrap_or(u64::MAX)
+        BEGIN_US + self.elapsed_us() + self.skipped_us.load(Ordering::Relaxed)
+    }
+
+    /// Lets so much time go by in which nothing happens: playing a year's sweeps would take hours.
+    pub(crate) fn skip_ms(&self, ms: u64) {
+        self.skipped_us.fetch_add(ms * 1_000, Ordering::Relaxed);
+    }
+
+    fn elapsed_us(&self) -> u64 {
+        u64::try_from(Instant::now().duration_since(self.begin).as_micros()).unwrap_or(u64::MAX)
     }
 
     /// The true time.
@@ -89,9 +100,9 @@ impl World {
         Timestamp::from_us(BEGIN_US).plus_ms(elapsed_ms)
     }
 
-    /// Milliseconds of virtual time so far.
+    /// Milliseconds of virtual time so far, without what was skipped.
     pub fn elapsed_ms(&self) -> u64 {
-        (self.now_us() - BEGIN_US) / 1_000
+        self.elapsed_us() / 1_000
     }
 
     /// Throws dice with a share's chance of true; counted as an injected fault when it is. In calm, nothing fails.

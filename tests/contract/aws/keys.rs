@@ -17,7 +17,7 @@ async fn aws_keeps_the_contract_of_keys() {
     lost_key_contract(&aws.store(), &aws).await;
 }
 
-/// The table's TTL finds the second at which a key may be forgotten: in seconds since the epoch, not in ms.
+/// The table's TTL, which takes keys alone, finds the second at which a key may be forgotten: in seconds since the epoch, not in ms.
 #[tokio::test]
 async fn a_key_is_one_call_and_is_kept_until_its_second() {
     let aws = Aws::start().await;

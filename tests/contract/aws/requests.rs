@@ -12,8 +12,11 @@ use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_dynamodb::error::BoxError;
 use dev::embedded::{GATES_TABLE, MERCHANTS_TABLE, PAYMENTS_TABLE};
 use payments::merchant::ApiKeyHash;
+use payments::pass::Part;
 use payments::payment::Lane;
-use payments::ports::{Depths, GateStore, Merchants, OpenKey, OpenPayments, Queue, Shard, Source, Store};
+use payments::ports::{
+    Depths, EndedPayments, GateStore, Merchants, OpenKey, OpenPayments, PageEnd, Queue, Shard, Source, Store,
+};
 use serde_json::{Value, json};
 
 use super::Aws;
@@ -118,6 +121,29 @@ async fn a_page_of_a_shard_is_asked_for_after_its_place_and_before_its_time() {
         assert_eq!(request["ExpressionAttributeValues"][":shard"], json!({ "S": key }));
         assert_eq!(request.get("ExclusiveStartKey"), None);
     }
+}
+
+/// A parallel scan, eventually consistent, which costs half ("Scan").
+#[tokio::test(start_paused = true)]
+async fn a_page_of_the_table_is_a_scan_of_one_segment_after_its_place() {
+    let (_aws, dynamodb, _, recorder) = recorded().await;
+    let store = DynamoStore::new(dynamodb, PAYMENTS_TABLE);
+    let part = Part { number: 17, of: 322_560 };
+    store.to_forget(part, None, NOW, 100).await.unwrap();
+    let mut expected = json!({
+        "TableName": PAYMENTS_TABLE,
+        "FilterExpression": "forget_at <= :now",
+        "ExpressionAttributeValues": { ":now": { "N": "1764000000000" } },
+        "Segment": 17,
+        "TotalSegments": 322_560,
+        "Limit": 100,
+    });
+    assert_eq!(recorder.only("Scan"), expected);
+    // From elsewhere in the table: the embedded one refuses that, as AWS does.
+    let elsewhere = PageEnd(accepted(order()).id.as_str().to_owned());
+    assert!(store.to_forget(part, Some(&elsewhere), NOW, 100).await.is_err());
+    expected["ExclusiveStartKey"] = json!({ "id": { "S": elsewhere.0 } });
+    assert_eq!(recorder.only("Scan"), expected);
 }
 
 #[tokio::test(start_paused = true)]

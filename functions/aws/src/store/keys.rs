@@ -15,13 +15,16 @@ use super::{DynamoStore, KEY};
 use crate::item::{Item, number};
 use crate::verdict::{Attempts, store_error};
 
+/// The attribute by which the table's TTL takes a key's item away. No payment has it.
+pub const KEY_TTL_ATTRIBUTE: &str = "delete_after";
+
 /// One conditional put. A retry whose first answer was lost finds its own binding, and passes.
 pub(super) async fn bind(store: &DynamoStore, binding: &Binding) -> Result<Bound, StoreError> {
     let payment_id = AttributeValue::S(binding.payment_id.as_str().to_owned());
     let item = HashMap::from([
         (KEY.to_owned(), AttributeValue::S(binding.key.as_str().to_owned())),
         ("payment_id".to_owned(), payment_id.clone()),
-        ("delete_after".to_owned(), number(binding.delete_after)),
+        (KEY_TTL_ATTRIBUTE.to_owned(), number(binding.delete_after)),
     ]);
     let attempts = Attempts::default();
     let answer = store

@@ -46,8 +46,10 @@ pub(crate) enum Problem {
     DifferentRequest {
         id: PaymentId,
         state: State,
-        /// Where the two differ.
+        /// Where the two differ, as far as what was asked first is still known.
         errors: Vec<FieldError>,
+        /// Whether the first request's details were forgotten.
+        is_forgotten: bool,
     },
     /// The idempotency key was used before for another order.
     KeyOfAnother {
@@ -118,7 +120,12 @@ impl Problem {
             field: (*field).to_owned(),
             reason: "is not what the first request for this order said".to_owned(),
         };
-        Self::DifferentRequest { id: stands.id, state: stands.state, errors: fields.iter().map(error).collect() }
+        Self::DifferentRequest {
+            is_forgotten: stands.is_forgotten(),
+            id: stands.id,
+            state: stands.state,
+            errors: fields.iter().map(error).collect(),
+        }
     }
 
     /// What is answered, all of it in one arm a problem.
@@ -168,11 +175,11 @@ impl Problem {
                 format!("{}: {}.", error.field, error.reason),
             )
             .naming(std::slice::from_ref(error)),
-            Self::DifferentRequest { id, state, errors } => Says::new(
+            Self::DifferentRequest { id, state, errors, is_forgotten } => Says::new(
                 "different-request",
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "This order was requested before with another body",
-                different(*state, errors),
+                different(*state, errors, *is_forgotten),
             )
             .about(id)
             .standing(Some(*state))
@@ -437,9 +444,13 @@ fn too_fast(quota: &Quota) -> String {
 }
 
 /// It advises nothing under which the order could be charged once more.
-fn different(state: State, errors: &[FieldError]) -> String {
+fn different(state: State, errors: &[FieldError], is_forgotten: bool) -> String {
     let fields: Vec<&str> = errors.iter().map(|error| error.field.as_str()).collect();
-    let what = if fields.is_empty() { String::new() } else { format!(" Not as it was: {}.", fields.join(", ")) };
+    let what = match (fields.is_empty(), is_forgotten) {
+        (false, _) => format!(" Not as it was: {}.", fields.join(", ")),
+        (true, true) => " Which field differs cannot be said: the first request's details were forgotten.".to_owned(),
+        (true, false) => String::new(),
+    };
     format!(
         "The first request's payment is {}, and payment_id names it; this request wrote nothing.{what} Send the first body \
          again to be told what became of it.",

@@ -47,6 +47,8 @@ pub struct Anchored {
     pub passed: usize,
     /// Heads in the log that may lie among the dropped lines, where nobody can look any more.
     pub among_dropped: usize,
+    /// Heads in the log that are older than the short history of a payment whose details were forgotten.
+    pub forgotten: usize,
     /// The newest version in the log.
     pub newest: u64,
     /// What does not fit.
@@ -60,14 +62,24 @@ pub fn anchored(payment: &Payment, verification: &Verification, anchors: &[Ancho
     anchors.sort_unstable();
     anchors.dedup();
     let Some(newest) = anchors.last() else {
-        return Anchored { passed: 0, among_dropped: 0, newest: 0, findings: vec![AnchorFinding::NoAnchor] };
+        return Anchored {
+            passed: 0,
+            among_dropped: 0,
+            forgotten: 0,
+            newest: 0,
+            findings: vec![AnchorFinding::NoAnchor],
+        };
     };
-    let mut result = Anchored { passed: 0, among_dropped: 0, newest: newest.version, findings: Vec::new() };
+    let mut result =
+        Anchored { passed: 0, among_dropped: 0, forgotten: 0, newest: newest.version, findings: Vec::new() };
     let passes = |anchor: &Anchor| verification.passed.contains(&anchor.head);
-    let last_passed = anchors.iter().rposition(passes);
+    let (first_passed, last_passed) = (anchors.iter().position(passes), anchors.iter().rposition(passes));
     for (index, anchor) in anchors.iter().enumerate() {
         if passes(anchor) {
             result.passed = result.passed.saturating_add(1);
+        } else if payment.is_forgotten() && first_passed.is_some_and(|first| index < first) {
+            // Its history was begun anew then; the head that was written down for that shows it.
+            result.forgotten = result.forgotten.saturating_add(1);
         } else if verification.dropped > 0 && last_passed.is_some_and(|last| index < last) {
             result.among_dropped = result.among_dropped.saturating_add(1);
         } else if verification.followed && anchor.version <= payment.version {

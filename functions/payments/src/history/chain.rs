@@ -11,6 +11,15 @@ use crate::payment::{Order, Payment, Reason, RefundOf, State};
 use super::key::{HistoryKey, HistoryKeys, KeyId, Link, Purpose, Tag};
 use super::{Appended, Entry, KEPT_AT_THE_BEGINNING, append};
 
+/// Most times that lines are followed in one go; nobody waits two years, once a minute, for one payment.
+const TIMES_MAX: u64 = 1_000_000;
+
+/// Whether a line's count can be one that writes have made, and the lines so far are few enough to be followed at once: a
+/// number written by hand must not keep whoever follows it at work for minutes.
+pub(super) fn may_be_followed(payment: &Payment, entry: &Entry, times_so_far: u64) -> bool {
+    u64::from(entry.times) <= payment.version && times_so_far <= TIMES_MAX
+}
+
 /// What a history is held together by, beside the tags in its lines.
 ///
 /// In the table it is one text, `<key> <beginning> <head>[ <lines> <from> <to> <seal>]`.
@@ -267,11 +276,17 @@ fn link_last(payment: &mut Payment, keys: Option<&HistoryKeys>) {
     last.tag = Some(tag);
 }
 
-/// The gap after one more line was dropped into it. One that is not ours stays as it is, and is found.
+/// The gap after one more line was dropped into it. One that is not ours stays as it is, and so does one whose lines cannot
+/// be followed: what comes after it does not fit then, and is found.
 fn widened(payment: &Payment, dropped: &Entry, keys: Option<&HistoryKeys>) -> Option<Gap> {
     let chain = payment.chain.as_ref()?;
     let Some(key) = keys.and_then(|keys| keys.with(chain.key)) else { return chain.gap };
     let linker = Linker::new(key, payment);
+    let mut times = 0_u64;
+    let mut may_follow = |entry: &Entry| {
+        times = times.saturating_add(u64::from(entry.times));
+        may_be_followed(payment, entry, times)
+    };
     let (lines, from, to) = match chain.gap {
         Some(gap) if linker.is_sealed(&gap) => (gap.lines, gap.from, gap.to),
         Some(gap) => return Some(gap),
@@ -279,10 +294,16 @@ fn widened(payment: &Payment, dropped: &Entry, keys: Option<&HistoryKeys>) -> Op
         None => {
             let beginning = linker.beginning(payment).0;
             let kept = payment.history.iter().take(KEPT_AT_THE_BEGINNING);
+            if !kept.clone().all(&mut may_follow) {
+                return None;
+            }
             let before = kept.fold(beginning, |link, entry| linker.whole_line(link, entry, |_| {}).0);
             (0, linker.gap_from(before), before)
         }
     };
+    if !may_follow(dropped) {
+        return chain.gap;
+    }
     let (to, _) = linker.whole_line(to, dropped, |_| {});
     Some(linker.gap(lines.saturating_add(1), from, to))
 }

@@ -80,7 +80,8 @@ fn call(before: State, entry: &Entry) -> Option<Call> {
         | Reason::CaseAccepted
         | Reason::Overdue
         | Reason::Restored
-        | Reason::MayHaveBeenMade => None,
+        | Reason::MayHaveBeenMade
+        | Reason::Forgotten => None,
     }
 }
 
@@ -136,6 +137,7 @@ impl Reason {
             Self::AbsentAfterRestore => {
                 "The provider does not know it, and a restore lost what the merchant was told since; a person looks."
             }
+            Self::Forgotten => "Its details were forgotten, with the lines before its end; the end stands for ever.",
         }
     }
 }

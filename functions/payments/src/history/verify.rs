@@ -2,12 +2,9 @@
 
 use crate::payment::{Payment, State};
 
-use super::chain::{Linker, ends_with_a_claim};
+use super::chain::{Linker, ends_with_a_claim, may_be_followed};
 use super::key::{HistoryKeys, KeyId, Link};
 use super::{Entry, KEPT_AT_THE_BEGINNING};
-
-/// Most times that lines are followed; nobody waits a year, once a second, for one payment.
-const TIMES_MAX: u64 = 10_000_000;
 
 /// What does not fit. Lines are numbered from 1.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -146,7 +143,7 @@ fn follow(payment: &Payment, keys: &HistoryKeys, to: &mut Verification) {
             continue;
         };
         times = times.saturating_add(u64::from(entry.times));
-        if u64::from(entry.times) > payment.version || times > TIMES_MAX {
+        if !may_be_followed(payment, entry, times) {
             return to.findings.push(Finding::CountedTooOften { number, line });
         }
         let (after, made) = linker.whole_line(before, entry, |head| to.passed.push(head));

@@ -2,6 +2,7 @@
 
 use super::Plan;
 use super::price::{Dollars, Prices};
+use crate::pass::Pass;
 use crate::payment::OPEN_SHARDS;
 
 /// Write units of an ordinary payment: put 1 and 1 to enter the index, claim 1, settle 1 and 1 to leave it. Its item
@@ -20,8 +21,18 @@ const INGEST_MS: u64 = 20;
 pub const LOG_BYTES_PER_PAYMENT: u64 = 1_200;
 /// API Gateway's line for a request, in the template's format.
 pub const ACCESS_LOG_BYTES: u64 = 150;
-/// An item with the hundred bytes that DynamoDB adds to each ("DynamoDB item sizes and formats").
-const ITEM_BYTES: u64 = 1_124;
+/// What DynamoDB adds to each item that it keeps ("DynamoDB item sizes and formats").
+const ITEM_OVERHEAD_BYTES: u64 = 100;
+/// An item at its largest within a write unit, with that.
+const ITEM_BYTES: u64 = 1_024 + ITEM_OVERHEAD_BYTES;
+/// What is kept of a payment for ever once its details are forgotten, as `tests/contract/size.rs` weighs it.
+pub const FORGOTTEN_BYTES: u64 = 585;
+/// How long details are kept, in days, as the template has it.
+pub const RETENTION_DAYS: u64 = 400;
+/// A read unit of a scan, which is eventually consistent: it rounds up a page and not an item ("DynamoDB read and write
+/// operations").
+const SCANNED_BYTES_PER_READ_UNIT: u64 = 8_192;
+const MINUTES_PER_DAY: u64 = 1_440;
 /// How long provisioned concurrency is on around a sale: it is set up, and billed by five minutes ("AWS Lambda Pricing").
 const PROVISIONED_SECONDS: u64 = 900;
 /// A month of 30 days, in minutes.
@@ -55,6 +66,10 @@ pub enum Item {
     Logs,
     /// A month's payments, kept for a month.
     Storage,
+    /// Their details, looked for until they are old, and forgotten.
+    Forgetting,
+    /// What is left of a year of such months, kept for ever: this much more in each month, year by year.
+    Kept,
     /// What is there without a payment: polls, sweeps, a key and a secret.
     Standing,
 }
@@ -72,6 +87,8 @@ impl Item {
             Self::Writes => "DynamoDB, write units",
             Self::Logs => "CloudWatch, logs",
             Self::Storage => "DynamoDB, these payments kept, with recovery",
+            Self::Forgetting => "DynamoDB, forgetting details after the retention",
+            Self::Kept => "DynamoDB, kept for ever, for each year that has gone",
             Self::Standing => "polls, sweeps, key and secret",
         }
     }
@@ -105,15 +122,38 @@ pub fn month(plan: &Plan, prices: &Prices) -> Vec<(Item, Dollars)> {
             of_gigabyte(prices.logs_gigabyte, payments.saturating_mul(LOG_BYTES_PER_PAYMENT + ACCESS_LOG_BYTES)),
         ),
         (Item::Storage, of_gigabyte(prices.table_gigabyte_month + prices.recovery_gigabyte_month, item_bytes)),
+        (Item::Forgetting, forgetting(payments, prices)),
+        (Item::Kept, kept(payments, prices)),
         (Item::Standing, standing(prices)),
     ]
 }
 
-/// What is billed although nobody pays: idle polls, a sweep a minute over all shards of the index (a query that finds
-/// nothing is half a read unit), the key of the consumer's environment and the provider's secret.
+/// What it costs in all to forget so many payments: each is read in every pass through the table until it is old, and then
+/// written once.
+fn forgetting(payments: u64, prices: &Prices) -> Dollars {
+    let passes = (RETENTION_DAYS * MINUTES_PER_DAY).div_ceil(u64::from(Pass::DEPLOYED.sweeps).max(1));
+    let bytes = payments.saturating_mul(ITEM_BYTES).saturating_mul(passes);
+    let reads = bytes.div_ceil(SCANNED_BYTES_PER_READ_UNIT);
+    prices.read_units_million.times(reads).divided_by(MILLION)
+        + prices.write_units_million.times(payments).divided_by(MILLION)
+}
+
+/// What twelve months' payments cost in a month once they are forgotten: to keep them, and to read them in passing.
+fn kept(payments: u64, prices: &Prices) -> Dollars {
+    let year = payments.saturating_mul(12);
+    let stored = year.saturating_mul(FORGOTTEN_BYTES + ITEM_OVERHEAD_BYTES);
+    let scanned = year.saturating_mul(FORGOTTEN_BYTES).saturating_mul(MINUTES_PER_MONTH);
+    let reads = scanned.div_ceil(u64::from(Pass::DEPLOYED.sweeps).max(1)).div_ceil(SCANNED_BYTES_PER_READ_UNIT);
+    (prices.table_gigabyte_month + prices.recovery_gigabyte_month).times(stored).divided_by(GIGABYTE)
+        + prices.read_units_million.times(reads).divided_by(MILLION)
+}
+
+/// What is billed although nobody pays: idle polls, a sweep a minute over all shards of the index and its parts of the table
+/// (a query or a scan that finds nothing is half a read unit), the key of the consumer's environment and the provider's secret.
 fn standing(prices: &Prices) -> Dollars {
     let polls = MINUTES_PER_MONTH.saturating_mul(IDLE_POLLS_PER_MINUTE).saturating_mul(MAPPINGS);
-    let reads = MINUTES_PER_MONTH.saturating_mul(u64::from(OPEN_SHARDS)).div_ceil(2);
+    let looks = u64::from(OPEN_SHARDS.saturating_add(Pass::DEPLOYED.parts_a_sweep));
+    let reads = MINUTES_PER_MONTH.saturating_mul(looks).div_ceil(2);
     prices.queue_million.times(polls).divided_by(MILLION)
         + prices.read_units_million.times(reads).divided_by(MILLION)
         + prices.invocations_million.times(MINUTES_PER_MONTH).divided_by(MILLION)

@@ -143,7 +143,7 @@ fn approve(payment: &Payment, reference: &ProviderText, why: Reason, moment: &Mo
             });
             // A case is found and kept until a person has closed it.
             draft.next.open_shard = Some(CASE_SHARD.to_owned());
-            draft.next.delete_after = None;
+            draft.next.forget_at = None;
             draft.append(payment.state, Reason::LateSuccess, Some(reference));
             draft.done()
         }

@@ -92,8 +92,7 @@ impl<'a> Draft<'a> {
             State::Succeeded | State::Declined | State::Canceled | State::Expired => {
                 self.next.due_at = None;
                 self.next.open_shard = None;
-                let ends = now.plus_ms(self.moment.policy.retention_ms);
-                self.next.delete_after = Some(ends.seconds());
+                self.next.forget_at = Some(now.plus_ms(self.moment.policy.retention_ms));
             }
         }
         self.done()

@@ -62,7 +62,8 @@ pub(super) fn take_case(payment: &Payment, owner: &Operator, moment: &Moment<'_>
     }
 }
 
-/// The money is where it should be. From now on the item is one that has ended, and goes when its time is over.
+/// The money is where it should be. From now on the item is one that has ended, and its details are forgotten in their
+/// time.
 pub(super) fn close_case(
     payment: &Payment,
     resolution: CaseResolution,
@@ -80,13 +81,8 @@ pub(super) fn close_case(
                 ..case.clone()
             });
             draft.next.open_shard = None;
-            draft.next.delete_after = Some(moment.now.plus_ms(moment.policy.retention_ms).seconds());
-            let reason = match resolution {
-                CaseResolution::Refund => Reason::CaseRefunded,
-                CaseResolution::RefundElsewhere => Reason::CaseRefundedElsewhere,
-                CaseResolution::Accept => Reason::CaseAccepted,
-            };
-            draft.append(payment.state, reason, Some(&evidence.text()));
+            draft.next.forget_at = Some(moment.now.plus_ms(moment.policy.retention_ms));
+            draft.append(payment.state, resolution.reason(), Some(&evidence.text()));
             draft.done()
         }
         Some(_) | None => Step::Keep(Kept::NoOpenCase),

@@ -11,7 +11,7 @@
 //!
 //! Kinder than `DynamoDB` it stays in two things. Every read is consistent, so that `tests/contract/aws/requests.rs` looks
 //! at what is asked for. No partition throttles by itself: `Fault::Throttle` does it by share, and `cargo dev plan` by
-//! arithmetic. Nothing is deleted by TTL: the simulator plays that.
+//! arithmetic. Nothing is deleted by TTL, which only takes idempotency keys.
 //!
 //! What is offered is what the system uses; tables have a partition key that is a text and no sort key.
 

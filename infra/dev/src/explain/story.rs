@@ -70,6 +70,7 @@ fn beside(payment: &Payment) -> Vec<(&'static str, String)> {
         ("claimed until", time(payment.claim.as_ref().map(|claim| claim.lease_until))),
         ("looked at again", time(payment.due_at)),
         ("late success", time(payment.case.as_ref().map(|case| case.opened_at))),
+        ("details forgotten", time(payment.forgotten_at)),
         ("message put back", payment.heal.as_ref().map(|heal| format!("{} times, last {}", heal.times, heal.at))),
         (
             "may still be refunded",

@@ -124,7 +124,7 @@ fn write_cost(out: &mut String, plan: &Plan) -> std::fmt::Result {
     }
     let sum: Dollars = lines.iter().map(|(_, dollars)| *dollars).sum();
     row(out, "in all", &format!("{sum:>12}"))?;
-    let each = |item: &Item| !matches!(item, Item::Standing | Item::Provisioned | Item::Storage);
+    let each = |item: &Item| !matches!(item, Item::Standing | Item::Provisioned | Item::Storage | Item::Kept);
     let running: Dollars = lines.iter().filter(|(item, _)| each(item)).map(|(_, dollars)| *dollars).sum();
     let per_million = running.times(MILLION).divided_by(payments);
     row(out, "a million payments, running", &format!("{per_million:>12}"))?;

@@ -62,7 +62,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         edits: &[Edit {
             file: INGEST,
             text: "        if stands.fingerprint != request.fingerprint {
-            let fields = request::differences(&request.order, &stands.order);
+            let fields = request::differences(&request.order, &stands);
             return Err(Problem::different(stands, &fields));
         }
 ",

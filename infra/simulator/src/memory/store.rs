@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex};
 use payments::id::PaymentId;
 use payments::idempotency::{Binding, Bound, KeyId};
 use payments::merchant::{ApiKeyHash, Merchant};
+use payments::pass::Part;
 use payments::payment::{Kind, Payment, Reason, State};
 use payments::policy::Policy;
-use payments::ports::{Merchants, OpenKey, OpenPayments, Shard, Store, StoreError};
+use payments::ports::{EndedPage, EndedPayments, Merchants, OpenKey, OpenPayments, PageEnd, Shard, Store, StoreError};
 use payments::store::{SendClaim, Written, recaptured, released, reserved};
 use payments::time::Timestamp;
 
@@ -62,14 +63,6 @@ impl Table {
     /// When a payment was replayed, in microseconds since the epoch.
     pub(crate) fn replays_us(&self, id: &PaymentId) -> Vec<u64> {
         lock(&self.replays).get(id).cloned().unwrap_or_default()
-    }
-
-    /// Takes away what its TTL may take, and returns it.
-    pub(crate) fn delete_ended(&self) -> Vec<Payment> {
-        let mut payments = lock(&self.payments);
-        let gone: Vec<Payment> = payments.values().filter(|payment| payment.delete_after.is_some()).cloned().collect();
-        payments.retain(|_, payment| payment.delete_after.is_none());
-        gone
     }
 
     /// Becomes what it was: a point-in-time recovery.
@@ -284,6 +277,37 @@ impl OpenPayments for MemoryStore {
         open.sort();
         open.truncate(usize::try_from(most).unwrap_or(usize::MAX));
         self.environment.io("open payments", || Ok(open)).await
+    }
+}
+
+impl EndedPayments for MemoryStore {
+    async fn to_forget(
+        &self,
+        part: Part,
+        after: Option<&PageEnd>,
+        now: Timestamp,
+        most: u32,
+    ) -> Result<EndedPage, StoreError> {
+        // A scan reads every item, and leaves out afterwards what was not asked for.
+        let mut read: Vec<Payment> = lock(&self.table.payments)
+            .values()
+            .filter(|payment| payment.id.shard(part.of) == part.number)
+            .filter(|payment| after.is_none_or(|after| payment.id.as_str() > after.0.as_str()))
+            .take(usize::try_from(most).unwrap_or(usize::MAX))
+            .cloned()
+            .collect();
+        let is_full = read.len() == usize::try_from(most).unwrap_or(usize::MAX);
+        let next = read.last().filter(|_| is_full).map(|last| PageEnd(last.id.as_str().to_owned()));
+        read.retain(|payment| payment.forget_at.is_some_and(|at| at <= now));
+        let page = EndedPage { payments: read.into_iter().map(Ok).collect(), next };
+        if page.payments.is_empty() && page.next.is_none() {
+            // Most parts have nothing: an empty answer is no place where anything could go wrong.
+            return Ok(page);
+        }
+        let throttled = self.environment.world().fails(self.environment.world().faults.throttle);
+        self.environment
+            .io("scan", || if throttled { Err(StoreError::Refused("throttled".to_owned())) } else { Ok(page) })
+            .await
     }
 }
 

@@ -1,12 +1,16 @@
 //! Query and Scan: over everything, sorted, page by page. Slow with very many items, and right.
 
 use std::cmp::Ordering;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use serde_json::{Value, json};
 use winterbaume_dynamodb::Item;
 use winterbaume_dynamodb::types::AttributeValue;
 
 use super::{Inner, Placeholders, Refusal, invalid, optional, text};
+
+/// Most parts of a parallel scan ("Scan").
+const SEGMENTS_MAX: u64 = 1_000_000;
 
 impl Inner {
     pub(super) fn query(&self, body: &Value) -> Result<Value, Refusal> {
@@ -20,8 +24,22 @@ impl Inner {
         self.read(body)
     }
 
+    /// The part of the table that a parallel scan asks for; without one, all of it ("Scan").
+    fn segment(body: &Value) -> Result<(u64, u64), Refusal> {
+        match (body.get("Segment").and_then(Value::as_u64), body.get("TotalSegments").and_then(Value::as_u64)) {
+            (None, None) => Ok((0, 1)),
+            (Some(segment), Some(of)) if (1..=SEGMENTS_MAX).contains(&of) && segment < of => Ok((segment, of)),
+            (Some(_), Some(_)) => {
+                Err(invalid("TotalSegments is from 1 to 1000000, and Segment is below it: 0 is the first"))
+            }
+            (Some(_), None) => Err(invalid("TotalSegments is required when Segment is given")),
+            (None, Some(_)) => Err(invalid("Segment is required when TotalSegments is given")),
+        }
+    }
+
     fn read(&self, body: &Value) -> Result<Value, Refusal> {
         let table = self.table(body)?;
+        let (segment, of) = Self::segment(body)?;
         let placeholders = Placeholders::of(body, &["KeyConditionExpression", "FilterExpression"])?;
         let mut keys = vec![table.table.hash_key_attr.clone()];
         let mut keys_only = false;
@@ -42,6 +60,7 @@ impl Inner {
             .values()
             .flat_map(|items| items.values())
             .filter(|item| keys.iter().all(|key| item.contains_key(key)))
+            .filter(|item| segment_of(item.get(&table.table.hash_key_attr), of) == segment)
             .collect();
         let place = |item: &Item| {
             let sort = order.as_ref().and_then(|order| item.get(order)).cloned();
@@ -54,6 +73,9 @@ impl Inner {
         };
         items.sort_by(|left, right| compare(left, right));
         let start: Item = optional(body, "ExclusiveStartKey")?;
+        if !start.is_empty() && segment_of(start.get(&table.table.hash_key_attr), of) != segment {
+            return Err(invalid("The provided starting key is outside the bounds of the segment"));
+        }
         let limit = body.get("Limit").and_then(Value::as_u64).unwrap_or(u64::MAX);
 
         let (mut found, mut scanned, mut last) = (Vec::new(), 0_u64, None);
@@ -78,6 +100,14 @@ impl Inner {
         }
         Ok(answer)
     }
+}
+
+/// In which part of a parallel scan a key lies: like a partition, a part is a range of the keys' hashes.
+fn segment_of(key: Option<&AttributeValue>, of: u64) -> u64 {
+    let Some(AttributeValue::S(key)) = key else { return 0 };
+    let mut hasher = DefaultHasher::new();
+    key.hash(&mut hasher);
+    u64::try_from((u128::from(hasher.finish()) * u128::from(of)) >> 64).unwrap_or(0)
 }
 
 fn only(item: &Item, keys: &[String]) -> Item {
