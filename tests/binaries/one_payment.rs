@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use aws_sdk_sqs::types::MessageSystemAttributeName;
 use dev::embedded::QueueNumbers;
 use payments::pass::Pass;
-use payments::payment::{OPEN_SHARDS, State};
+use payments::payment::{OPEN_SHARDS, State, WAITING_SHARDS};
 use payments::plan::cost::LOG_BYTES_PER_PAYMENT;
 use payments::ports::{Clock, Store};
 use serde_json::{Value, json};
@@ -154,14 +154,15 @@ async fn a_sweep_finds_what_has_lost_its_message() {
     let schedule = json!({ "source": "aws.events", "detail-type": "Scheduled Event" });
     let sweep = deployment.reconcile.invoke(&schedule).await.unwrap();
     assert_eq!(above_zero(&sweep), json!({ "looked_at": 1, "healed": 1 }));
-    // One query a shard, one for the cases and one more for the page after the one that was not empty; the gate; both
-    // lanes' depths; for the payment a look, its heal and its message; and this minute's parts of the table.
+    // One query a shard, one for each of the cases', that of before they were spread too, and one more for the page after the
+    // one that was not empty; the gate; both lanes' depths; for the payment a look, its heal and its message; and this
+    // minute's parts of the table.
     assert_eq!(
         deployment.calls_of("reconcile"),
         calls(&[
             ("GetItem", 2),
             ("GetQueueAttributes", 2),
-            ("Query", u64::from(OPEN_SHARDS) + 2),
+            ("Query", u64::from(OPEN_SHARDS + WAITING_SHARDS) + 2),
             ("Scan", u64::from(Pass::DEPLOYED.parts_a_sweep)),
             ("SendMessage", 1),
             ("UpdateItem", 1),

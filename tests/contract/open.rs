@@ -4,8 +4,9 @@ use payments::admission::Depth;
 use payments::case::CaseResolution;
 use payments::evidence::{Evidence, Operator};
 use payments::id::PaymentId;
-use payments::payment::{Lane, OPEN_SHARDS, State};
-use payments::ports::{Depths, OpenPayments, Queue, Shard, Store};
+use payments::index::Merged;
+use payments::payment::{CASE_SHARD, Lane, OPEN_SHARDS, PARKED_SHARD, Payment, State, WAITING_SHARDS};
+use payments::ports::{Depths, OpenKey, OpenPayments, Queue, Shard, Store};
 use payments::time::Timestamp;
 use payments::transition::Event;
 
@@ -19,6 +20,7 @@ pub async fn open_contract<S: Store + OpenPayments>(store: &S) {
     the_oldest_come_first_and_no_more_than_asked_for(store).await;
     what_ends_leaves_the_index(store).await;
     what_waits_for_people_stands_apart_until_they_are_done(store).await;
+    what_waits_for_people_is_read_as_one(store).await;
 }
 
 async fn listed<S: OpenPayments>(store: &S, id: &PaymentId, before: Timestamp, most: u32) -> Vec<PaymentId> {
@@ -91,26 +93,63 @@ async fn what_waits_for_people_stands_apart_until_they_are_done<S: Store + OpenP
         let page = store.open(shard, None, NOW.plus_ms(1), 1_000).await.expect("the index answers");
         page.iter().any(|key| key.payment_id == *id)
     };
+    let parked_in = |id: &PaymentId| Shard::Parked(Some(id.shard(WAITING_SHARDS)));
+    let case_in = |id: &PaymentId| Shard::Case(Some(id.shard(WAITING_SHARDS)));
     let parked = in_state(State::Parked);
     applied(store.put(&parked).await);
-    assert!(stands(Shard::Parked, &parked.id).await && !stands(Shard::Case, &parked.id).await);
+    assert!(stands(parked_in(&parked.id), &parked.id).await && !stands(case_in(&parked.id), &parked.id).await);
+    assert!(!stands(Shard::Parked(None), &parked.id).await);
     let declined = in_state(State::Declined);
     applied(store.put(&declined).await);
     let found = payments::answer::Found::Approved { reference: super::samples::reference() };
     let case = step(&declined, &Event::CalledBack(&found), NOW);
     applied(store.replace(&declined, &case).await);
-    assert!(stands(Shard::Case, &case.id).await && !stands(Shard::Parked, &case.id).await);
+    assert!(stands(case_in(&case.id), &case.id).await && !stands(parked_in(&case.id), &case.id).await);
     let owner = Operator::new("anna").unwrap();
     let taken = step(&case, &Event::TakeCase { owner: &owner }, NOW);
     applied(store.replace(&case, &taken).await);
-    assert!(stands(Shard::Case, &case.id).await, "taken is not closed");
+    assert!(stands(case_in(&case.id), &case.id).await, "taken is not closed");
     let evidence = Evidence::new("rf-1", "anna", "given back in the console").unwrap();
     let close = Event::CloseCase { resolution: CaseResolution::Refund, evidence: &evidence };
     let closed = step(&taken, &close, NOW);
     applied(store.replace(&taken, &closed).await);
-    assert!(!stands(Shard::Case, &case.id).await);
+    assert!(!stands(case_in(&case.id), &case.id).await);
     // What a person wrote is read again as it was written.
     assert_eq!(store.get(&closed.id).await, Ok(Some(closed)));
+}
+
+/// What was parked before there were shards stands under one key, and is found with the rest, oldest first, whatever the page.
+async fn what_waits_for_people_is_read_as_one<S: Store + OpenPayments>(store: &S) {
+    for (shards, undivided, state) in [
+        (Shard::all_parked().collect::<Vec<_>>(), PARKED_SHARD, State::Parked),
+        (Shard::all_cases().collect(), CASE_SHARD, State::Declined),
+    ] {
+        assert_eq!(shards.len(), 17);
+        let mut put = Vec::new();
+        for nth in 0..40 {
+            let waiting = in_state(state);
+            let key = if nth % 4 == 0 {
+                undivided.to_owned()
+            } else {
+                format!("{undivided}-{}", waiting.id.shard(WAITING_SHARDS))
+            };
+            // In no shard are they put in their order.
+            let created_at = NOW.minus_ms(1_000_000 + 1_000 * ((nth * 17) % 40));
+            let waiting = Payment { created_at, open_shard: Some(key), ..waiting };
+            applied(store.put(&waiting).await);
+            put.push((created_at, waiting.id));
+        }
+        put.sort();
+        for page in [1, 3, 100] {
+            let before = NOW.minus_ms(900_000);
+            let mut merged = Merged::new(store, shards.clone(), before, page);
+            let mut found = Vec::new();
+            while let Some(OpenKey { created_at, payment_id }) = merged.next().await.unwrap() {
+                found.push((created_at, payment_id));
+            }
+            assert_eq!(found, put, "{undivided}, {page} at a time");
+        }
+    }
 }
 
 /// Every promise of the depths: a message counts until it is deleted, wherever it is on its way.

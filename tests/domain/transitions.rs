@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use payments::answer::{Found, QueryAnswer, SendAnswer};
 use payments::history::ENTRIES_MAX;
-use payments::payment::{CASE_SHARD, PARKED_SHARD, Payment, Reason, State, open_shard};
+use payments::payment::{Payment, Reason, State, case_shard, open_shard, parked_shard};
 use payments::transition::Kept;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -244,9 +244,9 @@ proptest! {
         holds(order, &turns, |_, Done { after, .. }| {
             let shard = match after.state {
                 State::Queued | State::Sending | State::Pending | State::Unknown => Some(open_shard(&after.id)),
-                State::Parked => Some(PARKED_SHARD.to_owned()),
+                State::Parked => Some(parked_shard(&after.id)),
                 State::Succeeded | State::Declined | State::Canceled | State::Expired => {
-                    after.has_open_case().then(|| CASE_SHARD.to_owned())
+                    after.has_open_case().then(|| case_shard(&after.id))
                 }
             };
             prop_assert_eq!(&after.open_shard, &shard);

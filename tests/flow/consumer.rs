@@ -208,7 +208,7 @@ fn parked(stage: &Stage, state_before: State) -> Payment {
     payment.state = State::Parked;
     payment.parked_at = Some(stage.now());
     payment.claim = None;
-    payment.open_shard = Some(payments::payment::PARKED_SHARD.to_owned());
+    payment.open_shard = Some(payments::payment::parked_shard(&payment.id));
     let id = stage.stands(payment);
     stage.payment(&id)
 }

@@ -2,7 +2,7 @@
 
 use payments::id::MerchantId;
 use payments::message::Message;
-use payments::payment::{PARKED_SHARD, Payment, Reason, State};
+use payments::payment::{Payment, Reason, State, parked_shard};
 use payments::time::Timestamp;
 use simulator::Faults;
 use simulator::memory::queue::Name;
@@ -38,7 +38,7 @@ fn parked(stage: &Stage, ever_sent: bool, parked_at: Timestamp) -> Payment {
     payment.state = State::Parked;
     payment.due_at = None;
     payment.parked_at = Some(parked_at);
-    payment.open_shard = Some(PARKED_SHARD.to_owned());
+    payment.open_shard = Some(parked_shard(&payment.id));
     payment.attempts_left = 0;
     let id = stage.stands(payment);
     stage.payment(&id)

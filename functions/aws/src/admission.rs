@@ -13,7 +13,7 @@ use payments::admission::{BUSY_MS, Backlog, Known};
 use payments::gate::{Form, GateState};
 use payments::limit::{Allowance, Bucket, Take, Taken};
 use payments::payment::Lane;
-use payments::ports::{Admission, AdmissionError, Depths, GateStore, StoreError};
+use payments::ports::{Admission, AdmissionError, Depths, StoreError};
 use payments::time::Timestamp;
 
 use crate::clients::Clients;
@@ -128,7 +128,7 @@ impl Admission for DynamoAdmission {
     }
 
     async fn look(&self) -> Result<(Option<GateState>, Option<Backlog>), AdmissionError> {
-        let gate = async { self.gates.read(&self.provider).await.map_err(|error| AdmissionError(error.to_string())) };
+        let gate = async { self.gates.glance(&self.provider).await.map_err(|error| AdmissionError(error.to_string())) };
         try_join(gate, self.backlog()).await
     }
 

@@ -27,6 +27,29 @@ impl DynamoGates {
     }
 }
 
+impl DynamoGates {
+    /// The gate as it stood a moment ago: eventually consistent, for whoever tells a wait by it and sends nothing. A strongly
+    /// consistent read takes twice as much of the one partition that the consumers' reservations live on ("Read consistency").
+    pub(crate) async fn glance(&self, provider: &str) -> Result<Option<GateState>, GateError> {
+        self.get(provider, false).await
+    }
+
+    async fn get(&self, provider: &str, is_consistent: bool) -> Result<Option<GateState>, GateError> {
+        let answer = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .key("provider", AttributeValue::S(provider.to_owned()))
+            .consistent_read(is_consistent)
+            .send()
+            .await;
+        match answer {
+            Ok(output) => output.item.map(gate).transpose(),
+            Err(error) => Err(GateError(describe("GetItem", &error))),
+        }
+    }
+}
+
 impl GateStore for DynamoGates {
     async fn update(&self, request: &GateUpdate) -> Result<GateAnswer, GateError> {
         let (update, condition) = expressions(request).map_err(|error| unreadable(&error))?;
@@ -60,18 +83,7 @@ impl GateStore for DynamoGates {
     }
 
     async fn read(&self, provider: &str) -> Result<Option<GateState>, GateError> {
-        let answer = self
-            .client
-            .get_item()
-            .table_name(&self.table)
-            .key("provider", AttributeValue::S(provider.to_owned()))
-            .consistent_read(true)
-            .send()
-            .await;
-        match answer {
-            Ok(output) => output.item.map(gate).transpose(),
-            Err(error) => Err(GateError(describe("GetItem", &error))),
-        }
+        self.get(provider, true).await
     }
 
     async fn create(&self, gate: &GateState) -> Result<(), GateError> {

@@ -9,7 +9,7 @@ use crate::payment::Reason;
 use crate::time::Timestamp;
 
 /// A late success, kept in its payment's item from the write that notices it for ever. While it is open the item stands
-/// in the index under [`crate::payment::CASE_SHARD`] and nothing of it is forgotten.
+/// in the index under [`crate::payment::case_shard`] and nothing of it is forgotten.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Case {
     /// When the provider said so.

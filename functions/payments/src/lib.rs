@@ -16,6 +16,7 @@ pub mod gate;
 pub mod history;
 pub mod id;
 pub mod idempotency;
+pub mod index;
 pub mod limit;
 pub mod merchant;
 pub mod message;

@@ -12,7 +12,7 @@ use crate::limit::{Take, Taken};
 use crate::merchant::{ApiKeyHash, Merchant};
 use crate::message::Message;
 use crate::pass::Part;
-use crate::payment::{CASE_SHARD, Lane, Order, PARKED_SHARD, Payment};
+use crate::payment::{CASE_SHARD, Lane, OPEN_SHARDS, Order, PARKED_SHARD, Payment, WAITING_SHARDS};
 use crate::store::{SendClaim, Written};
 use crate::time::Timestamp;
 
@@ -65,10 +65,10 @@ pub struct OpenKey {
 pub enum Shard {
     /// Open payments, spread by their ids.
     Open(u32),
-    /// Parked ones.
-    Parked,
-    /// Ended ones with an open case.
-    Case,
+    /// Parked ones, spread likewise; `None` is where all of them stood before they were spread.
+    Parked(Option<u32>),
+    /// Ended ones with an open case, likewise.
+    Case(Option<u32>),
 }
 
 impl Shard {
@@ -76,10 +76,31 @@ impl Shard {
     pub fn key(self) -> String {
         match self {
             Self::Open(shard) => shard.to_string(),
-            Self::Parked => PARKED_SHARD.to_owned(),
-            Self::Case => CASE_SHARD.to_owned(),
+            Self::Parked(Some(shard)) => format!("{PARKED_SHARD}-{shard}"),
+            Self::Parked(None) => PARKED_SHARD.to_owned(),
+            Self::Case(Some(shard)) => format!("{CASE_SHARD}-{shard}"),
+            Self::Case(None) => CASE_SHARD.to_owned(),
         }
     }
+
+    /// Every shard of open payments.
+    pub fn all_open() -> impl Iterator<Item = Self> {
+        (0..OPEN_SHARDS).map(Self::Open)
+    }
+
+    /// Every shard of parked payments. infra/decisions/0023 says until when the last of them is read.
+    pub fn all_parked() -> impl Iterator<Item = Self> {
+        waiting().map(Self::Parked)
+    }
+
+    /// Every shard of payments with an open case, likewise.
+    pub fn all_cases() -> impl Iterator<Item = Self> {
+        waiting().map(Self::Case)
+    }
+}
+
+fn waiting() -> impl Iterator<Item = Option<u32>> {
+    (0..WAITING_SHARDS).map(Some).chain([None])
 }
 
 /// The index of open payments.

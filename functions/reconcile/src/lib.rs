@@ -11,6 +11,7 @@ mod forgetting;
 mod look;
 
 use payments::gate::Healing;
+use payments::index::Merged;
 use payments::pass::Pass;
 use payments::payment::{Lane, OPEN_SHARDS};
 use payments::policy::Policy;
@@ -200,13 +201,10 @@ impl<S: Store + OpenPayments + EndedPayments, Q: Queue + Depths, G: GateStore, C
     }
 
     async fn count_cases(&self) -> Result<u32, StoreError> {
-        let before = self.clock.now();
-        let (mut cases, mut after) = (0_u32, None);
-        while cases < CASES_MAX {
-            let page = self.store.open(Shard::Case, after.as_ref(), before, PAGE).await?;
-            let Some(last) = page.last() else { break };
-            cases = cases.saturating_add(u32::try_from(page.len()).unwrap_or(u32::MAX));
-            after = Some(last.clone());
+        let mut found = Merged::new(&self.store, Shard::all_cases(), self.clock.now(), PAGE);
+        let mut cases = 0_u32;
+        while cases < CASES_MAX && found.next().await?.is_some() {
+            cases = cases.saturating_add(1);
         }
         Ok(cases)
     }

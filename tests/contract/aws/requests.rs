@@ -1,8 +1,11 @@
 //! What AWS is asked, to the letter: the embedded one answers every read from what stands, so that a read which must
 //! be consistent and is not, a page that begins in the wrong place or a message in the wrong group shows only here.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
+use aws::admission::DynamoAdmission;
+use aws::clients::Clients;
 use aws::gates::DynamoGates;
 use aws::merchants::DynamoMerchants;
 use aws::queue::{QueueUrls, SqsQueue};
@@ -10,12 +13,12 @@ use aws::store::DynamoStore;
 use aws_sdk_dynamodb::config::interceptors::BeforeTransmitInterceptorContextRef;
 use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_dynamodb::error::BoxError;
-use dev::embedded::{GATES_TABLE, MERCHANTS_TABLE, PAYMENTS_TABLE};
+use dev::embedded::{ADMISSION_TABLE, GATES_TABLE, MERCHANTS_TABLE, PAYMENTS_TABLE};
 use payments::merchant::ApiKeyHash;
 use payments::pass::Part;
 use payments::payment::Lane;
 use payments::ports::{
-    Depths, EndedPayments, GateStore, Merchants, OpenKey, OpenPayments, PageEnd, Queue, Shard, Source, Store,
+    Admission, Depths, EndedPayments, GateStore, Merchants, OpenKey, OpenPayments, PageEnd, Queue, Shard, Source, Store,
 };
 use serde_json::{Value, json};
 
@@ -96,6 +99,25 @@ async fn what_decisions_are_made_on_is_read_consistently() {
     assert_eq!(recorder.only("GetItem"), expected);
 }
 
+/// `ingest` tells a wait by it and sends nothing: half of a consistent read's cost to the partition that reservations live on.
+#[tokio::test(start_paused = true)]
+async fn what_only_tells_a_wait_is_read_as_it_stood_a_moment_ago() {
+    let (_aws, dynamodb, sqs, recorder) = recorded().await;
+    let urls = QueueUrls { high: "high".to_owned(), standard: "standard".to_owned(), dead_letter: None };
+    let clients = Clients { dynamodb, sqs };
+    DynamoAdmission::new(&clients, ADMISSION_TABLE, GATES_TABLE, "acme", urls).look().await.unwrap();
+    let requests = recorder.take();
+    let tables: BTreeSet<&str> = requests.iter().filter_map(|(_, body)| body["TableName"].as_str()).collect();
+    assert_eq!(tables, BTreeSet::from([ADMISSION_TABLE, GATES_TABLE]), "{requests:?}");
+    for (operation, body) in &requests {
+        assert_eq!(
+            (operation.as_str(), body["ConsistentRead"].as_bool().unwrap_or(false)),
+            ("GetItem", false),
+            "{body}"
+        );
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_page_of_a_shard_is_asked_for_after_its_place_and_before_its_time() {
     let (_aws, dynamodb, _, recorder) = recorded().await;
@@ -115,7 +137,13 @@ async fn a_page_of_a_shard_is_asked_for_after_its_place_and_before_its_time() {
         "Limit": 23,
     });
     assert_eq!(recorder.only("Query"), expected);
-    for (shard, key) in [(Shard::Parked, "parked"), (Shard::Case, "case"), (Shard::Open(0), "0")] {
+    for (shard, key) in [
+        (Shard::Parked(Some(3)), "parked-3"),
+        (Shard::Case(Some(15)), "case-15"),
+        (Shard::Parked(None), "parked"),
+        (Shard::Case(None), "case"),
+        (Shard::Open(0), "0"),
+    ] {
         store.open(shard, None, NOW, 100).await.unwrap();
         let request = recorder.only("Query");
         assert_eq!(request["ExpressionAttributeValues"][":shard"], json!({ "S": key }));

@@ -3,7 +3,7 @@
 use super::Plan;
 use super::price::{Dollars, Prices};
 use crate::pass::Pass;
-use crate::payment::OPEN_SHARDS;
+use crate::payment::{OPEN_SHARDS, WAITING_SHARDS};
 
 /// Write units of an ordinary payment: put 1 and 1 to enter the index, claim 1, settle 1 and 1 to leave it. Its item
 /// stays under 1 KB, so that each write is one unit ("DynamoDB read and write operations").
@@ -152,7 +152,8 @@ fn kept(payments: u64, prices: &Prices) -> Dollars {
 /// (a query or a scan that finds nothing is half a read unit), the key of the consumer's environment and the provider's secret.
 fn standing(prices: &Prices) -> Dollars {
     let polls = MINUTES_PER_MONTH.saturating_mul(IDLE_POLLS_PER_MINUTE).saturating_mul(MAPPINGS);
-    let looks = u64::from(OPEN_SHARDS.saturating_add(Pass::DEPLOYED.parts_a_sweep));
+    let shards = OPEN_SHARDS.saturating_add(WAITING_SHARDS);
+    let looks = u64::from(shards.saturating_add(Pass::DEPLOYED.parts_a_sweep));
     let reads = MINUTES_PER_MONTH.saturating_mul(looks).div_ceil(2);
     prices.queue_million.times(polls).divided_by(MILLION)
         + prices.read_units_million.times(reads).divided_by(MILLION)

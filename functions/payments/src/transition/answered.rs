@@ -4,7 +4,7 @@
 use crate::answer::{Found, NotTaken, ProviderText, QueryAnswer, SendAnswer, Unclear};
 use crate::case::Case;
 use crate::id::ClaimId;
-use crate::payment::{CASE_SHARD, Payment, Reason, State};
+use crate::payment::{Payment, Reason, State, case_shard};
 
 use super::draft::Draft;
 use super::{Kept, Moment, Step, why_not_sendable};
@@ -142,7 +142,7 @@ fn approve(payment: &Payment, reference: &ProviderText, why: Reason, moment: &Mo
                 closed_at: None,
             });
             // A case is found and kept until a person has closed it.
-            draft.next.open_shard = Some(CASE_SHARD.to_owned());
+            draft.next.open_shard = Some(case_shard(&payment.id));
             draft.next.forget_at = None;
             draft.append(payment.state, Reason::LateSuccess, Some(reference));
             draft.done()

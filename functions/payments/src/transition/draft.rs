@@ -4,7 +4,7 @@ use crate::answer::ProviderText;
 use crate::backoff::full_jitter_ms;
 use crate::history::{self, Entry};
 use crate::id::ClaimId;
-use crate::payment::{Claim, PARKED_SHARD, Payment, Reason, State, open_shard};
+use crate::payment::{Claim, Payment, Reason, State, open_shard, parked_shard};
 use crate::time::Timestamp;
 
 use super::{Moment, Step};
@@ -87,7 +87,7 @@ impl<'a> Draft<'a> {
             State::Parked => {
                 self.next.parked_at = Some(now);
                 self.next.due_at = None;
-                self.next.open_shard = Some(PARKED_SHARD.to_owned());
+                self.next.open_shard = Some(parked_shard(&self.next.id));
             }
             State::Succeeded | State::Declined | State::Canceled | State::Expired => {
                 self.next.due_at = None;

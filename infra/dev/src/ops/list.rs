@@ -2,10 +2,10 @@
 
 use clap::{Args, ValueEnum};
 use payments::case::Case;
-use payments::payment::{CASE_SHARD, OPEN_SHARDS, PARKED_SHARD, Payment, State};
-use payments::ports::Store;
+use payments::payment::{Payment, State};
+use payments::ports::{Shard, Store};
 
-use super::indexed;
+use super::{indexed, next};
 use crate::account::{Account, AccountArguments};
 
 /// A state that the index can find. What has ended is in no index: it is asked for by id or order.
@@ -74,18 +74,20 @@ pub async fn run(arguments: &Arguments) -> Result<(), String> {
 
 /// The payments in this state, or all that wait, and whether there are more of them.
 pub async fn find(account: &Account, wanted: Option<Wanted>, limit: usize) -> Result<(Vec<Payment>, bool), String> {
-    let open = || (0..OPEN_SHARDS).map(|shard| shard.to_string());
-    let shards: Vec<String> = match wanted {
+    let (cases, parked, open) =
+        (Shard::all_cases().collect(), Shard::all_parked().collect(), Shard::all_open().collect());
+    let kinds: Vec<Vec<Shard>> = match wanted {
         // What a person has to see to first, should there be more than the limit.
-        None => [CASE_SHARD, PARKED_SHARD].map(str::to_owned).into_iter().chain(open()).collect(),
-        Some(Wanted::Parked) => vec![PARKED_SHARD.to_owned()],
-        Some(Wanted::Case) => vec![CASE_SHARD.to_owned()],
-        Some(Wanted::Open | Wanted::Queued | Wanted::Sending | Wanted::Pending | Wanted::Unknown) => open().collect(),
+        None => vec![cases, parked, open],
+        Some(Wanted::Parked) => vec![parked],
+        Some(Wanted::Case) => vec![cases],
+        Some(Wanted::Open | Wanted::Queued | Wanted::Sending | Wanted::Pending | Wanted::Unknown) => vec![open],
     };
     let store = account.store();
     let mut found = Vec::new();
-    for shard in shards {
-        for id in indexed(account, &shard).await? {
+    for shards in kinds {
+        let mut ids = indexed(&store, shards);
+        while let Some(id) = next(&mut ids).await? {
             let payment = store.get(&id).await.map_err(|error| format!("cannot read payment {id}: {error}"))?;
             // The index is a moment behind its table: the item says what is true.
             let Some(payment) = payment.filter(|payment| takes(wanted, payment)) else { continue };

@@ -8,33 +8,31 @@ pub mod replay;
 pub mod resolve;
 pub mod restore;
 
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws::store::DynamoStore;
 use payments::id::PaymentId;
+use payments::index::Merged;
 use payments::policy::Policy;
+use payments::ports::Shard;
+use payments::time::Timestamp;
 
-use crate::account::{Account, why};
-use crate::embedded::OPEN_INDEX;
+use crate::account::Account;
 use crate::local::settings;
 use crate::stack::Stack;
 
-/// The payments under one key of the index, oldest first.
-async fn indexed(account: &Account, shard: &str) -> Result<Vec<PaymentId>, String> {
-    let request = account
-        .clients
-        .dynamodb
-        .query()
-        .table_name(&account.payments_table)
-        .index_name(OPEN_INDEX)
-        .key_condition_expression("open_shard = :shard")
-        .expression_attribute_values(":shard", AttributeValue::S(shard.to_owned()));
-    let mut items = request.into_paginator().items().send();
-    let mut found = Vec::new();
-    while let Some(item) = items.next().await {
-        let item = item.map_err(|error| format!("cannot read the index: {}", why(&error)))?;
-        let id = item.get("id").and_then(|id| id.as_s().ok()).cloned().unwrap_or_default();
-        found.push(PaymentId::new(id).map_err(|error| format!("the index holds an id that is none: {error}"))?);
-    }
-    Ok(found)
+/// Payments read of a shard of the index at a time.
+const PAGE: u32 = 100;
+/// Later than every payment; the last millisecond that RFC 3339 can say.
+const EVER: Timestamp = Timestamp::from_ms(253_402_300_799_999);
+
+/// The payments of these shards of the index, oldest first.
+fn indexed(store: &DynamoStore, shards: impl IntoIterator<Item = Shard>) -> Merged<'_, DynamoStore> {
+    Merged::new(store, shards, EVER, PAGE)
+}
+
+/// The next of them.
+async fn next(found: &mut Merged<'_, DynamoStore>) -> Result<Option<PaymentId>, String> {
+    let key = found.next().await.map_err(|error| format!("cannot read the index: {error}"))?;
+    Ok(key.map(|key| key.payment_id))
 }
 
 /// Reads what stands in front of a person's eyes as an id.

@@ -11,14 +11,14 @@ use aws::system::{SystemClock, SystemEntropy};
 use clap::Args;
 use payments::id::PaymentId;
 use payments::message::Message;
-use payments::payment::{PARKED_SHARD, Payment, State};
+use payments::payment::{Payment, State};
 use payments::policy::Policy;
-use payments::ports::{Clock, Queue, Store};
+use payments::ports::{Clock, Queue, Shard, Store};
 use payments::store::{self, Outcome};
 use payments::time::Timestamp;
 use payments::transition::Event;
 
-use super::{indexed, policy, policy_to_write};
+use super::{indexed, next, policy, policy_to_write};
 use crate::account::{Account, AccountArguments, why};
 use parked::{Content, Parked};
 pub use preview::{Preview, Would, preview};
@@ -113,7 +113,8 @@ async fn find(account: &Account, parked: &Parked<'_>, policy: &Policy) -> Result
         lines.push(Line { name, would });
     }
     let mut without_message = Vec::new();
-    for id in indexed(account, PARKED_SHARD).await? {
+    let mut ids = indexed(&store, Shard::all_parked());
+    while let Some(id) = next(&mut ids).await? {
         let stands = if with_message.contains(&id) { None } else { read(&store, &id).await? };
         // The index is a moment behind its table.
         if let Some(payment) = stands.filter(|payment| payment.state == State::Parked) {

@@ -12,14 +12,13 @@ use clap::Args;
 use futures_util::StreamExt;
 use payments::id::PaymentId;
 use payments::message::Message;
-use payments::payment::{OPEN_SHARDS, PARKED_SHARD};
 use payments::policy::Policy;
-use payments::ports::{Clock, Queue, Store};
+use payments::ports::{Clock, Queue, Shard, Store};
 use payments::store::{self, Outcome};
 use payments::time::Timestamp;
 use payments::transition::{Event, Kept, Recovery};
 
-use super::{indexed, policy_to_write};
+use super::{indexed, next, policy_to_write};
 use crate::account::{Account, AccountArguments, why};
 use crate::progress::Bar;
 use crate::sender::Pace;
@@ -216,9 +215,11 @@ async fn doubt_all(
     rate: u32,
     done: &mut Done,
 ) -> Result<(), String> {
+    let store = account.store();
+    let mut found = indexed(&store, Shard::all_open().chain(Shard::all_parked()));
     let mut ids = Vec::new();
-    for shard in (0..OPEN_SHARDS).map(|shard| shard.to_string()).chain([PARKED_SHARD.to_owned()]) {
-        ids.extend(indexed(account, &shard).await?);
+    while let Some(id) = next(&mut found).await? {
+        ids.push(id);
     }
     let mut bar = Bar::new("doubted", u64::try_from(ids.len()).unwrap_or(u64::MAX));
     let (begun, pace) = (Instant::now(), Pace::PerSecond(rate));
