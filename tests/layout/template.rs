@@ -314,6 +314,9 @@ fn each_function_starts_with_the_templates_numbers() {
     // At most 1 % of what the provider takes between two sweeps, which are a minute apart.
     let share = u64::from(consumer.provider_rate_per_second) * 60 / 100;
     assert!(u64::from(reconcile.max_heals_per_sweep) <= share);
+    // A dead letter whose table and queues do not answer is judged in time, and there is time for others.
+    let triage_ms = template.number(&["Resources", "DeadLetterFunction", "Properties", "Timeout"]) * 1_000;
+    assert!(::dead_letter::MESSAGE_ALLOWANCE_MS < triage_ms);
 }
 
 /// What the operator's commands learn from `DescribeStacks` is what the functions are told.

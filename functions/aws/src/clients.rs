@@ -6,13 +6,14 @@ use aws_config::retry::RetryConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
+use payments::policy::OPERATION_TIMEOUT_MS;
 
 /// Within a Region a connection takes milliseconds; a second means that it will not come.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// Both services answer in milliseconds; what takes this long is lost, and its nonce tells what became of it.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(3);
-/// All attempts together; less than any lease, so that nobody writes under a lease that is over.
-const OPERATION_TIMEOUT: Duration = Duration::from_secs(8);
+/// All attempts together.
+const OPERATION_TIMEOUT: Duration = Duration::from_millis(OPERATION_TIMEOUT_MS);
 /// The time-out of an answer that is welcome and not needed: ten times what either service usually takes.
 const HASTY_TIMEOUT: Duration = Duration::from_millis(300);
 /// First wait between attempts, before jitter.

@@ -11,7 +11,7 @@ use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use batch::{Record, Verdict};
 use payments::message::{Message, NotOurs};
 use payments::payment::Payment;
-use payments::policy::{MISSING_ITEM_LOOK_SECONDS, Policy};
+use payments::policy::{MISSING_ITEM_LOOK_SECONDS, OPERATION_TIMEOUT_MS, Policy};
 use payments::ports::{Clock, Entropy, Queue, Store, StoreError};
 use payments::store::{self, Outcome};
 use payments::time::Timestamp;
@@ -23,8 +23,11 @@ use tracing::{error, info, warn};
 const PORT_DOWN_SECONDS: u32 = 60;
 /// How long a message of a newer version waits between looks, in seconds.
 const NEWER_VERSION_SECONDS: u64 = 900;
-/// Time needed for one message; with less left, the rest of the batch comes again.
-const MESSAGE_ALLOWANCE_MS: u64 = 3_000;
+/// Operations of one message that may run into their time-out: the first that does ends it, and then it is hidden.
+const TIME_OUTS_MAX: u64 = 2;
+/// Time that one message may take while a table or a queue answers nothing; with less left, the rest of the batch comes again.
+/// A function that is ended in the middle of a message answers for none of its batch.
+pub const MESSAGE_ALLOWANCE_MS: u64 = TIME_OUTS_MAX.saturating_mul(OPERATION_TIMEOUT_MS);
 
 /// Messages that an environment remembers to have spoken of.
 const SAID_MAX: usize = 1_000;
@@ -109,7 +112,7 @@ impl<S: Store, Q: Queue, C: Clock, E: Entropy> DeadLetter<S, Q, C, E> {
             );
         }
         match decided {
-            Triage::Heal { .. } => self.heal(record, message, payment).await,
+            Triage::Heal => self.heal(record, message, payment).await,
             Triage::Hide { until } => Verdict::again_at(until, now),
             Triage::Drop => Verdict::Done,
             Triage::PassOn if is_said => Verdict::PassOn,

@@ -3,6 +3,9 @@
 
 use crate::history::HistoryKeys;
 
+/// Longest time that one operation on a table or a queue takes, all of its attempts together, in ms; less than any lease, so
+/// that nobody writes under a lease that is over.
+pub const OPERATION_TIMEOUT_MS: u64 = 8_000;
 /// Kept at the end of a consumer's invocation for what is left to hide and to answer.
 pub const ANSWER_ALLOWANCE_MS: u64 = 500;
 /// How long a message of a newer version waits in its lane before it is looked at again, in seconds.

@@ -7,11 +7,8 @@ use crate::time::Timestamp;
 /// What is to be done with the message, once the item says what it says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Triage {
-    /// Put it back in its lane, to be seen after this delay.
-    Heal {
-        /// Seconds, at most SQS's 900.
-        delay_seconds: u32,
-    },
+    /// Put it back in its lane, to be seen when the payment is due as it stands once that is written down.
+    Heal,
     /// Somebody is sending it: look again when their lease has ended.
     Hide {
         /// Until then.
@@ -29,7 +26,7 @@ impl Triage {
     /// Its name in logs. A time in milliseconds has no place there: one in ten passes for a card number.
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Heal { .. } => "heal",
+            Self::Heal => "heal",
             Self::Hide { .. } => "hide",
             Self::Drop => "drop",
             Self::PassOn => "pass_on",
@@ -44,12 +41,10 @@ pub const DELAY_SECONDS_MAX: u64 = 900;
 /// Judges a message in the DLQ by its payment's item.
 pub fn triage(payment: &Payment, is_replay: bool, now: Timestamp) -> Triage {
     match payment.state {
-        State::Queued | State::Pending | State::Unknown => {
-            Triage::Heal { delay_seconds: delay_seconds(payment.due_at, now) }
-        }
+        State::Queued | State::Pending | State::Unknown => Triage::Heal,
         State::Sending => match &payment.claim {
             Some(claim) if claim.lease_until > now => Triage::Hide { until: claim.lease_until },
-            Some(_) | None => Triage::Heal { delay_seconds: 0 },
+            Some(_) | None => Triage::Heal,
         },
         State::Parked if is_replay => Triage::Replay,
         State::Parked => Triage::PassOn,

@@ -132,7 +132,7 @@ impl PaymentModel {
     fn follow(&self, world: &mut World, hand: Hand) {
         let payment = self.payment(world, &world.item);
         match (self.rules.triage)(&payment, self.is_replay(&world.item, hand.replay), at(0)) {
-            Triage::Heal { .. } => self.judge(world, hand, Deed::Heal),
+            Triage::Heal => self.judge(world, hand, Deed::Heal),
             Triage::Hide { .. } => world.let_go_of_dead_letter(),
             Triage::PassOn => Self::pass_on(world, hand),
             Triage::Drop => self.done(world, hand, false),

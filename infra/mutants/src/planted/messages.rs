@@ -47,11 +47,9 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         harm: "nobody asks the provider any more what became of a payment",
         edits: &[Edit {
             file: TRIAGE,
-            text: "        State::Queued | State::Pending | State::Unknown => {
-            Triage::Heal",
+            text: "        State::Queued | State::Pending | State::Unknown => Triage::Heal,",
             instead: "        State::Unknown => Triage::Drop,
-        State::Queued | State::Pending => {
-            Triage::Heal",
+        State::Queued | State::Pending => Triage::Heal,",
         }],
     },
     Mutant {
