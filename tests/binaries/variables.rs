@@ -46,6 +46,8 @@ pub(crate) fn variables(
         ("MAX_ATTEMPTS", policy.max_attempts.into()),
         ("BACKOFF_BASE_MS", policy.backoff_base_ms),
         ("BACKOFF_CAP_MS", policy.backoff_cap_ms),
+        ("PENDING_BACKOFF_BASE_MS", policy.pending_backoff_base_ms),
+        ("PENDING_BACKOFF_CAP_MS", policy.pending_backoff_cap_ms),
         ("MAX_HEALS", policy.max_heals.into()),
         ("MISSING_ITEM_GRACE_MS", policy.missing_item_grace_ms),
         ("NEWER_VERSION_GRACE_MS", policy.newer_version_grace_ms),

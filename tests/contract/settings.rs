@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use aws::settings::{ConsumerSettings, DeadLetterSettings, IngestSettings, ReconcileSettings, Secret};
 use payments::limit::Limit;
 
-const SETTINGS: [(&str, &str); 54] = [
+const SETTINGS: [(&str, &str); 56] = [
     ("PAYMENTS_TABLE", "payments"),
     ("MERCHANTS_TABLE", "merchants"),
     ("GATES_TABLE", "gates"),
@@ -51,6 +51,8 @@ const SETTINGS: [(&str, &str); 54] = [
     ("MAX_ATTEMPTS", "5"),
     ("BACKOFF_BASE_MS", "1000"),
     ("BACKOFF_CAP_MS", "60000"),
+    ("PENDING_BACKOFF_BASE_MS", "5000"),
+    ("PENDING_BACKOFF_CAP_MS", "900000"),
     ("MAX_HEALS", "20"),
     ("MAX_HEALS_PER_SWEEP", "50"),
     ("MISSING_ITEM_GRACE_MS", "600000"),
@@ -93,7 +95,7 @@ fn each_function_reads_what_it_needs_and_no_more() {
 #[test]
 fn every_setting_that_is_missing_is_named_at_once() {
     let problems = ConsumerSettings::from(|_| None).unwrap_err().problems;
-    assert_eq!(problems.len(), 42, "{problems:#?}");
+    assert_eq!(problems.len(), 44, "{problems:#?}");
     for (name, _) in SETTINGS {
         let others = ["MERCHANTS_TABLE", "DEAD_LETTER_QUEUE_URL", "MAX_HEALS_PER_SWEEP", "UNRELATED"];
         let of_ingest = [
@@ -136,6 +138,7 @@ fn a_wrong_value_stops_the_start_and_says_what_is_expected() {
         ("BREAKER_FAILING_PERCENT", "101", "BREAKER_FAILING_PERCENT is \"101\""),
         ("KEY_WINDOW_MS", "2000000", "KEY_WINDOW_MS less CLOCK_SKEW_MS is not above ABSENCE_BOUND_MS"),
         ("BACKOFF_CAP_MS", "500", "BACKOFF_BASE_MS is above BACKOFF_CAP_MS"),
+        ("PENDING_BACKOFF_CAP_MS", "500", "PENDING_BACKOFF_BASE_MS is above PENDING_BACKOFF_CAP_MS"),
         ("RETENTION_MS", "86400000", ""),
         ("KEY_WINDOW_MS", "34560000001", "RETENTION_MS is below KEY_WINDOW_MS"),
         ("CALL_TIMEOUT_MS", "900000", "longer than a function may run"),

@@ -97,7 +97,12 @@ const NUMBERS: [(&str, u64, u64, u64); 39] = [
 ];
 
 /// Their upper bound is what SQS hides a message for, which is held where that is.
-const WAITS: [(&str, u64); 2] = [("BACKOFF_BASE_MS", 1_009), ("BACKOFF_CAP_MS", 60_010)];
+const WAITS: [(&str, u64); 4] = [
+    ("BACKOFF_BASE_MS", 1_009),
+    ("BACKOFF_CAP_MS", 60_010),
+    ("PENDING_BACKOFF_BASE_MS", 5_076),
+    ("PENDING_BACKOFF_CAP_MS", 900_077),
+];
 
 fn all() -> BTreeMap<String, String> {
     let texts = TEXTS.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
@@ -126,6 +131,8 @@ fn policy() -> Policy {
         max_attempts: 8,
         backoff_base_ms: 1_009,
         backoff_cap_ms: 60_010,
+        pending_backoff_base_ms: 5_076,
+        pending_backoff_cap_ms: 900_077,
         max_heals: 11,
         missing_item_grace_ms: 600_012,
         newer_version_grace_ms: 3_600_013,
@@ -306,9 +313,14 @@ fn what_settings_must_be_to_one_another_holds_to_the_number() {
     type Changes<'a> = &'a [(&'a str, u64)];
     let lease = 2_001 + 10_002 + 9_004;
     let key_window = 900_005 + 600_007 + lease + 600_007;
-    let cases: [(Changes<'_>, Changes<'_>, &str); 10] = [
+    let cases: [(Changes<'_>, Changes<'_>, &str); 11] = [
         (&[("KEY_WINDOW_MS", key_window + 1)], &[("KEY_WINDOW_MS", key_window)], "KEY_WINDOW_MS less CLOCK_SKEW_MS"),
         (&[("BACKOFF_BASE_MS", 60_010)], &[("BACKOFF_BASE_MS", 60_011)], "BACKOFF_BASE_MS is above"),
+        (
+            &[("PENDING_BACKOFF_BASE_MS", 900_077)],
+            &[("PENDING_BACKOFF_BASE_MS", 900_078)],
+            "PENDING_BACKOFF_BASE_MS is above",
+        ),
         (&[("OVERDUE_AFTER_MS", 259_200_016)], &[("OVERDUE_AFTER_MS", 259_200_017)], "OVERDUE_AFTER_MS is above"),
         (&[("RETENTION_MS", 86_400_006)], &[("RETENTION_MS", 86_400_005)], "RETENTION_MS is below KEY_WINDOW_MS"),
         (&[("POOL_SIZE", 206)], &[("POOL_SIZE", 207)], "POOL_SIZE is above MAX_IN_FLIGHT"),

@@ -34,9 +34,20 @@ fn forget_at(done: &Done, policy: &Policy) -> Option<Timestamp> {
     }
 }
 
+/// What the provider has from here on waits by a backoff of its own.
+fn begins_anew(done: &Done) -> bool {
+    !done.before.acknowledged && done.after.acknowledged && done.after.state == State::Pending
+}
+
 /// How long the next look is put off, if the change puts it off.
 fn wait_bounds(done: &Done, policy: &Policy) -> (u64, u64) {
-    let bound = policy.backoff_base_ms.saturating_mul(1 << done.before.waits.min(20)).min(policy.backoff_cap_ms);
+    let (base_ms, cap_ms) = if done.after.acknowledged {
+        (policy.pending_backoff_base_ms, policy.pending_backoff_cap_ms)
+    } else {
+        (policy.backoff_base_ms, policy.backoff_cap_ms)
+    };
+    let waits = if begins_anew(done) { 0 } else { done.before.waits };
+    let bound = base_ms.saturating_mul(1 << waits.min(20)).min(cap_ms);
     let asked = match &done.answered {
         Some(held) => match (held.to_send, &held.answered) {
             (true, Some((SendAnswer::NotTaken(NotTaken::RateLimited { retry_after_ms }), _)))
@@ -114,8 +125,10 @@ proptest! {
                         if is_to_send { (first, until) } else { (before.first_sent_at, before.written_until) };
                     prop_assert_eq!((after.first_sent_at, after.written_until), expected);
                 }
-                What::Answer { .. } if is_open(after.state) && after.waits != before.waits && after.waits > 0 => {
-                    prop_assert_eq!(after.waits, before.waits + 1);
+                What::Answer { .. }
+                    if is_open(after.state) && after.waits > 0 && (after.waits != before.waits || begins_anew(&done)) =>
+                {
+                    prop_assert_eq!(after.waits, if begins_anew(&done) { 1 } else { before.waits + 1 });
                     let wait = after.due_at.unwrap().since_ms(*at);
                     let (least, most) = wait_bounds(&done, policy);
                     let is_cut_short = after.reason == Reason::NotFoundYet;

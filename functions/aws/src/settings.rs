@@ -340,6 +340,8 @@ fn policy(reader: &mut Reader<'_>) -> Policy {
         max_attempts: 0,
         backoff_base_ms: ms("BACKOFF_BASE_MS", 1, HIDE_MS_MAX),
         backoff_cap_ms: ms("BACKOFF_CAP_MS", 1, HIDE_MS_MAX),
+        pending_backoff_base_ms: ms("PENDING_BACKOFF_BASE_MS", 1, HIDE_MS_MAX),
+        pending_backoff_cap_ms: ms("PENDING_BACKOFF_CAP_MS", 1, HIDE_MS_MAX),
         max_heals: 0,
         missing_item_grace_ms: ms("MISSING_ITEM_GRACE_MS", 0, MESSAGE_RETENTION_MS),
         newer_version_grace_ms: ms("NEWER_VERSION_GRACE_MS", 0, MESSAGE_RETENTION_MS),
@@ -370,6 +372,12 @@ fn consistent(reader: &mut Reader<'_>, policy: &Policy) {
         reader.require(
             policy.backoff_base_ms <= policy.backoff_cap_ms,
             "BACKOFF_BASE_MS is above BACKOFF_CAP_MS: the first wait would be the longest; raise the cap",
+        );
+    }
+    if given(&[policy.pending_backoff_base_ms, policy.pending_backoff_cap_ms]) {
+        reader.require(
+            policy.pending_backoff_base_ms <= policy.pending_backoff_cap_ms,
+            "PENDING_BACKOFF_BASE_MS is above PENDING_BACKOFF_CAP_MS: the first wait would be the longest; raise the cap",
         );
     }
     if given(&[policy.overdue_after_ms, policy.park_overdue_after_ms]) {

@@ -301,7 +301,7 @@ where
             return Verdict::again_at(until, now);
         }
         // A Retry-After may be longer than any backoff; the item keeps it within its bound.
-        let longest = now.plus_ms(self.policy.backoff_cap_ms.max(PAYMENT_RETRY_AFTER_MAX_MS));
+        let longest = now.plus_ms(self.policy.longest_wait_ms().max(PAYMENT_RETRY_AFTER_MAX_MS));
         match payment.state {
             State::Queued | State::Pending | State::Unknown => {
                 Verdict::again_at(payment.due_at.unwrap_or(now).min(longest), now)

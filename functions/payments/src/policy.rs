@@ -34,8 +34,13 @@ pub struct Policy {
     pub max_attempts: u32,
     /// First bound of the backoff.
     pub backoff_base_ms: u64,
-    /// Largest bound of the backoff, and the longest that a message is hidden at a time.
+    /// Largest bound of the backoff.
     pub backoff_cap_ms: u64,
+    /// The same for what the provider has and answers later, by hours where a bank or the customer has to act: its callback is
+    /// what tells it soon, and looks are for a callback that does not come.
+    pub pending_backoff_base_ms: u64,
+    /// Likewise.
+    pub pending_backoff_cap_ms: u64,
     /// How often a payment's message may be put back by `dead_letter` before only a sweep may do it.
     pub max_heals: u32,
     /// How long a message may be there before its payment's item must be.
@@ -68,6 +73,11 @@ impl Policy {
     /// may yet help.
     pub fn park_overdue_ms(&self) -> u64 {
         self.park_overdue_after_ms.max(self.key_window_ms.saturating_add(self.clock_skew_ms))
+    }
+
+    /// The longest that a message is hidden at a time, in ms.
+    pub fn longest_wait_ms(&self) -> u64 {
+        self.backoff_cap_ms.max(self.pending_backoff_cap_ms)
     }
 
     /// Time from the first request within which the idempotency key surely still holds.

@@ -189,6 +189,8 @@ impl Bounds {
             max_attempts: u32::from(self.attempts),
             backoff_base_ms: 1_000,
             backoff_cap_ms: 60_000,
+            pending_backoff_base_ms: 5_000,
+            pending_backoff_cap_ms: 900_000,
             max_heals: u32::from(self.heals),
             missing_item_grace_ms: 0,
             newer_version_grace_ms: 0,

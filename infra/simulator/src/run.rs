@@ -69,6 +69,8 @@ pub fn policy() -> Policy {
         max_attempts: 5,
         backoff_base_ms: 1_000,
         backoff_cap_ms: 60_000,
+        pending_backoff_base_ms: 5_000,
+        pending_backoff_cap_ms: 900_000,
         max_heals: 100,
         missing_item_grace_ms: 60_000,
         newer_version_grace_ms: 60 * 60 * 1_000,

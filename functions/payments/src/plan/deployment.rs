@@ -123,6 +123,12 @@ pub struct Times {
     pub backoff_base_ms: u64,
     /// Largest bound of the backoff.
     pub backoff_cap_ms: u64,
+    /// The same of what the provider has and answers later.
+    pub pending_backoff_base_ms: u64,
+    /// Likewise.
+    pub pending_backoff_cap_ms: u64,
+    /// How long it is pending before it is parked.
+    pub park_overdue_after_ms: u64,
     /// How long a message may be there before its item must be.
     pub missing_item_grace_ms: u64,
     /// How long a message of a newer version waits for its code.
@@ -141,6 +147,9 @@ impl Times {
             claim_lead_ms: policy.claim_lead_ms,
             backoff_base_ms: policy.backoff_base_ms,
             backoff_cap_ms: policy.backoff_cap_ms,
+            pending_backoff_base_ms: policy.pending_backoff_base_ms,
+            pending_backoff_cap_ms: policy.pending_backoff_cap_ms,
+            park_overdue_after_ms: policy.park_overdue_ms(),
             missing_item_grace_ms: policy.missing_item_grace_ms,
             newer_version_grace_ms: policy.newer_version_grace_ms,
             heals_max: u64::from(policy.max_heals),
@@ -214,6 +223,8 @@ pub enum Number {
     Margin,
     /// A sweep's share.
     HealsPerSweep,
+    /// How seldom what is pending is looked at.
+    PendingBackoff,
     /// The API's throttle.
     ApiRate,
     /// Calls side by side in one environment.

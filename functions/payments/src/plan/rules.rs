@@ -32,6 +32,7 @@ pub fn breaches(deployment: &Deployment) -> Vec<Breach> {
         retention(deployment, name, &mut found);
         receives(deployment, name, &mut found);
     }
+    pending(deployment, &mut found);
     if !deployment.loop_is_allowed {
         found.add(
             Number::RecursiveLoop,
@@ -284,6 +285,27 @@ fn retention(deployment: &Deployment, name: QueueName, found: &mut Breaches) {
             queue.retention_seconds
         );
         found.add(Number::Retention(to), why);
+    }
+}
+
+/// Looks at what the provider has, until it is parked: receives of a lane, as often as its message may be put back. After
+/// them only the sweep puts it back.
+fn pending(deployment: &Deployment, found: &mut Breaches) {
+    let times = &deployment.times;
+    let looks = looks_until(times.park_overdue_after_ms, times.pending_backoff_base_ms, times.pending_backoff_cap_ms);
+    let lanes = [QueueName::High, QueueName::Standard].into_iter().filter_map(|lane| deployment.queues.get(&lane));
+    let Some(receives) = lanes.filter_map(|lane| lane.redrive).map(|redrive| redrive.receives_max).min() else {
+        return;
+    };
+    let had = receives.saturating_mul(times.heals_max.saturating_add(1));
+    // Too few receives are a breach of their own.
+    if receives >= receives_needed(deployment) && had < looks {
+        let why = format!(
+            "what is pending is looked at about {looks} times before it is parked, and its lane allows {had} ({receives} \
+             receives, put back {} times): raise PendingBackoffCapMs or MaxHeals",
+            times.heals_max
+        );
+        found.add(Number::PendingBackoff, why);
     }
 }
 

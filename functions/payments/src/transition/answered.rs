@@ -165,6 +165,10 @@ fn acknowledge(payment: &Payment, mine: bool, reference: Option<&ProviderText>, 
     draft.next.acknowledged = true;
     match (payment.state, mine) {
         (State::Sending, true) | (State::Unknown | State::Queued, _) => {
+            if !payment.acknowledged {
+                // Its own backoff begins here.
+                draft.next.waits = 0;
+            }
             draft.wait(None);
             draft.go(State::Pending, Reason::PendingAtProvider, reference)
         }

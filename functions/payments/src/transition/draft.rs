@@ -28,10 +28,20 @@ impl<'a> Draft<'a> {
         Self { next, moment }
     }
 
-    /// Sets when to look again: after a jittered backoff, at least after what the provider asked for.
+    /// Sets when to look again: after a jittered backoff, at least after what the provider asked for. What the provider has is
+    /// looked at by its own backoff, and once more by the time at which it would be parked.
     pub(super) fn wait(&mut self, at_least_ms: Option<u64>) {
         let Moment { now, dice, policy, .. } = *self.moment;
-        let backoff_ms = full_jitter_ms(policy.backoff_base_ms, policy.backoff_cap_ms, self.next.waits, dice);
+        let backoff_ms = if self.next.acknowledged {
+            let (base_ms, cap_ms) = (policy.pending_backoff_base_ms, policy.pending_backoff_cap_ms);
+            let begun = self.next.first_sent_at.unwrap_or(self.next.created_at);
+            let left_ms = begun.plus_ms(policy.park_overdue_ms()).since_ms(now);
+            // Once that is over, the sweep or a person is faster than any wait.
+            let cap_ms = if left_ms == 0 { cap_ms } else { cap_ms.min(left_ms) };
+            full_jitter_ms(base_ms, cap_ms, self.next.waits, dice)
+        } else {
+            full_jitter_ms(policy.backoff_base_ms, policy.backoff_cap_ms, self.next.waits, dice)
+        };
         let wait_ms = backoff_ms.max(at_least_ms.unwrap_or(0).min(PAYMENT_RETRY_AFTER_MAX_MS));
         self.next.due_at = Some(now.plus_ms(wait_ms));
         self.next.waits = self.next.waits.saturating_add(1);

@@ -92,6 +92,8 @@ pub fn policy() -> Policy {
         max_attempts: 5,
         backoff_base_ms: 500,
         backoff_cap_ms: 4_000,
+        pending_backoff_base_ms: 500,
+        pending_backoff_cap_ms: 4_000,
         max_heals: 10,
         missing_item_grace_ms: 30_000,
         newer_version_grace_ms: 60_000,

@@ -256,6 +256,8 @@ impl<'a> Reader<'a> {
     }
 
     fn times(&mut self) -> Option<Times> {
+        let pending_backoff_cap_ms =
+            self.setting("consumer", "PENDING_BACKOFF_CAP_MS", Some(Number::PendingBackoff))?;
         let mut ms = |name| self.setting("consumer", name, None);
         let lease_ms = ms("CONNECT_TIMEOUT_MS")?.saturating_add(ms("CALL_TIMEOUT_MS")?);
         let skew_ms = ms("CLOCK_SKEW_MS")?;
@@ -264,6 +266,10 @@ impl<'a> Reader<'a> {
             claim_lead_ms: ms("CLAIM_LEAD_MS")?,
             backoff_base_ms: ms("BACKOFF_BASE_MS")?,
             backoff_cap_ms: ms("BACKOFF_CAP_MS")?,
+            pending_backoff_base_ms: ms("PENDING_BACKOFF_BASE_MS")?,
+            pending_backoff_cap_ms,
+            park_overdue_after_ms: ms("PARK_OVERDUE_AFTER_MS")?
+                .max(ms("KEY_WINDOW_MS").unwrap_or(0).saturating_add(skew_ms)),
             missing_item_grace_ms: ms("MISSING_ITEM_GRACE_MS")?,
             newer_version_grace_ms: ms("NEWER_VERSION_GRACE_MS")?,
             heals_max: ms("MAX_HEALS")?,
