@@ -262,7 +262,7 @@ fn a_rate_that_no_queue_can_hold_has_no_plan() {
 type Change = fn(&mut Deployment);
 
 /// One number of a right deployment put wrong, and the number that a person is sent to.
-const WRONG: [(Number, Change); 23] = [
+const WRONG: [(Number, Change); 24] = [
     (Number::Visibility(QueueName::High), |it| queue(it, QueueName::High).visibility_seconds -= 1),
     (Number::Visibility(QueueName::DeadLetter), |it| queue(it, QueueName::DeadLetter).visibility_seconds -= 1),
     (Number::Visibility(QueueName::Standard), |it| queue(it, QueueName::Standard).visibility_seconds = 43_201),
@@ -283,6 +283,7 @@ const WRONG: [(Number, Change); 23] = [
     (Number::Rate, |it| it.rates.provider_per_second = Some(4_999)),
     (Number::Margin, |it| it.rates.margin_ms = 0),
     (Number::PendingBackoff, |it| it.times.pending_backoff_cap_ms = 400_000),
+    (Number::LogRetention, |it| it.evidence.log_days = Some(399)),
     (Number::HealsPerSweep, |it| it.rates.heals_per_sweep = 3_001),
     (Number::ApiRate, |it| it.rates.api_per_second += 1),
     (Number::MaxInFlight, |it| it.rates.calls_max = Some(26_399)),

@@ -105,7 +105,7 @@ proptest! {
 }
 
 /// A text of ours that stands once, what to put in its place, which of its lines is named, and what is said there.
-const BROKEN: [(&str, &str, usize, &str); 20] = [
+const BROKEN: [(&str, &str, usize, &str); 21] = [
     // Queues.
     (
         "  LaneVisibilitySeconds:\n    Type: Number\n    Default: '361'",
@@ -217,6 +217,12 @@ const BROKEN: [(&str, &str, usize, &str); 20] = [
         "  IngestConcurrency:\n    Type: Number\n    Default: '400'",
         usize::MAX,
         "Lambda runs 4000 on 400 environments",
+    ),
+    (
+        "  EvidenceRetentionDays:\n    Type: Number\n    Default: 400",
+        "  EvidenceRetentionDays:\n    Type: Number\n    Default: 365",
+        2,
+        "the functions' logs are kept 365 days and payments 400",
     ),
     (
         "  RetentionMs:\n    Type: Number\n    Default: '34560000000'",

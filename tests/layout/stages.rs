@@ -56,6 +56,25 @@ fn each_stage_has_its_stack_its_list_and_its_tags() {
     assert_eq!(stacks.len(), STAGES.len(), "{stacks:?}");
 }
 
+/// What a stage keeps of its payments it keeps the anchors of.
+#[test]
+fn no_stage_forgets_an_anchor_before_its_payment() {
+    let template = Template::load();
+    for logs in ["IngestLogs", "ConsumerLogs", "DeadLetterLogs", "ReconcileLogs"] {
+        let kept = template.get(&["Resources", logs, "Properties", "RetentionInDays"]);
+        assert_eq!(kept, "!Ref EvidenceRetentionDays", "{logs}");
+    }
+    for stage in STAGES {
+        let given = of(stage);
+        let number = |name: &str| {
+            let own = given.iter().find(|(it, _)| it == name).map(|(_, value)| value.as_str());
+            let value = own.unwrap_or_else(|| template.get(&["Parameters", name, "Default"]));
+            value.trim_matches('\'').parse::<u64>().unwrap_or_else(|_| panic!("{stage}: {name} is {value}"))
+        };
+        assert!(number("EvidenceRetentionDays") * 86_400_000 >= number("RetentionMs"), "{stage}");
+    }
+}
+
 #[test]
 fn what_is_evidence_or_books_outlives_the_stack() {
     let template = Template::load();

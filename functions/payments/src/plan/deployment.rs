@@ -177,6 +177,15 @@ pub struct Rates {
     pub calls_max: Option<u64>,
 }
 
+/// What shows that somebody changed an item behind our back, and how long it has to be there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Evidence {
+    /// Days for which the shortest-lived of the functions' logs is kept; `None` is for ever.
+    pub log_days: Option<u64>,
+    /// How long an ended payment is kept, in ms.
+    pub retention_ms: u64,
+}
+
 /// All of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Deployment {
@@ -190,6 +199,8 @@ pub struct Deployment {
     pub times: Times,
     /// The rates.
     pub rates: Rates,
+    /// The logs' retention and the payments'.
+    pub evidence: Evidence,
     /// Whether Lambda lets `dead_letter` send to the lanes whose dead letters it reads (`RecursiveLoop: Allow`).
     pub loop_is_allowed: bool,
 }
@@ -223,6 +234,8 @@ pub enum Number {
     Margin,
     /// A sweep's share.
     HealsPerSweep,
+    /// How long logs with anchors are kept.
+    LogRetention,
     /// How seldom what is pending is looked at.
     PendingBackoff,
     /// The API's throttle.

@@ -1,7 +1,7 @@
 //! The rules that a deployment's numbers have to keep among themselves. A plan keeps them, and a template is held to
 //! them: both are the same function's business.
 
-use super::deployment::{Deployment, FunctionName, Mapping, Number, QueueName, Redrive};
+use super::deployment::{Deployment, Evidence, FunctionName, Mapping, Number, QueueName, Redrive};
 use super::formula::{
     SWEEP_SECONDS, dead_letter_receives_needed, gate_updates_per_second, heals_per_sweep_max, looks_until,
     pace_per_1000_seconds, receives_needed, slot_room_ms,
@@ -33,6 +33,7 @@ pub fn breaches(deployment: &Deployment) -> Vec<Breach> {
         receives(deployment, name, &mut found);
     }
     pending(deployment, &mut found);
+    evidence(deployment, &mut found);
     if !deployment.loop_is_allowed {
         found.add(
             Number::RecursiveLoop,
@@ -306,6 +307,21 @@ fn pending(deployment: &Deployment, found: &mut Breaches) {
             times.heals_max
         );
         found.add(Number::PendingBackoff, why);
+    }
+}
+
+/// The heads of histories stand in the functions' logs: without its anchor nobody finds an item that was set back.
+fn evidence(deployment: &Deployment, found: &mut Breaches) {
+    const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
+    let Evidence { log_days: Some(days), retention_ms } = deployment.evidence else { return };
+    if days.saturating_mul(DAY_MS) < retention_ms {
+        let kept = retention_ms.div_ceil(DAY_MS);
+        let why = format!(
+            "the functions' logs are kept {days} days and payments {kept}: the logs hold the anchors of histories, so that \
+             nobody finds what is changed in an older payment; set EvidenceRetentionDays to {kept} or more, or RetentionMs \
+             to less"
+        );
+        found.add(Number::LogRetention, why);
     }
 }
 

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::deployment::{Deployment, Function, FunctionName, Mapping, Queue, QueueName, Rates, Redrive, Times};
+use super::deployment::{
+    Deployment, Evidence, Function, FunctionName, Mapping, Queue, QueueName, Rates, Redrive, Times,
+};
 use super::{Demand, Infeasible, Plan, formula, quota};
 use crate::policy::ANSWER_ALLOWANCE_MS;
 
@@ -157,6 +159,7 @@ impl Plan {
                 (FunctionName::DeadLetter, function(dead_timeout, dead_letters)),
             ]),
             times,
+            evidence: Evidence { log_days: Some(400), retention_ms: 34_560_000_000 },
             rates: Rates {
                 gate_per_second: Some(self.demand.rate_per_second.get()),
                 provider_per_second: Some(self.demand.rate_per_second.get()),

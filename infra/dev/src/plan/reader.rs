@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 
 use payments::plan::deployment::{
-    Deployment, Function, FunctionName, Mapping, Number, Queue, QueueName, Rates, Redrive, Times,
+    Deployment, Evidence, Function, FunctionName, Mapping, Number, Queue, QueueName, Rates, Redrive, Times,
 };
 
 use super::template::{Finding, Found, Resolved, Template};
@@ -156,7 +156,29 @@ impl<'a> Reader<'a> {
         }
         let rates = self.rates(provider_rate)?;
         let times = self.times()?;
-        Some(Deployment { queues, mappings, functions, times, rates, loop_is_allowed: self.loop_is_allowed() })
+        let evidence = self.evidence()?;
+        let loop_is_allowed = self.loop_is_allowed();
+        Some(Deployment { queues, mappings, functions, times, rates, evidence, loop_is_allowed })
+    }
+
+    /// The line is that of the log group that is kept for the shortest time. What names no group logs to Lambda's own, which
+    /// is kept for ever ("Log retention").
+    fn evidence(&mut self) -> Option<Evidence> {
+        let retention_ms = self.setting("consumer", "RETENTION_MS", None)?;
+        let mut log_days: Option<u64> = None;
+        for id in self.functions.values().cloned().collect::<Vec<_>>() {
+            let group = ["Resources", &id, "Properties", "LoggingConfig", "LogGroup"];
+            let Some(group) = self.template.at(&group).and_then(|node| self.resource(node)) else { continue };
+            let path = ["Resources", &group, "Properties", "RetentionInDays"];
+            if self.template.at(&path).is_none() {
+                continue;
+            }
+            let Some(days) = self.number(&path, None) else { continue };
+            if log_days.is_none_or(|shortest| days < shortest) {
+                log_days = self.number(&path, Some(Number::LogRetention));
+            }
+        }
+        Some(Evidence { log_days, retention_ms })
     }
 
     fn queue(&mut self, name: QueueName, id: &str, names: &BTreeMap<&str, QueueName>) -> Queue {
