@@ -112,8 +112,8 @@ async fn forged_old_and_unsigned_ones_change_nothing_and_read_nothing() {
         Some("t=1,v1=00".to_owned()),
         signed("callback_key_of_somebody_else_000", now, &body),
         signed(CALLBACK_KEY, now, &about(&before, "declined").to_string()),
-        signed(CALLBACK_KEY, now.minus_ms(301_000), &body),
-        signed(CALLBACK_KEY, now.plus_ms(302_000), &body),
+        signed(CALLBACK_KEY, now.minus_ms(311_000), &body),
+        signed(CALLBACK_KEY, now.plus_ms(312_000), &body),
     ] {
         let answer = deliver(&stage, PROVIDER, &body, signature.clone()).await;
         assert_eq!((answer.status, answer.problem()), (401, "untrusted-callback"), "{signature:?}");
