@@ -1,9 +1,11 @@
 # shellcheck shell=bash
 # The template, built as it is deployed, on an emulator of AWS. Sourced by .ci/run.
 
-# Before the tests, which run the contract over it as well and skip nothing once it is there.
+# Before the tests, which run the contract over it as well, and skip nothing once it and the providers' own libraries are
+# there.
 need_emulator() {
     python_tools emulator
+    python_tools alipay
     export SLUICE_NO_SKIP=1
 }
 

@@ -123,7 +123,7 @@ fn a_wrong_value_stops_the_start_and_says_what_is_expected() {
         ("MAX_ATTEMPTS", "five", "MAX_ATTEMPTS is \"five\""),
         ("MAX_HEALS", " ", "MAX_HEALS is empty"),
         ("PAYMENTS_TABLE", "pay ments", "PAYMENTS_TABLE is \"pay ments\""),
-        ("PROVIDER_KIND", "paypal", "PROVIDER_KIND is \"paypal\": expected one of open"),
+        ("PROVIDER_KIND", "paypal", "PROVIDER_KIND is \"paypal\": expected one of open, alipay"),
         ("PROVIDER_KIND", "", "PROVIDER_KIND is empty"),
         ("PROVIDER_URL", "api.acme.example", "PROVIDER_URL is not a URL"),
         ("PROVIDER_URL", "https://user:password@acme.example", "PROVIDER_URL is not a URL"),

@@ -38,6 +38,7 @@ pub(super) async fn account(endpoint: &Endpoint) -> Account {
 impl Place {
     pub(super) async fn start() -> Self {
         let provider = Running::start(SandboxSettings {
+            speaks: ProviderKind::Open,
             listen: (Ipv4Addr::LOCALHOST, 0).into(),
             key: PROVIDER_KEY.to_owned(),
             rate_per_second: RATE,

@@ -1,9 +1,13 @@
-//! The adapter for the open contract against the sandbox provider and against servers that keep no contract, over real
+//! The contracts, and the adapter against the sandbox provider and against servers that keep no contract, over real
 //! sockets.
 
+mod alipay;
 mod answers;
 mod callback;
 mod connections;
 mod requests;
 mod sandbox;
 mod support;
+mod table;
+
+pub(crate) use self::alipay::{KEYS as ALIPAY_KEYS, charge as alipay_charge};

@@ -221,14 +221,15 @@ impl ConsumerSettings {
     /// Reads the settings from a lookup by name.
     pub fn from(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
         let mut reader = Reader::new(&lookup);
+        let provider_kind = reader.provider_kind("PROVIDER_KIND");
         let settings = Self {
             payments_table: reader.name("PAYMENTS_TABLE"),
             gates_table: reader.name("GATES_TABLE"),
             queues: queues(&mut reader, false),
             provider_name: reader.name("PROVIDER_NAME"),
-            provider_kind: reader.provider_kind("PROVIDER_KIND"),
+            provider_kind,
             provider_url: reader.url("PROVIDER_URL", "the address of the provider's API"),
-            provider_key: Secret::new(reader.secret("PROVIDER_KEY")),
+            provider_key: Secret::new(reader.provider_secret("PROVIDER_KEY", provider_kind)),
             provider_rate_per_second: reader.number("PROVIDER_RATE_PER_SECOND", 1..=1_000_000, "calls a second"),
             // The gate itself takes no more.
             rate_margin_ms: reader.number("RATE_MARGIN_MS", 0..=900, "ms"),
@@ -316,7 +317,7 @@ fn recovery(reader: &mut Reader<'_>) -> Option<Recovery> {
 }
 
 fn callbacks(reader: &mut Reader<'_>, provider_name: &str, provider_kind: ProviderKind) -> Option<CallbackSettings> {
-    let mut key = |name| reader.optional_secret(name, CALLBACK_KEY_CHARS_MIN).map(Secret::new);
+    let mut key = |name| reader.optional_secret(name, provider_kind, CALLBACK_KEY_CHARS_MIN).map(Secret::new);
     let (key, previous_key) = (key("CALLBACK_KEY"), key("CALLBACK_KEY_PREVIOUS"));
     reader.require(
         key.is_some() || previous_key.is_none(),

@@ -78,8 +78,9 @@ impl<'a> Call<'a> {
 
     /// The body, if it is said to be of this form as it is and is not too large.
     pub(crate) fn body_of(&self, form: BodyForm) -> Result<&[u8], Problem> {
-        let expected = match form {
-            BodyForm::Json => "application/json",
+        let (expected, otherwise) = match form {
+            BodyForm::Json => ("application/json", Form::OtherType),
+            BodyForm::Form => ("application/x-www-form-urlencoded", Form::NotUrlEncoded),
         };
         // "identity" is no coding (RFC 9110, section 8.4.1), and some clients say it.
         if self.content_encoding.is_some_and(|coding| !coding.trim().eq_ignore_ascii_case("identity")) {
@@ -88,7 +89,7 @@ impl<'a> Call<'a> {
         let content_type = self.content_type.unwrap_or_default();
         let (media_type, parameters) = content_type.split_once(';').unwrap_or((content_type, ""));
         if !media_type.trim().eq_ignore_ascii_case(expected) {
-            return Err(Problem::UnsupportedMediaType(Form::OtherType));
+            return Err(Problem::UnsupportedMediaType(otherwise));
         }
         if parameters.split(';').any(is_another_charset) {
             return Err(Problem::UnsupportedMediaType(Form::OtherCharset));

@@ -137,6 +137,7 @@ pub(crate) fn received(receipt: Receipt, id: &PaymentId) -> ApiGatewayV2httpResp
         Receipt::Document => {
             respond(StatusCode::OK, headers("application/json"), &Received { payment_id: id.as_str() })
         }
+        Receipt::Text(text) => respond_text(StatusCode::OK, headers("text/plain"), text),
     }
 }
 
@@ -145,6 +146,14 @@ fn headers(content_type: &'static str) -> HeaderMap {
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers
+}
+
+fn respond_text(status: StatusCode, headers: HeaderMap, text: &str) -> ApiGatewayV2httpResponse {
+    let mut response = ApiGatewayV2httpResponse::default();
+    response.status_code = i64::from(status.as_u16());
+    response.headers = headers;
+    response.body = Some(Body::Text(text.to_owned()));
+    response
 }
 
 fn respond<D: Serialize>(status: StatusCode, headers: HeaderMap, document: &D) -> ApiGatewayV2httpResponse {

@@ -6,16 +6,19 @@ pub enum ProviderKind {
     /// Our own open contract (`infra/provider-openapi.yaml`).
     #[default]
     Open,
+    /// Alipay's open platform.
+    Alipay,
 }
 
 impl ProviderKind {
     /// Every kind.
-    pub const ALL: [Self; 1] = [Self::Open];
+    pub const ALL: [Self; 2] = [Self::Open, Self::Alipay];
 
     /// Its name in settings and on the command line.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Open => "open",
+            Self::Alipay => "alipay",
         }
     }
 

@@ -6,8 +6,9 @@ use payments::payment::Payment;
 use payments::provider::ProviderKind;
 use payments::time::Timestamp;
 
+use crate::alipay::notice::{Notice, NoticeKeys};
 use crate::http::SettingsError;
-use crate::open::callback::{self as open, CallbackKeys, Distrust};
+use crate::open::callback::{self as open, CallbackKeys};
 
 /// A callback as it came.
 #[derive(Clone, Copy, Debug)]
@@ -18,6 +19,40 @@ pub struct Received<'a> {
     pub body: &'a [u8],
     /// When.
     pub at: Timestamp,
+}
+
+/// Why a callback is not believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Distrust {
+    /// The header is missing.
+    Unsigned,
+    /// The header is not one of `t=…,v1=…`, or a form names something twice.
+    Unreadable,
+    /// No signature in it was made over this body with a key of ours.
+    Forged,
+    /// Signed too long ago, or too far ahead.
+    OutOfTime,
+    /// A notice of Alipay's without `sign`, or signed in another way than RSA2.
+    NoticeUnsigned,
+    /// A notice whose `sign` was not made over its parameters with Alipay's key.
+    NoticeForged,
+    /// Signed rightly, and about another application or merchant.
+    OtherAccount,
+}
+
+impl Distrust {
+    /// Its name in logs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unsigned => "unsigned",
+            Self::Unreadable => "unreadable_signature",
+            Self::Forged => "forged",
+            Self::OutOfTime => "out_of_time",
+            Self::NoticeUnsigned => "notice_unsigned",
+            Self::NoticeForged => "notice_forged",
+            Self::OtherAccount => "other_account",
+        }
+    }
 }
 
 /// Why a callback settles nothing.
@@ -34,6 +69,8 @@ pub enum NotTaken {
 pub enum BodyForm {
     /// `application/json`.
     Json,
+    /// `application/x-www-form-urlencoded`.
+    Form,
 }
 
 /// What a provider wants to be told once its callback is taken.
@@ -41,6 +78,8 @@ pub enum BodyForm {
 pub enum Receipt {
     /// A JSON document with the payment's id.
     Document,
+    /// This text, and nothing else.
+    Text(&'static str),
 }
 
 /// What a provider's callbacks are known by.
@@ -48,6 +87,8 @@ pub enum Receipt {
 pub enum Known {
     /// Our own contract's keys.
     Open(CallbackKeys),
+    /// Alipay's keys.
+    Alipay(NoticeKeys),
 }
 
 impl Known {
@@ -55,6 +96,7 @@ impl Known {
     pub fn new(kind: ProviderKind, current: &str, previous: Option<&str>) -> Result<Self, SettingsError> {
         match kind {
             ProviderKind::Open => Ok(Self::Open(CallbackKeys::new(current, previous))),
+            ProviderKind::Alipay => Ok(Self::Alipay(NoticeKeys::new(current, previous)?)),
         }
     }
 
@@ -62,6 +104,7 @@ impl Known {
     pub const fn body_form(&self) -> BodyForm {
         match self {
             Self::Open(_) => BodyForm::Json,
+            Self::Alipay(_) => BodyForm::Form,
         }
     }
 
@@ -69,6 +112,7 @@ impl Known {
     pub const fn receipt(&self) -> Receipt {
         match self {
             Self::Open(_) => Receipt::Document,
+            Self::Alipay(_) => Receipt::Text("success"),
         }
     }
 
@@ -79,6 +123,7 @@ impl Known {
                 keys.verify(received.signature, received.body, received.at).map_err(NotTaken::Untrusted)?;
                 open::Callback::read(received.body).map(Callback::Open).ok_or(NotTaken::Unreadable)
             }
+            Self::Alipay(keys) => keys.read(received.body).map(Callback::Alipay),
         }
     }
 }
@@ -88,6 +133,8 @@ impl Known {
 pub enum Callback {
     /// Our own contract's.
     Open(open::Callback),
+    /// Alipay's.
+    Alipay(Notice),
 }
 
 impl Callback {
@@ -95,6 +142,7 @@ impl Callback {
     pub const fn payment_id(&self) -> &PaymentId {
         match self {
             Self::Open(callback) => &callback.payment_id,
+            Self::Alipay(notice) => &notice.payment_id,
         }
     }
 
@@ -102,6 +150,7 @@ impl Callback {
     pub const fn found(&self) -> &Found {
         match self {
             Self::Open(callback) => &callback.found,
+            Self::Alipay(notice) => &notice.found,
         }
     }
 
@@ -109,6 +158,7 @@ impl Callback {
     pub fn is_about(&self, payment: &Payment) -> bool {
         match self {
             Self::Open(callback) => callback.is_about(payment),
+            Self::Alipay(notice) => notice.is_about(payment),
         }
     }
 }

@@ -9,6 +9,7 @@ use payments::provider::ProviderKind;
 use payments::request::FieldError;
 use payments::time::Timestamp;
 
+use crate::alipay::Alipay;
 use crate::http::SettingsError;
 use crate::open::Open;
 
@@ -54,14 +55,23 @@ pub struct Written {
 /// (`KEY_WINDOW_MS`, `ABSENCE_BOUND_MS`) may be more careful and never less.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Numbers {
-    /// How long our id is known for one payment, in ms; none where it is for ever, or where the provider has to be asked.
-    pub key_window_ms: Option<u64>,
-    /// How long after its request a payment may still appear, in ms, at the least; none where the provider has to be asked.
-    pub absence_bound_ms: Option<u64>,
-    /// Longest time that an answer takes, in ms; none where the provider has to be asked.
-    pub longest_answer_ms: Option<u64>,
+    /// How long our id is known for one payment.
+    pub key_window: Stated,
+    /// How long after its request a payment may still appear.
+    pub absence_bound: Stated,
+    /// Longest time that an answer takes.
+    pub longest_answer: Stated,
     /// What "not found" proves once the absence bound is over.
     pub not_found_proves: &'static str,
+}
+
+/// What documents say of a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stated {
+    /// Without end.
+    ForEver,
+    /// Nothing: it has to be agreed on with the provider.
+    Ask,
 }
 
 /// The contract of one provider's account.
@@ -69,6 +79,8 @@ pub struct Numbers {
 pub enum Contract {
     /// Our own.
     Open(Open),
+    /// Alipay's.
+    Alipay(Alipay),
 }
 
 impl Contract {
@@ -76,13 +88,15 @@ impl Contract {
     pub fn new(kind: ProviderKind, root: &str, secret: &str) -> Result<Self, SettingsError> {
         match kind {
             ProviderKind::Open => Open::new(root, secret).map(Self::Open),
+            ProviderKind::Alipay => Ok(Self::Alipay(Alipay::new(root, secret)?)),
         }
     }
 
     /// What is written to make this payment; `None` if the contract cannot say it, which [`check`] refuses beforehand.
-    pub fn send(&self, id: &PaymentId, order: &Order, _now: Timestamp) -> Option<Written> {
+    pub fn send(&self, id: &PaymentId, order: &Order, now: Timestamp) -> Option<Written> {
         match self {
             Self::Open(open) => open.send(id, order),
+            Self::Alipay(alipay) => alipay.send(id, order, now),
         }
     }
 
@@ -90,13 +104,15 @@ impl Contract {
     pub fn send_answer(&self, id: &PaymentId, order: &Order, reply: &Reply) -> SendAnswer {
         match self {
             Self::Open(_) => Open::send_answer(id, order, reply),
+            Self::Alipay(alipay) => alipay.send_answer(id, order, reply),
         }
     }
 
     /// What is written to ask what became of this payment; `None` as of [`Contract::send`].
-    pub fn query(&self, id: &PaymentId, _order: &Order, _now: Timestamp) -> Option<Written> {
+    pub fn query(&self, id: &PaymentId, order: &Order, now: Timestamp) -> Option<Written> {
         match self {
             Self::Open(open) => open.query(id),
+            Self::Alipay(alipay) => alipay.query(id, order, now),
         }
     }
 
@@ -104,16 +120,18 @@ impl Contract {
     pub fn query_answer(&self, id: &PaymentId, order: &Order, reply: &Reply) -> QueryAnswer {
         match self {
             Self::Open(_) => Open::query_answer(id, order, reply),
+            Self::Alipay(alipay) => alipay.query_answer(id, order, reply),
         }
     }
 }
 
 /// Whether an order can be made at a provider of this kind: the first field that it does not take, and why. Asked before
 /// anything is written down.
-pub fn check(kind: ProviderKind, _order: &Order) -> Result<(), FieldError> {
+pub fn check(kind: ProviderKind, order: &Order) -> Result<(), FieldError> {
     match kind {
         // Its payment_method is whatever merchant and provider have agreed on.
         ProviderKind::Open => Ok(()),
+        ProviderKind::Alipay => crate::alipay::order::check(order),
     }
 }
 
@@ -121,5 +139,6 @@ pub fn check(kind: ProviderKind, _order: &Order) -> Result<(), FieldError> {
 pub const fn numbers(kind: ProviderKind) -> Numbers {
     match kind {
         ProviderKind::Open => crate::open::NUMBERS,
+        ProviderKind::Alipay => crate::alipay::NUMBERS,
     }
 }

@@ -11,6 +11,7 @@ use crate::local::provider::{CALLBACK_KEY_VARIABLE, KEY_VARIABLE, LISTENING};
 use crate::ops::{gate, get, list, merchant, replay, resolve, restore};
 use crate::sandbox::{CallbackTarget, Fault, Faults, KEY_WINDOW_MS, Sandbox, SandboxSettings, parse_fault};
 use crate::{demo, explain, load, model_check, mutants, plan, sale, simulate, up};
+use payments::provider::ProviderKind;
 
 /// Sluice on this machine, without an AWS account.
 #[derive(Parser)]
@@ -77,6 +78,9 @@ struct DemoArguments {
     /// A CSV file with the columns order_id, kind, merchant, amount and currency.
     #[arg(long, value_name = "F", default_value = demo::SHIPPED_FILE)]
     file: PathBuf,
+    /// Which provider's protocol is spoken: open or alipay.
+    #[arg(long, value_name = "KIND", default_value = "open", value_parser = provider_kind)]
+    provider: ProviderKind,
     /// Nothing goes wrong: what an ordinary payment costs.
     #[arg(long)]
     calm: bool,
@@ -162,6 +166,9 @@ struct SandboxArguments {
     /// Longest time that an answer takes.
     #[arg(long, value_name = "MS", default_value_t = 400)]
     latency_max_ms: u64,
+    /// Which protocol it speaks: open, or alipay, whose SANDBOX_KEY is a JSON object of keys.
+    #[arg(long, value_name = "KIND", default_value = "open", value_parser = provider_kind)]
+    speaks: ProviderKind,
     /// How often it misbehaves in one way, such as drop_after=0.02; may be given for each way.
     #[arg(long = "fault", value_name = "NAME=SHARE", value_parser = parse_fault)]
     faults: Vec<(Fault, f64)>,
@@ -204,8 +211,8 @@ pub fn main() -> ExitCode {
     };
     let done = runtime.block_on(async {
         match command_line.command {
-            Command::Demo(DemoArguments { rate, seed, file, calm }) => {
-                demo::run(demo::Options { rate_per_second: rate, seed, file, calm }).await
+            Command::Demo(DemoArguments { rate, seed, file, provider, calm }) => {
+                demo::run(demo::Options { rate_per_second: rate, seed, file, provider, calm }).await
             }
             Command::Up(arguments) => up::run(arguments).await,
             Command::Load(arguments) => load::run(arguments).await,
@@ -285,6 +292,7 @@ async fn sandbox(arguments: SandboxArguments) -> Result<(), String> {
     }
     let settings = SandboxSettings {
         listen: arguments.listen,
+        speaks: arguments.speaks,
         key: std::env::var(KEY_VARIABLE).unwrap_or_else(|_| "sandbox-key".to_owned()),
         rate_per_second: arguments.rate,
         latency_ms: (arguments.latency_min_ms, arguments.latency_max_ms),
@@ -305,6 +313,11 @@ async fn sandbox(arguments: SandboxArguments) -> Result<(), String> {
         () = input_ended(arguments.until_input_ends) => Ok(()),
         _ = tokio::signal::ctrl_c() => Ok(()),
     }
+}
+
+fn provider_kind(text: &str) -> Result<ProviderKind, String> {
+    let known = || ProviderKind::ALL.map(ProviderKind::as_str).join(", ");
+    ProviderKind::parse(text).ok_or_else(|| format!("`{text}` is not a kind of provider; the kinds are {}", known()))
 }
 
 fn callback_target(url: &str) -> Result<CallbackTarget, String> {

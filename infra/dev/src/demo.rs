@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use payments::id::{Nonce, PaymentId};
-use payments::payment::State;
+use payments::payment::{Kind, State};
 use payments::ports::Entropy;
 use payments::provider::ProviderKind;
 
@@ -19,9 +19,10 @@ use crate::local::system::{self, System, Wiring};
 use crate::merchants;
 use crate::outcome::{Answers, report_bad_rows, shots};
 use crate::progress::{Display, Progress};
+use crate::sandbox::alipay;
 use crate::sender::{self, Hit, Shot, repeated};
 use crate::summary::{Accepted, AwsCalls, Evidence, Inside, Report, Standing};
-use crate::transactions;
+use crate::transactions::{self, Transaction};
 
 /// The file that the demo sends when no other is named.
 pub const SHIPPED_FILE: &str = "events/online-retail-2010-12.csv";
@@ -40,6 +41,8 @@ pub struct Options {
     pub seed: u64,
     /// The payments.
     pub file: PathBuf,
+    /// Whose protocol is spoken.
+    pub provider: ProviderKind,
     /// Whether nothing goes wrong: no fault of the provider's, no request and no message twice.
     pub calm: bool,
 }
@@ -54,22 +57,31 @@ pub async fn run(options: Options) -> Result<(), String> {
 }
 
 async fn run_to_end(options: Options) -> Result<(), String> {
-    let Options { rate_per_second, seed, file, calm } = options;
-    let file = transactions::read_file(&located(file), &[]).map_err(|error| error.to_string())?;
+    let Options { rate_per_second, seed, file, provider: kind, calm } = options;
+    let mut file = transactions::read_file(&located(file), &[]).map_err(|error| error.to_string())?;
     report_bad_rows(&file.bad);
     if file.rows.is_empty() {
         return Err("the file holds no payment that can be sent".to_owned());
     }
-    let key = Nonce::from_bits(aws::system::SystemEntropy.bits());
+    let secrets = Secrets::draw(kind)?;
+    if let Some(line) = localized(&mut file.rows, kind) {
+        println!("{line}");
+    }
     let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let faults = settings::FAULTS.into_iter().filter(|_| !calm);
-    let arguments = settings::sandbox_arguments(rate_per_second, seed, faults);
-    let mut provider = Provider::start(any_port, &arguments, Keys { key: key.as_str(), callback_key: None }).await?;
+    let faults = settings::faults(kind).into_iter().filter(|_| !calm);
+    let mut arguments = settings::sandbox_arguments(rate_per_second, seed, faults);
+    arguments.extend(["--speaks".to_owned(), kind.as_str().to_owned()]);
+    let keys = Keys { key: &secrets.sandbox, callback_key: None };
+    let mut provider = Provider::start(any_port, &arguments, keys).await?;
+    let provider_url = match kind {
+        ProviderKind::Open => provider.base_url().to_owned(),
+        ProviderKind::Alipay => alipay::url(provider.base_url()),
+    };
     let wiring = Wiring {
         listen: any_port,
-        provider_kind: ProviderKind::Open,
-        provider_url: provider.base_url(),
-        provider_key: key.as_str(),
+        provider_kind: kind,
+        provider_url: &provider_url,
+        provider_key: &secrets.provider,
         callback_key: None,
         rate_per_second,
         merchant_rate: settings::MERCHANT_RATE,
@@ -127,6 +139,51 @@ async fn run_to_end(options: Options) -> Result<(), String> {
         0 => Ok(()),
         count => Err(format!("{count} of the demo's promises did not hold; the verdict above names them")),
     }
+}
+
+/// What both sides know each other by.
+struct Secrets {
+    sandbox: String,
+    provider: String,
+}
+
+impl Secrets {
+    fn draw(kind: ProviderKind) -> Result<Self, String> {
+        match kind {
+            ProviderKind::Open => {
+                let key = Nonce::from_bits(aws::system::SystemEntropy.bits()).as_str().to_owned();
+                Ok(Self { sandbox: key.clone(), provider: key })
+            }
+            ProviderKind::Alipay => {
+                let alipay::Drawn { sandbox, provider, callback: _ } = alipay::draw()?;
+                Ok(Self { sandbox, provider })
+            }
+        }
+    }
+}
+
+/// Makes of a file's orders such as this provider can make, as far as that is honest; the line says what was done.
+fn localized(rows: &mut [Transaction], kind: ProviderKind) -> Option<String> {
+    match kind {
+        ProviderKind::Open => return None,
+        ProviderKind::Alipay => {}
+    }
+    for row in &mut *rows {
+        "CNY".clone_into(&mut row.currency);
+        if row.kind == Kind::Charge {
+            // Half of the customers show a code, half have signed an agreement.
+            let method = match row.line % 2 {
+                0 => format!("auth_code:28{:016}", row.line),
+                _ => format!("agreement:2017{:016}", row.line),
+            };
+            row.optional.insert("payment_method", method);
+        }
+    }
+    let unlinked = rows.iter().filter(|row| row.is_unlinked_refund()).count();
+    Some(format!(
+        "amounts   the file's figures are asked for in CNY, digit for digit and not converted, with made-up means of \
+         payment; {unlinked} refunds name no charge, which Alipay cannot make: expect them to be refused"
+    ))
 }
 
 /// The shipped file is found from anywhere in the workspace.

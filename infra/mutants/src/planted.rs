@@ -3,7 +3,6 @@
 mod consumer;
 mod decisions;
 mod doors;
-mod forgetting;
 mod gate;
 mod messages;
 mod writes;
@@ -11,12 +10,5 @@ mod writes;
 use crate::Mutant;
 
 /// All of them.
-pub(crate) const ALL: [&[Mutant]; 7] = [
-    doors::MUTANTS,
-    messages::MUTANTS,
-    consumer::MUTANTS,
-    gate::MUTANTS,
-    writes::MUTANTS,
-    decisions::MUTANTS,
-    forgetting::MUTANTS,
-];
+pub(crate) const ALL: [&[Mutant]; 6] =
+    [doors::MUTANTS, messages::MUTANTS, consumer::MUTANTS, gate::MUTANTS, writes::MUTANTS, decisions::MUTANTS];

@@ -126,10 +126,18 @@ impl<'a> Reader<'a> {
         text
     }
 
+    /// A provider's secret, in the form that its contract reads: one word of our own contract's, a document of others'.
+    pub(super) fn provider_secret(&mut self, name: &str, kind: ProviderKind) -> String {
+        match kind {
+            ProviderKind::Open => self.secret(name),
+            ProviderKind::Alipay => self.given(name, "a JSON object of texts").unwrap_or_default(),
+        }
+    }
+
     /// A secret of some length that need not be given; given empty, it is a mistake.
-    pub(super) fn optional_secret(&mut self, name: &str, min_chars: usize) -> Option<String> {
+    pub(super) fn optional_secret(&mut self, name: &str, kind: ProviderKind, min_chars: usize) -> Option<String> {
         (self.lookup)(name)?;
-        let secret = self.secret(name);
+        let secret = self.provider_secret(name, kind);
         if secret.chars().count() < min_chars {
             self.problem(format!("{name} is too short: expected at least {min_chars} random characters"));
         }

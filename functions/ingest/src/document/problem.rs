@@ -10,7 +10,7 @@ use payments::id::PaymentId;
 use payments::limit::Allowance;
 use payments::payment::{Kind, Payment, State};
 use payments::request::{BODY_BYTES_MAX, FieldError};
-use providers::open::callback::Distrust;
+use providers::callback::Distrust;
 use serde::Serialize;
 
 use super::{headers, respond};
@@ -21,6 +21,8 @@ use crate::admission::Quota;
 pub(crate) enum Form {
     /// Its `Content-Type` is not JSON.
     OtherType,
+    /// Its `Content-Type` is not a form's.
+    NotUrlEncoded,
     /// Its `Content-Type` names another charset than UTF-8.
     OtherCharset,
     /// It has a `Content-Encoding`.
@@ -403,6 +405,10 @@ impl Form {
         let plain = (ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         let (detail, (name, value)) = match self {
             Self::OtherType => ("Send the header Content-Type: application/json, once.", json),
+            Self::NotUrlEncoded => (
+                "Send the header Content-Type: application/x-www-form-urlencoded, once.",
+                (ACCEPT, HeaderValue::from_static("application/x-www-form-urlencoded")),
+            ),
             Self::OtherCharset => {
                 ("JSON is sent in UTF-8 (RFC 8259, section 8.1): leave the charset out of Content-Type.", json)
             }
@@ -426,6 +432,9 @@ const fn untrusted(why: Distrust) -> &'static str {
         Distrust::Unreadable => "Sluice-Signature must be t=<seconds>,v1=<hex>.",
         Distrust::Forged => "No v1 is the HMAC-SHA256 of \"<seconds>.<body>\" under a key that is known here.",
         Distrust::OutOfTime => "It was signed more than five minutes from now: sign it anew at each attempt.",
+        Distrust::NoticeUnsigned => "A notice has a sign, and its sign_type is RSA2.",
+        Distrust::NoticeForged => "Its sign is not of these parameters under the key that is known here.",
+        Distrust::OtherAccount => "It is about another app_id or seller_id than those that are known here.",
     }
 }
 

@@ -8,6 +8,8 @@ use ::http::HeaderValue;
 use ::http::uri::{Scheme, Uri};
 use payments::provider::ProviderKind;
 
+use crate::alipay::secret::SecretError;
+
 /// What the adapter has to be told.
 #[derive(Clone)]
 pub struct HttpSettings {
@@ -57,6 +59,9 @@ pub enum SettingsError {
     /// Nothing there, or nothing that a header can carry.
     #[error("key must be one or more visible ASCII characters")]
     Key,
+    /// The provider's secret cannot be used.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
     /// No connection can be opened in no time.
     #[error("connect_timeout_ms must be at least 1")]
     ConnectTimeout,

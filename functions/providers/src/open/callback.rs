@@ -17,6 +17,7 @@ use payments::time::Timestamp;
 use sha2::Sha256;
 
 use super::contract::{Asked, Told};
+pub use crate::callback::Distrust;
 
 /// The header that carries the time and the signatures.
 pub const SIGNATURE: HeaderName = HeaderName::from_static("sluice-signature");
@@ -67,31 +68,6 @@ impl fmt::Debug for CallbackKeys {
 /// HMAC takes a key of any length (RFC 2104, section 2), so no key is ever left out here.
 fn keyed(key: &str) -> Option<Hmac<Sha256>> {
     Hmac::new_from_slice(key.as_bytes()).ok()
-}
-
-/// Why a callback is not believed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Distrust {
-    /// The header is missing.
-    Unsigned,
-    /// The header is not one of `t=…,v1=…`.
-    Unreadable,
-    /// No signature in it was made over this body with a key of ours.
-    Forged,
-    /// Signed too long ago, or too far ahead.
-    OutOfTime,
-}
-
-impl Distrust {
-    /// Its name in logs.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Unsigned => "unsigned",
-            Self::Unreadable => "unreadable_signature",
-            Self::Forged => "forged",
-            Self::OutOfTime => "out_of_time",
-        }
-    }
 }
 
 struct Signature<'a> {

@@ -20,14 +20,14 @@ use payments::id::PaymentId;
 use payments::payment::Order;
 
 use self::contract::Asked;
-use crate::contract::{Numbers, Reply, Written};
+use crate::contract::{Numbers, Reply, Stated, Written};
 use crate::http::SettingsError;
 
 /// What the contract leaves to the provider.
 pub const NUMBERS: Numbers = Numbers {
-    key_window_ms: None,
-    absence_bound_ms: None,
-    longest_answer_ms: None,
+    key_window: Stated::Ask,
+    absence_bound: Stated::Ask,
+    longest_answer: Stated::Ask,
     not_found_proves: "that nothing was done and nothing will be: the provider says so by keeping the contract",
 };
 

@@ -8,6 +8,7 @@ use payments::breaker::BreakerSettings;
 use payments::gate::GateSettings;
 use payments::history::{HistoryKey, HistoryKeys};
 use payments::policy::Policy;
+use payments::provider::ProviderKind;
 
 use crate::sandbox::Fault;
 
@@ -75,6 +76,15 @@ pub const FAULTS: [(Fault, f64); 10] = [
     (Fault::Unreadable, 0.01),
     (Fault::Late, 0.02),
 ];
+
+/// The same for a provider of this kind: what signs its answers signs some of them wrongly.
+pub fn faults(kind: ProviderKind) -> Vec<(Fault, f64)> {
+    let signed = match kind {
+        ProviderKind::Open => None,
+        ProviderKind::Alipay => Some((Fault::WronglySigned, 0.04)),
+    };
+    FAULTS.into_iter().chain(signed).collect()
+}
 
 /// The policy. What a deployment waits for hours is waited for seconds here, because the sandbox says so of itself.
 pub fn policy() -> Policy {

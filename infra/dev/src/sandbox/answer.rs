@@ -12,7 +12,8 @@ use payments::payment::Kind;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::book::{Asked, Outcome};
+use super::book::{Asked, Operation, Outcome};
+use super::said::Said;
 
 /// A whole answer.
 pub(super) type Answer = Response<Full<Bytes>>;
@@ -71,7 +72,7 @@ pub(super) const fn name(outcome: Outcome) -> &'static str {
 }
 
 /// The status of the answer to a send of which this came.
-pub(super) const fn status(outcome: Outcome) -> StatusCode {
+const fn status(outcome: Outcome) -> StatusCode {
     match outcome {
         Outcome::Approved => StatusCode::OK,
         Outcome::Accepted => StatusCode::ACCEPTED,
@@ -79,8 +80,31 @@ pub(super) const fn status(outcome: Outcome) -> StatusCode {
     }
 }
 
+/// What is said, in the words of the open contract.
+pub(super) fn worded(id: &str, operation: Operation, said: &Said) -> Answer {
+    let as_told = |outcome| match operation {
+        Operation::Send => status(outcome),
+        Operation::Query => StatusCode::OK,
+    };
+    match said {
+        Said::Told(asked, outcome) | Said::Stands(asked, outcome) => told(id, as_told(*outcome), asked, *outcome),
+        Said::Altered(asked, outcome) => {
+            let other = Asked { amount: asked.amount + 1, ..*asked };
+            told(id, as_told(*outcome), &other, *outcome)
+        }
+        // Nothing is signed here; the settings refuse it.
+        Said::WronglySigned(said) => worded(id, operation, said),
+        Said::NotFound => not_found(id),
+        Said::Busy => conflict(id, "a request with this key is still being processed"),
+        Said::OtherBody => conflict(id, "this key was used with another body"),
+        Said::RateLimited => rate_limited(),
+        Said::Unauthorized => error(StatusCode::UNAUTHORIZED, "the key is not known"),
+        Said::Failed => error(StatusCode::INTERNAL_SERVER_ERROR, "failed"),
+    }
+}
+
 /// What came of a payment.
-pub(super) fn told(id: &str, status: StatusCode, asked: &Asked, outcome: Outcome) -> Answer {
+fn told(id: &str, status: StatusCode, asked: &Asked, outcome: Outcome) -> Answer {
     json_answer(status, &told_body(id, asked, outcome))
 }
 
@@ -113,17 +137,17 @@ pub(super) fn invalid(id: &str, amount: u64, currency: &str, code: &str) -> Answ
 }
 
 /// The key is in use, or was used for something else.
-pub(super) fn conflict(id: &str, message: &str) -> Answer {
+fn conflict(id: &str, message: &str) -> Answer {
     json_answer(StatusCode::CONFLICT, &json!({ "status": "conflict", "payment_id": id, "message": message }))
 }
 
 /// No such payment.
-pub(super) fn not_found(id: &str) -> Answer {
+fn not_found(id: &str) -> Answer {
     json_answer(StatusCode::NOT_FOUND, &json!({ "status": "not_found", "payment_id": id }))
 }
 
 /// Over the rate.
-pub(super) fn rate_limited() -> Answer {
+fn rate_limited() -> Answer {
     let mut answer = error(StatusCode::TOO_MANY_REQUESTS, "over the rate; nothing was done");
     answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
     answer

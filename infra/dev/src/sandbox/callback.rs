@@ -58,28 +58,48 @@ impl State {
             let (state, target, id) = (Arc::clone(self), target.clone(), id.to_owned());
             tokio::spawn(async move {
                 sleep(Duration::from_millis(wait_ms)).await;
-                let told = answer::told_body(&id, &asked, outcome).to_string();
-                let answered = deliver(&target, told).await;
+                let at = aws::system::SystemClock.now().to_string();
+                let notice = match &state.gateway {
+                    None => Some(Notice::Signed(answer::told_body(&id, &asked, outcome).to_string())),
+                    Some(gateway) => gateway.notice(&id, &asked, outcome, &at).map(Notice::Form),
+                };
+                let Some(notice) = notice else { return };
+                let answered = deliver(&target, &notice).await;
                 state.book.callback_ended(&id, answer::name(outcome), answered);
             });
         }
     }
 }
 
+/// What is delivered.
+enum Notice {
+    /// JSON, signed anew at each attempt.
+    Signed(String),
+    /// Alipay's form, signed in itself; whatever is not answered with the text `success` is sent again.
+    Form(String),
+}
+
 /// Sends until somebody takes it or says that it never will; the last answer's status, 0 if there was none.
-async fn deliver(target: &CallbackTarget, body: String) -> u16 {
+async fn deliver(target: &CallbackTarget, notice: &Notice) -> u16 {
     let mut client = Client::new(target.base.clone(), TIMEOUT);
     let mut answered = 0;
     for attempt in 1..=ATTEMPTS_MAX {
-        let signature = sign(&target.key, aws::system::SystemClock.now(), body.as_bytes());
-        let request = Request::post("/")
-            .header(CONTENT_TYPE, "application/json")
-            .header(SIGNATURE, signature)
-            .body(Full::new(Bytes::from(body.clone())));
+        let request = match notice {
+            Notice::Signed(body) => Request::post("/")
+                .header(CONTENT_TYPE, "application/json")
+                .header(SIGNATURE, sign(&target.key, aws::system::SystemClock.now(), body.as_bytes()))
+                .body(Full::new(Bytes::from(body.clone()))),
+            Notice::Form(form) => Request::post("/")
+                .header(CONTENT_TYPE, "application/x-www-form-urlencoded; charset=UTF-8")
+                .body(Full::new(Bytes::from(form.clone()))),
+        };
         let Ok(request) = request else { return answered };
         if let Ok(answer) = client.send(request).await {
             answered = answer.status.as_u16();
-            let comes_again = matches!(answered, 401 | 404 | 429 | 500..=599);
+            let comes_again = match notice {
+                Notice::Signed(_) => matches!(answered, 401 | 404 | 429 | 500..=599),
+                Notice::Form(_) => answer.body != "success",
+            };
             if !comes_again {
                 return answered;
             }

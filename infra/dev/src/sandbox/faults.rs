@@ -23,6 +23,8 @@ pub enum Fault {
     Unreadable,
     /// The payment is done `late_ms` after its request came, and never answered.
     Late,
+    /// What is true is said, with a signature that is not the provider's, to sends and queries; where answers are signed.
+    WronglySigned,
     /// What came of the payment is also said by a callback; falls beside the others, as do the two below.
     Callback,
     /// The callback comes twice.
@@ -33,7 +35,7 @@ pub enum Fault {
 
 impl Fault {
     /// Every fault.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Slow,
         Self::RateLimited,
         Self::ErrorBefore,
@@ -44,6 +46,7 @@ impl Fault {
         Self::DropAfter,
         Self::Unreadable,
         Self::Late,
+        Self::WronglySigned,
         Self::Callback,
         Self::CallbackTwice,
         Self::CallbackLate,
@@ -67,6 +70,7 @@ impl Fault {
             Self::DropAfter => "drop_after",
             Self::Unreadable => "unreadable",
             Self::Late => "late",
+            Self::WronglySigned => "wrongly_signed",
             Self::Callback => "callback",
             Self::CallbackTwice => "callback_twice",
             Self::CallbackLate => "callback_late",
@@ -89,6 +93,7 @@ pub struct Faults {
     pub drop_after: f64,
     pub unreadable: f64,
     pub late: f64,
+    pub wrongly_signed: f64,
     pub callback: f64,
     pub callback_twice: f64,
     pub callback_late: f64,
@@ -108,6 +113,7 @@ impl Faults {
             Fault::DropAfter => self.drop_after,
             Fault::Unreadable => self.unreadable,
             Fault::Late => self.late,
+            Fault::WronglySigned => self.wrongly_signed,
             Fault::Callback => self.callback,
             Fault::CallbackTwice => self.callback_twice,
             Fault::CallbackLate => self.callback_late,
@@ -127,6 +133,7 @@ impl Faults {
             Fault::DropAfter => &mut self.drop_after,
             Fault::Unreadable => &mut self.unreadable,
             Fault::Late => &mut self.late,
+            Fault::WronglySigned => &mut self.wrongly_signed,
             Fault::Callback => &mut self.callback,
             Fault::CallbackTwice => &mut self.callback_twice,
             Fault::CallbackLate => &mut self.callback_late,

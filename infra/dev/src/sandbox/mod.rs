@@ -1,16 +1,20 @@
-//! The sandbox provider: it follows the contract of `infra/provider-openapi.yaml`, keeps its own ledger, and can be told
+//! The sandbox provider: it follows the contract of `infra/provider-openapi.yaml` or speaks Alipay, keeps its own ledger, and can be told
 //! to misbehave. Whether a payment happened twice is judged from its ledger, not from our records.
 
+pub mod alipay;
 mod answer;
 mod book;
 mod callback;
 mod faults;
 mod operations;
+mod said;
 mod server;
 
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+
+use payments::provider::ProviderKind;
 
 pub use self::book::{Call, CalledBack, Effect, Operation};
 pub use self::callback::CallbackTarget;
@@ -26,7 +30,9 @@ pub const KEY_WINDOW_MS: u64 = 24 * 60 * 60 * 1_000;
 pub struct SandboxSettings {
     /// Where it listens; port 0 takes any free one.
     pub listen: SocketAddr,
-    /// The key that callers have to send as their bearer token.
+    /// Which protocol it speaks.
+    pub speaks: ProviderKind,
+    /// The key that callers have to send as their bearer token; the JSON of [`alipay::Drawn::sandbox`] where it speaks Alipay.
     pub key: String,
     /// Calls taken in any window of one second, sends and queries together; more get 429 before any effect. 0 is no
     /// limit.
@@ -54,6 +60,7 @@ impl SandboxSettings {
     pub fn honest(listen: SocketAddr, key: impl Into<String>) -> Self {
         Self {
             listen,
+            speaks: ProviderKind::Open,
             key: key.into(),
             rate_per_second: 0,
             latency_ms: (0, 10),
@@ -79,7 +86,16 @@ impl SandboxSettings {
         if self.faults.callback > 0.0 && self.callback.is_none() {
             return Err("callbacks have nowhere to go: say where with --callback-url".to_owned());
         }
-        self.faults.check()
+        match self.speaks {
+            ProviderKind::Open if self.faults.wrongly_signed > 0.0 => {
+                Err("the open contract signs no answers: wrongly_signed is for --speaks alipay".to_owned())
+            }
+            ProviderKind::Open => self.faults.check(),
+            ProviderKind::Alipay => {
+                alipay::Gateway::parse(&self.key)?;
+                self.faults.check()
+            }
+        }
     }
 }
 
@@ -88,6 +104,7 @@ impl fmt::Debug for SandboxSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SandboxSettings")
             .field("listen", &self.listen)
+            .field("speaks", &self.speaks)
             .field("rate_per_second", &self.rate_per_second)
             .field("latency_ms", &self.latency_ms)
             .field("faults", &self.faults)

@@ -4,13 +4,12 @@ use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::StatusCode;
 use tokio::time::{sleep, sleep_until};
 
-use super::answer::{self, Answer, Refused};
+use super::answer;
 use super::book::{Arrival, Asked, Begun, Operation, Outcome, Ticket};
 use super::faults::{Drawn, Fault, draw};
+use super::said::Said;
 use super::server::{Dropped, State};
 
 /// A call that was let in, with what falls to it.
@@ -28,11 +27,11 @@ pub(super) enum Refusal {
     RateLimited,
 }
 
-impl From<Refusal> for Answer {
+impl From<Refusal> for Said {
     fn from(refusal: Refusal) -> Self {
         match refusal {
-            Refusal::Unauthorized => answer::error(StatusCode::UNAUTHORIZED, "the key is not known"),
-            Refusal::RateLimited => answer::rate_limited(),
+            Refusal::Unauthorized => Self::Unauthorized,
+            Refusal::RateLimited => Self::RateLimited,
         }
     }
 }
@@ -62,18 +61,18 @@ impl State {
     }
 
     /// The faults that come before any effect, for sends and queries alike.
-    async fn before_effect(&self, call: &Admitted) -> Option<Result<Answer, Dropped>> {
+    async fn before_effect(&self, call: &Admitted) -> Option<Result<Said, Dropped>> {
         let fault = call.drawn.fault?;
         let latency = Duration::from_millis(call.drawn.latency_ms);
         match fault {
             Fault::RateLimited => {
                 self.book.answered(call.ticket, "rate_limited");
-                Some(Ok(answer::rate_limited()))
+                Some(Ok(Said::RateLimited))
             }
             Fault::ErrorBefore => {
                 sleep(latency).await;
                 self.book.answered(call.ticket, "error");
-                Some(Ok(answer::error(StatusCode::INTERNAL_SERVER_ERROR, "failed")))
+                Some(Ok(Said::Failed))
             }
             Fault::DropBefore => {
                 sleep(latency).await;
@@ -85,7 +84,7 @@ impl State {
     }
 
     /// Answers a query: what was true half way between its request and its answer.
-    pub(super) async fn query(&self, id: &str, call: Admitted) -> Result<Answer, Dropped> {
+    pub(super) async fn query(&self, id: &str, call: Admitted) -> Result<Said, Dropped> {
         if let Some(done) = self.before_effect(&call).await {
             return done;
         }
@@ -93,31 +92,25 @@ impl State {
         sleep(half).await;
         let found = self.book.find(id);
         sleep(half).await;
-        let (name, answer) = match found {
-            Some((asked, outcome)) => (answer::name(outcome), answer::told(id, StatusCode::OK, &asked, outcome)),
-            None => ("not_found", answer::not_found(id)),
+        let (name, said) = match found {
+            Some((asked, outcome)) => (answer::name(outcome), Said::Told(asked, outcome)),
+            None => ("not_found", Said::NotFound),
         };
+        if call.drawn.fault == Some(Fault::WronglySigned) {
+            self.book.answered(call.ticket, "wrongly_signed");
+            return Ok(Said::WronglySigned(Box::new(said)));
+        }
         self.book.answered(call.ticket, name);
-        Ok(answer)
+        Ok(said)
+    }
+
+    /// Notes that what a call asks for cannot be.
+    pub(super) fn refuse(&self, call: Admitted) {
+        self.book.answered(call.ticket, "invalid");
     }
 
     /// Answers a send.
-    pub(super) async fn send(
-        self: &Arc<Self>,
-        id: &str,
-        call: Admitted,
-        body: Result<Bytes, String>,
-    ) -> Result<Answer, Dropped> {
-        let asked = match body.map_err(Refused::Unreadable).and_then(|body| answer::read(id, &body)) {
-            Ok(asked) => asked,
-            Err(refused) => {
-                self.book.answered(call.ticket, "invalid");
-                return Ok(match refused {
-                    Refused::Unreadable(message) => answer::error(StatusCode::BAD_REQUEST, &message),
-                    Refused::Invalid { amount, currency, code } => answer::invalid(id, amount, &currency, code),
-                });
-            }
-        };
+    pub(super) async fn send(self: &Arc<Self>, id: &str, call: Admitted, asked: Asked) -> Result<Said, Dropped> {
         if let Some(done) = self.before_effect(&call).await {
             return done;
         }
@@ -126,21 +119,21 @@ impl State {
                 // A task of its own: the effect lands, whether or not somebody still waits for the answer.
                 let work = Arc::clone(self).process(id.to_owned(), asked, call);
                 match tokio::spawn(work).await {
-                    Ok(outcome) => self.reply(id, &call, &asked, outcome).await,
+                    Ok(outcome) => self.reply(&call, Said::Told(asked, outcome), &asked, outcome).await,
                     Err(_) => Err(Dropped),
                 }
             }
             Begun::Known(outcome) => {
                 sleep(Duration::from_millis(call.drawn.latency_ms)).await;
-                self.reply(id, &call, &asked, outcome).await
+                self.reply(&call, Said::Stands(asked, outcome), &asked, outcome).await
             }
             Begun::Busy => {
                 self.book.answered(call.ticket, "conflict");
-                Ok(answer::conflict(id, "a request with this key is still being processed"))
+                Ok(Said::Busy)
             }
             Begun::OtherBody => {
                 self.book.answered(call.ticket, "conflict");
-                Ok(answer::conflict(id, "this key was used with another body"))
+                Ok(Said::OtherBody)
             }
         }
     }
@@ -172,11 +165,11 @@ impl State {
     }
 
     /// Says what came of it, or whatever the fault says instead.
-    async fn reply(&self, id: &str, call: &Admitted, asked: &Asked, outcome: Outcome) -> Result<Answer, Dropped> {
+    async fn reply(&self, call: &Admitted, said: Said, asked: &Asked, outcome: Outcome) -> Result<Said, Dropped> {
         match call.drawn.fault {
             Some(Fault::ErrorAfter) => {
                 self.book.answered(call.ticket, "error");
-                Ok(answer::error(StatusCode::INTERNAL_SERVER_ERROR, "failed"))
+                Ok(Said::Failed)
             }
             Some(Fault::DropAfter) => {
                 self.book.answered(call.ticket, "dropped");
@@ -184,14 +177,17 @@ impl State {
             }
             Some(Fault::Unreadable) => {
                 self.book.answered(call.ticket, "unreadable");
-                let other = Asked { amount: asked.amount + 1, ..*asked };
-                Ok(answer::told(id, answer::status(outcome), &other, outcome))
+                Ok(Said::Altered(*asked, outcome))
+            }
+            Some(Fault::WronglySigned) => {
+                self.book.answered(call.ticket, "wrongly_signed");
+                Ok(Said::WronglySigned(Box::new(said)))
             }
             // Stays open in the book; the connection ends when the caller ends it.
             Some(Fault::Late) => pending().await,
             _ => {
                 self.book.answered(call.ticket, answer::name(outcome));
-                Ok(answer::told(id, answer::status(outcome), asked, outcome))
+                Ok(said)
             }
         }
     }

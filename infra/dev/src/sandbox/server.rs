@@ -14,12 +14,14 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use payments::provider::ProviderKind;
 use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::SandboxSettings;
-use super::answer::{self, Answer};
+use super::alipay::{self, Gateway};
+use super::answer::{self, Answer, Refused};
 use super::book::{self, Arrival, Book, Call, CalledBack, Effect, Operation};
 
 const BODY_MAX_BYTES: usize = 64 * 1024;
@@ -29,6 +31,8 @@ const PAYMENTS: &str = "/v1/payments";
 pub(super) struct State {
     pub(super) settings: SandboxSettings,
     pub(super) book: Book,
+    /// Alipay's keys, where it speaks Alipay.
+    pub(super) gateway: Option<Gateway>,
     /// When the books were opened: who reads them later can tell whether they are still the same.
     pub(super) started_at: String,
 }
@@ -56,8 +60,16 @@ impl Sandbox {
     /// Checks the settings and listens. Port 0 takes any free one; [`Sandbox::address`] says which.
     pub async fn bind(settings: SandboxSettings) -> io::Result<Self> {
         settings.check().map_err(|message| io::Error::new(io::ErrorKind::InvalidInput, message))?;
+        let gateway = match settings.speaks {
+            ProviderKind::Open => None,
+            ProviderKind::Alipay => {
+                let gateway = Gateway::parse(&settings.key);
+                Some(gateway.map_err(|message| io::Error::new(io::ErrorKind::InvalidInput, message))?)
+            }
+        };
         let listener = TcpListener::bind(settings.listen).await?;
-        let state = Arc::new(State { settings, book: Book::default(), started_at: book::wall_clock().to_string() });
+        let started_at = book::wall_clock().to_string();
+        let state = Arc::new(State { settings, book: Book::default(), gateway, started_at });
         Ok(Self { listener, state })
     }
 
@@ -104,9 +116,10 @@ impl Running {
         self.address
     }
 
-    /// The contract's root.
+    /// The contract's root, or the gateway.
     pub fn base_url(&self) -> String {
-        format!("http://{}", self.address)
+        let root = format!("http://{}", self.address);
+        if self.state.gateway.is_some() { alipay::url(&root) } else { root }
     }
 
     /// Every effect so far.
@@ -152,17 +165,25 @@ async fn converse(stream: TcpStream, state: Arc<State>) {
 async fn route(state: &Arc<State>, arrival: Arrival, request: Request<Incoming>) -> Result<Answer, Dropped> {
     let path = request.uri().path();
     let get = request.method() == Method::GET;
-    if request.method() == Method::POST && path == PAYMENTS {
+    if let Some(gateway) = &state.gateway {
+        if request.method() == Method::POST && path == alipay::PATH {
+            return gate(state, gateway, arrival, request).await;
+        }
+    } else if request.method() == Method::POST && path == PAYMENTS {
         return send(state, arrival, request).await;
     }
-    if get && let Some(id) = path.strip_prefix(PAYMENTS).and_then(|rest| rest.strip_prefix('/')) {
+    if get
+        && state.gateway.is_none()
+        && let Some(id) = path.strip_prefix(PAYMENTS).and_then(|rest| rest.strip_prefix('/'))
+    {
         if id.is_empty() || id.contains('/') {
             return Ok(no_such_path());
         }
-        return match state.admit(id, Operation::Query, arrival, authorized(state, &request)) {
-            Ok(call) => state.query(id, call).await,
-            Err(refusal) => Ok(refusal.into()),
+        let said = match state.admit(id, Operation::Query, arrival, authorized(state, &request)) {
+            Ok(call) => state.query(id, call).await?,
+            Err(refusal) => refusal.into(),
         };
+        return Ok(answer::worded(id, Operation::Query, &said));
     }
     Ok(match (get, path) {
         (true, "/ledger") => answer::lines(book::ledger_lines(&state.book.ledger())),
@@ -180,14 +201,36 @@ async fn send(state: &Arc<State>, arrival: Arrival, request: Request<Incoming>) 
     };
     let call = match state.admit(&id, Operation::Send, arrival, authorized(state, &request)) {
         Ok(call) => call,
-        Err(refusal) => return Ok(refusal.into()),
+        Err(refusal) => return Ok(answer::worded(&id, Operation::Send, &refusal.into())),
     };
     let body = Limited::new(request.into_body(), BODY_MAX_BYTES)
         .collect()
         .await
         .map(http_body_util::Collected::to_bytes)
         .map_err(|error| format!("the body cannot be read: {error}"));
-    state.send(&id, call, body).await
+    match body.map_err(Refused::Unreadable).and_then(|body| answer::read(&id, &body)) {
+        Ok(asked) => Ok(answer::worded(&id, Operation::Send, &state.send(&id, call, asked).await?)),
+        Err(refused) => {
+            state.refuse(call);
+            Ok(match refused {
+                Refused::Unreadable(message) => answer::error(StatusCode::BAD_REQUEST, &message),
+                Refused::Invalid { amount, currency, code } => answer::invalid(&id, amount, &currency, code),
+            })
+        }
+    }
+}
+
+async fn gate(
+    state: &Arc<State>,
+    gateway: &Gateway,
+    arrival: Arrival,
+    request: Request<Incoming>,
+) -> Result<Answer, Dropped> {
+    let query = request.uri().query().unwrap_or_default().to_owned();
+    match Limited::new(request.into_body(), BODY_MAX_BYTES).collect().await {
+        Ok(body) => alipay::answer(state, gateway, arrival, &query, &body.to_bytes()).await,
+        Err(_) => Ok(alipay::bad_request()),
+    }
 }
 
 fn authorized(state: &State, request: &Request<Incoming>) -> bool {
