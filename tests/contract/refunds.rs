@@ -25,6 +25,7 @@ pub async fn refund_contract<S: Store>(store: &S) {
     a_late_success_can_be_reserved_against(store).await;
     a_refund_that_is_written_as_ended_reserves_nothing(store).await;
     a_write_of_the_charge_leaves_the_reservation_alone(store).await;
+    a_write_that_changes_what_is_left_is_done(store).await;
     a_refund_that_succeeds_late_is_taken_back(store).await;
     what_a_late_refund_found_too_little_for_the_next_release_pays(store).await;
     a_late_refund_in_another_currency_takes_nothing(store).await;
@@ -160,6 +161,15 @@ async fn a_write_of_the_charge_leaves_the_reservation_alone<S: Store>(store: &S)
 
 /// The end without success gives the amount back, and the provider's late word takes it once more: in the write that
 /// opens the case, so that no refund can come in between.
+/// No decision does it; one that did by mistake must show in every store.
+async fn a_write_that_changes_what_is_left_is_done<S: Store>(store: &S) {
+    let charge = charged(100);
+    applied(store.put(&charge).await);
+    let without = Payment { refundable: None, version: charge.version + 1, nonce: nonce(), ..charge.clone() };
+    applied(store.replace(&charge, &without).await);
+    assert_eq!(stands(store, &charge.id).await.refundable, None);
+}
+
 async fn a_refund_that_succeeds_late_is_taken_back<S: Store>(store: &S) {
     let charge = charged(100);
     applied(store.put(&charge).await);

@@ -10,7 +10,7 @@ use payments::fingerprint::Fingerprint;
 use payments::history::{
     Anchor, ENTRIES_MAX, Entry, Finding, HistoryKey, HistoryKeys, KEPT_AT_THE_BEGINNING, anchored, verify,
 };
-use payments::payment::{Kind, Lane, Order, Payment, Reason, RefundOf, State};
+use payments::payment::{Kind, Lane, Order, Payment, Reason, RefundOf, State, case_shard};
 use payments::policy::Policy;
 use payments::request;
 use payments::time::Timestamp;
@@ -152,7 +152,7 @@ fn a_late_success_of_what_is_forgotten_opens_a_case_that_is_forgotten_in_its_tur
     let late = Found::Approved { reference: reference() };
     let case = step(&forgotten, &Event::CalledBack(&late), at.plus_ms(1));
     assert!(case.has_open_case() && case.is_forgotten());
-    assert_eq!((case.forget_at, case.open_shard.as_deref()), (None, Some("case")));
+    assert_eq!((case.forget_at, &case.open_shard), (None, &Some(case_shard(&case.id))));
     assert_eq!(forgets(&case, at.plus_ms(policy().retention_ms * 2)), Err(Kept::NotDue), "a case is open");
 
     let (anna, evidence) = (Operator::new("anna").unwrap(), Evidence::new("rf-1", "anna", "in the console").unwrap());

@@ -3,6 +3,7 @@
 mod consumer;
 mod decisions;
 mod doors;
+mod forgetting;
 mod gate;
 mod messages;
 mod writes;
@@ -10,5 +11,12 @@ mod writes;
 use crate::Mutant;
 
 /// All of them.
-pub(crate) const ALL: [&[Mutant]; 6] =
-    [doors::MUTANTS, messages::MUTANTS, consumer::MUTANTS, gate::MUTANTS, writes::MUTANTS, decisions::MUTANTS];
+pub(crate) const ALL: [&[Mutant]; 7] = [
+    doors::MUTANTS,
+    messages::MUTANTS,
+    consumer::MUTANTS,
+    gate::MUTANTS,
+    writes::MUTANTS,
+    decisions::MUTANTS,
+    forgetting::MUTANTS,
+];

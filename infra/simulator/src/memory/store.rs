@@ -203,8 +203,11 @@ impl Store for MemoryStore {
                 let now_us = self.environment.world().now_us();
                 lock(&self.table.replays).entry(after.id.clone()).or_default().push(now_us);
             }
-            // Refunds reserve and release without a version of their own: what they count stays as it stands.
-            let kept = Payment { refundable: stands.refundable, ..after.clone() };
+            // Refunds reserve and release without a version of their own: what they count stays as it stands, unless this
+            // very write changes it.
+            let is_same = before.refundable == after.refundable;
+            let refundable = if is_same { stands.refundable } else { after.refundable };
+            let kept = Payment { refundable, ..after.clone() };
             let money = after.order.money;
             let change = match (released(before, after), recaptured(before, after)) {
                 (Some((charge_id, _)), _) => Some((charge_id, money.signed_amount())),
