@@ -5,6 +5,7 @@ mod built;
 pub(crate) mod deployment;
 mod killed;
 mod one_payment;
+mod operate;
 mod start;
 mod up;
 pub(crate) mod variables;

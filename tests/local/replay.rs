@@ -18,6 +18,7 @@ use payments::policy::Policy;
 use payments::ports::{Clock, Store};
 use payments::store::{self, Outcome};
 use payments::transition::{Event, Resolution};
+use reconcile::operate::{End, Request, Said};
 
 use super::place::account;
 use crate::contract::samples::order;
@@ -178,12 +179,16 @@ async fn a_person_ends_a_parked_payment_with_evidence_and_nothing_else() {
     let parked = desk.payment("parked", 0, &[Event::DeadLettered]).await;
     let queued = desk.payment("queued", 1, &[]).await;
     let evidence = Evidence::new("ticket-17", "anna", "never sent").unwrap();
-    let event = Event::Resolve { end: Resolution::Canceled, evidence: &evidence };
-    let refused = write(&desk.account, queued.id.as_str(), &event).await.unwrap_err();
+    let cancels = |payment: &Payment| Request::Resolve {
+        payment_id: payment.id.clone(),
+        end: End::Canceled,
+        said: Said { reference: "ticket-17".to_owned(), who: "anna".to_owned(), why: "never sent".to_owned() },
+    };
+    let refused = write(&desk.account, &cancels(&queued)).await.unwrap_err();
     assert!(refused.contains("it is queued"), "{refused}");
-    let ended = write(&desk.account, parked.id.as_str(), &event).await.unwrap();
+    let ended = write(&desk.account, &cancels(&parked)).await.unwrap();
     assert_eq!(ended.state, State::Canceled);
     assert_eq!(ended.history.last().unwrap().provider_text, Some(evidence.text()));
-    let refused = write(&desk.account, parked.id.as_str(), &event).await.unwrap_err();
+    let refused = write(&desk.account, &cancels(&parked)).await.unwrap_err();
     assert!(refused.contains("it is canceled"), "an end is for ever: {refused}");
 }

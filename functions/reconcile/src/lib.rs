@@ -2,6 +2,9 @@
 //! between the put and the send, or a queue did not take it; payments whose time is over; those that have been pending
 //! or unknown for too long; refunds whose charge is gone; and open cases, which it counts.
 //!
+//! It writes for an operator what only a person can decide ([`operate`]), because it has the keys of histories and no secret
+//! of the provider's.
+//!
 //! It runs on a schedule and goes through the open-payments index, shard by shard, from the oldest on. It never sends to
 //! a provider, and the one end that it writes is that of a payment which was never sent and must not be any more.
 //!
@@ -9,6 +12,7 @@
 
 mod forgetting;
 mod look;
+pub mod operate;
 
 use payments::gate::Healing;
 use payments::index::Merged;

@@ -115,7 +115,7 @@ impl<S: Store + OpenPayments + EndedPayments, Q: Queue + Depths, G: GateStore, C
         Ok(true)
     }
 
-    async fn send(&self, payment: &Payment) -> Result<(), StoreError> {
+    pub(crate) async fn send(&self, payment: &Payment) -> Result<(), StoreError> {
         let message = Message::new(payment.id.clone(), payment.order.merchant.clone(), self.clock.now());
         let sent = self.queue.send(payment.order.lane, &message, 0).await;
         sent.map_err(|error| StoreError::Refused(error.to_string()))

@@ -7,7 +7,7 @@ use aws::{clients::Clients, gates::DynamoGates, queue::SqsQueue, settings::Recon
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use payments::time::Timestamp;
 use reconcile::{Reconcile, Watched};
-use serde::de::IgnoredAny;
+use serde_json::Value;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -23,8 +23,8 @@ async fn run() -> Result<(), Error> {
     let (queue, dice) = (SqsQueue::new(sqs, settings.queues), SystemEntropy);
     let most_heals = settings.max_heals_per_sweep;
     let reconcile = Reconcile::new(store, queue, gate, SystemClock, dice, settings.policy, most_heals);
-    let answer = async |LambdaEvent { context, .. }: LambdaEvent<IgnoredAny>| {
-        Ok::<_, Infallible>(Box::pin(reconcile.handle(Timestamp::from_ms(context.deadline))).await)
+    let answer = async |LambdaEvent { payload, context }: LambdaEvent<Value>| {
+        Ok::<_, Infallible>(Box::pin(reconcile.invoked(payload, Timestamp::from_ms(context.deadline))).await)
     };
     aws::start::ready("reconcile");
     lambda_runtime::run(service_fn(answer)).await

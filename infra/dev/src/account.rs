@@ -13,6 +13,7 @@ use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use clap::Args;
 
 use crate::embedded::{GATES_TABLE, MERCHANTS_TABLE, PAYMENTS_TABLE, REGION};
+use crate::ops::hand::Deployed;
 use crate::stack::{Stack, USUAL_NAME};
 
 /// Where `cargo dev up` answers as AWS, unless told otherwise.
@@ -58,6 +59,8 @@ pub struct Account {
     pub queues: QueueUrls,
     /// Where people look.
     pub parked_url: String,
+    /// The function that writes payments for an operator, unless it is this machine's.
+    pub operator: Option<Deployed>,
     /// The stack that it is, unless it is the one on this machine.
     pub stack: Option<Stack>,
 }
@@ -103,6 +106,7 @@ impl Account {
             merchants_table: MERCHANTS_TABLE.to_owned(),
             gates_table: GATES_TABLE.to_owned(),
             queues,
+            operator: None,
             stack: None,
         })
     }
@@ -117,6 +121,7 @@ impl Account {
             queues: stack.queues()?,
             parked_url: stack.output("ParkedQueueUrl")?,
             clients: Clients::new(&config),
+            operator: Some(Deployed::new(&config, &stack.output("ReconcileFunctionName")?)?),
             stack: Some(stack),
         })
     }

@@ -87,6 +87,13 @@ impl Base {
         format!("{scheme}://{}:{}{}", self.host, self.port, self.path)
     }
 
+    /// The host as a request names it: the scheme's own port is left out (RFC 9110, section 7.2), as it is where a request is
+    /// signed.
+    pub fn authority(&self) -> String {
+        let usual_port = if self.tls.is_some() { 443 } else { 80 };
+        if self.port == usual_port { self.host.clone() } else { format!("{}:{}", self.host, self.port) }
+    }
+
     /// The address or name itself.
     fn name(&self) -> &str {
         self.host.trim_start_matches('[').trim_end_matches(']')
@@ -130,7 +137,7 @@ impl Client {
 
     /// Sends a request, whose URI is a path.
     pub async fn send(&mut self, mut request: Request<Full<Bytes>>) -> Result<Answer, NoAnswer> {
-        let host = format!("{}:{}", self.base.host, self.base.port);
+        let host = self.base.authority();
         *request.uri_mut() = self.base.target(request.uri())?;
         let value = host.parse().map_err(|_| NoAnswer(format!("{host} is no host")))?;
         request.headers_mut().insert(header::HOST, value);

@@ -2,6 +2,7 @@
 
 pub mod gate;
 pub mod get;
+pub mod hand;
 pub mod list;
 pub mod merchant;
 pub mod replay;
@@ -45,7 +46,7 @@ fn policy(account: &Account) -> Result<Policy, String> {
     account.stack.as_ref().map_or_else(|| Ok(settings::policy()), Stack::policy)
 }
 
-/// The same with the keys that histories are linked under, for whoever writes.
-fn policy_to_write(account: &Account) -> Result<Policy, String> {
-    Ok(Policy { history_keys: crate::explain::keys(!account.is_local())?, ..policy(account)? })
+/// This machine's numbers, with the keys that `cargo dev up` links histories under.
+fn policy_here() -> Result<Policy, String> {
+    Ok(Policy { history_keys: crate::explain::keys(false)?, ..settings::policy() })
 }

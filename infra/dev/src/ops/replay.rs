@@ -7,18 +7,18 @@ mod preview;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use aws::system::{SystemClock, SystemEntropy};
+use aws::system::SystemClock;
 use clap::Args;
 use payments::id::PaymentId;
 use payments::message::Message;
 use payments::payment::{Payment, State};
 use payments::policy::Policy;
-use payments::ports::{Clock, Queue, Shard, Store};
-use payments::store::{self, Outcome};
+use payments::ports::{Clock, Shard, Store};
 use payments::time::Timestamp;
-use payments::transition::Event;
+use reconcile::operate::{Answer, Request};
 
-use super::{indexed, next, policy, policy_to_write};
+use super::hand::ask;
+use super::{indexed, next, policy};
 use crate::account::{Account, AccountArguments, why};
 use parked::{Content, Parked};
 pub use preview::{Preview, Would, preview};
@@ -72,7 +72,7 @@ pub async fn run(arguments: &Arguments) -> Result<(), String> {
         println!("nothing was touched");
         return Ok(());
     }
-    let Done { moved, started } = replay(&account, &policy_to_write(&account)?).await?;
+    let Done { moved, started } = replay(&account, &policy(&account)?).await?;
     println!("moved {moved} messages from the parked queue; started {started} payments from their items");
     println!("see what became of them with `cargo dev get ID` and `cargo dev list --state parked`");
     Ok(())
@@ -90,7 +90,7 @@ pub async fn replay(account: &Account, policy: &Policy) -> Result<Done, String> 
     let moved = move_all(account, &parked).await?;
     let mut started = 0;
     for id in &found.without_message {
-        started += usize::from(start(account, policy, id).await?);
+        started += usize::from(start(account, id).await?);
     }
     Ok(Done { moved, started })
 }
@@ -187,20 +187,12 @@ async fn move_all(account: &Account, parked: &Parked<'_>) -> Result<i64, String>
     }
 }
 
-/// Takes a parked payment up again without a message: first written down, then sent. Should the send fail, the sweep
-/// finds it.
-async fn start(account: &Account, policy: &Policy, id: &PaymentId) -> Result<bool, String> {
-    let (store, entropy) = (account.store(), SystemEntropy);
-    let failed = |error: &dyn std::fmt::Display| format!("cannot replay payment {id}: {error}");
-    let Some(mut payment) = read(&store, id).await? else { return Ok(false) };
-    for event in [Event::Replay, Event::Heal { replaces: None }] {
-        let done = store::decide(&store, &SystemClock, &entropy, policy, payment, &event).await;
-        match done.map_err(|error| failed(&error))? {
-            Outcome::Changed(changed) => payment = *changed,
-            Outcome::Kept(..) | Outcome::Missing => return Ok(false),
-        }
+/// Takes a parked payment up again without a message.
+async fn start(account: &Account, id: &PaymentId) -> Result<bool, String> {
+    match ask(account, &Request::Replay { payment_id: id.clone() }).await? {
+        Answer::Changed { .. } => Ok(true),
+        Answer::Kept { .. } | Answer::Missing => Ok(false),
+        Answer::Refused { why } => Err(format!("cannot replay payment {id}: {why}")),
+        Answer::Doubted { .. } => Err(format!("cannot replay payment {id}: another question was answered")),
     }
-    let message = Message::new(payment.id.clone(), payment.order.merchant.clone(), SystemClock.now());
-    account.queue().send(payment.order.lane, &message, 0).await.map_err(|error| failed(&error))?;
-    Ok(true)
 }

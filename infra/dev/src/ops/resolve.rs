@@ -1,17 +1,15 @@
 //! `cargo dev resolve`, `take-case` and `close-case`: what only a person can decide, with evidence, in the payment's own
 //! history. A payment that is not parked, or has no open case, is left as it is.
 
-use aws::system::{SystemClock, SystemEntropy};
 use clap::{Args, ValueEnum};
 use payments::case::CaseResolution;
 use payments::evidence::{Evidence, Operator};
 use payments::payment::Payment;
 use payments::ports::Store;
-use payments::store::{self, Outcome};
-use payments::transition::{Event, Resolution};
+use reconcile::operate::{self, Answer, Request, Said};
 
 use super::get::{describe, read_id};
-use super::policy_to_write;
+use super::hand::ask;
 use crate::account::{Account, AccountArguments};
 
 /// Where to look it up, who says so, and why.
@@ -29,8 +27,11 @@ pub struct EvidenceArguments {
 }
 
 impl EvidenceArguments {
-    fn read(&self) -> Result<Evidence, String> {
-        Evidence::new(&self.reference, &self.who, &self.why).map_err(|error| error.to_string())
+    /// What is no evidence is refused here already.
+    fn read(&self) -> Result<Said, String> {
+        let Self { reference, who, why } = self.clone();
+        Evidence::new(&reference, &who, &why).map_err(|error| error.to_string())?;
+        Ok(Said { reference, who, why })
     }
 }
 
@@ -102,21 +103,23 @@ pub struct CloseCase {
 /// Ends a parked payment.
 pub async fn resolve(arguments: &Resolve) -> Result<(), String> {
     let end = match arguments.end {
-        End::Succeeded => Resolution::Succeeded,
-        End::Declined => Resolution::Declined,
-        End::Canceled => Resolution::Canceled,
+        End::Succeeded => operate::End::Succeeded,
+        End::Declined => operate::End::Declined,
+        End::Canceled => operate::End::Canceled,
     };
-    let evidence = arguments.evidence.read()?;
+    let said = arguments.evidence.read()?;
     let account = Account::open(&arguments.account).await?;
-    print!("{}", describe(&write(&account, &arguments.id, &Event::Resolve { end, evidence: &evidence }).await?));
+    let request = Request::Resolve { payment_id: read_id(&arguments.id)?, end, said };
+    print!("{}", describe(&write(&account, &request).await?));
     Ok(())
 }
 
 /// Gives a case an owner.
 pub async fn take_case(arguments: &TakeCase) -> Result<(), String> {
-    let owner = Operator::new(&arguments.who).map_err(|error| error.to_string())?;
+    let who = Operator::new(&arguments.who).map_err(|error| error.to_string())?.into();
     let account = Account::open(&arguments.account).await?;
-    print!("{}", describe(&write(&account, &arguments.id, &Event::TakeCase { owner: &owner }).await?));
+    let request = Request::TakeCase { payment_id: read_id(&arguments.id)?, who };
+    print!("{}", describe(&write(&account, &request).await?));
     Ok(())
 }
 
@@ -127,27 +130,30 @@ pub async fn close_case(arguments: &CloseCase) -> Result<(), String> {
         Money::RefundElsewhere => CaseResolution::RefundElsewhere,
         Money::Accept => CaseResolution::Accept,
     };
-    let evidence = arguments.evidence.read()?;
+    let said = arguments.evidence.read()?;
     let account = Account::open(&arguments.account).await?;
-    let event = Event::CloseCase { resolution, evidence: &evidence };
-    print!("{}", describe(&write(&account, &arguments.id, &event).await?));
+    let request = Request::CloseCase { payment_id: read_id(&arguments.id)?, resolution, said };
+    print!("{}", describe(&write(&account, &request).await?));
     Ok(())
 }
 
-/// Decides and writes through the transition function, as every function does.
-pub async fn write(account: &Account, id: &str, event: &Event<'_>) -> Result<Payment, String> {
-    let id = read_id(id)?;
-    let (store, policy) = (account.store(), policy_to_write(account)?);
+/// Has one payment written, and reads it as it is then.
+pub async fn write(account: &Account, request: &Request) -> Result<Payment, String> {
+    let id = match request {
+        Request::Resolve { payment_id, .. }
+        | Request::TakeCase { payment_id, .. }
+        | Request::CloseCase { payment_id, .. }
+        | Request::Replay { payment_id } => payment_id,
+        Request::Doubt { .. } => return Err("a doubt is about many payments".to_owned()),
+    };
     let failed = |error: &dyn std::fmt::Display| format!("payment {id} is not changed: {error}");
-    let payment = store.get(&id).await.map_err(|error| failed(&error))?;
-    let payment = payment.ok_or_else(|| format!("there is no payment {id}"))?;
-    let entropy = SystemEntropy;
-    match store::decide(&store, &SystemClock, &entropy, &policy, payment, event)
-        .await
-        .map_err(|error| failed(&error))?
-    {
-        Outcome::Changed(payment) => Ok(*payment),
-        Outcome::Kept(payment, kept) => Err(failed(&format_args!("it is {} ({kept:?})", payment.state.as_str()))),
-        Outcome::Missing => Err(failed(&"it is gone")),
+    match ask(account, request).await.map_err(|error| failed(&error))? {
+        Answer::Changed { .. } => {}
+        Answer::Kept { state, why } => return Err(failed(&format_args!("it is {state} ({why})"))),
+        Answer::Missing => return Err(format!("there is no payment {id}")),
+        Answer::Refused { why } => return Err(failed(&why)),
+        Answer::Doubted { .. } => return Err(failed(&"another question was answered")),
     }
+    let payment = account.store().get(id).await.map_err(|error| format!("payment {id} is changed; {error}"))?;
+    payment.ok_or_else(|| format!("there is no payment {id}"))
 }

@@ -5,26 +5,26 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-use aws::system::{SystemClock, SystemEntropy};
+use aws::system::SystemClock;
 use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 use aws_sdk_dynamodb::types::AttributeValue;
 use clap::Args;
 use futures_util::StreamExt;
-use payments::id::PaymentId;
-use payments::message::Message;
-use payments::policy::Policy;
-use payments::ports::{Clock, Queue, Shard, Store};
-use payments::store::{self, Outcome};
+use payments::ports::{Clock, Shard};
 use payments::time::Timestamp;
-use payments::transition::{Event, Kept, Recovery};
+use payments::transition::Recovery;
+use reconcile::operate::{Answer, DOUBTS_MAX, Request};
 
-use super::{indexed, next, policy_to_write};
+use super::hand::ask;
+use super::{indexed, next};
 use crate::account::{Account, AccountArguments, why};
 use crate::progress::Bar;
 use crate::sender::Pace;
 
 /// Calls side by side: at ten milliseconds each, more than any sensible rate.
 const SIDE_BY_SIDE: usize = 64;
+/// Times that is asked again for what the table or a queue did not answer.
+const PASSES_MAX: u32 = 5;
 /// Items read at a time, after which a later run may go on.
 const PAGE: i32 = 1_000;
 
@@ -121,7 +121,6 @@ async fn restore_from(
     if recovery.point >= recovery.at || recovery.at > SystemClock.now() {
         return Err("--point has to be before --consumers-off, and both have to be over".to_owned());
     }
-    let policy = policy_to_write(account)?;
     let mut done = Done::default();
     if let Some(from) = course.from {
         if from == account.payments_table {
@@ -129,7 +128,7 @@ async fn restore_from(
         }
         copy(account, recovery, from, course, reached, &mut done).await?;
     }
-    doubt_all(account, &policy, recovery, course.rate, &mut done).await?;
+    doubt_all(account, recovery, course.rate, &mut done).await?;
     Ok(done)
 }
 
@@ -207,14 +206,8 @@ async fn write_over(
     }
 }
 
-/// What is open, shard by shard.
-async fn doubt_all(
-    account: &Account,
-    policy: &Policy,
-    recovery: &Recovery,
-    rate: u32,
-    done: &mut Done,
-) -> Result<(), String> {
+/// What is open, oldest first.
+async fn doubt_all(account: &Account, recovery: &Recovery, rate: u32, done: &mut Done) -> Result<(), String> {
     let store = account.store();
     let mut found = indexed(&store, Shard::all_open().chain(Shard::all_parked()));
     let mut ids = Vec::new();
@@ -223,50 +216,33 @@ async fn doubt_all(
     }
     let mut bar = Bar::new("doubted", u64::try_from(ids.len()).unwrap_or(u64::MAX));
     let (begun, pace) = (Instant::now(), Pace::PerSecond(rate));
-    let doubts = ids.iter().enumerate().map(|(nth, id)| async move {
-        tokio::time::sleep_until((begun + pace.due(nth)).into()).await;
-        doubt(account, policy, recovery, id).await
-    });
-    let mut doubts = futures_util::stream::iter(doubts).buffer_unordered(SIDE_BY_SIDE);
-    let mut seen = 0;
-    while let Some(doubted) = doubts.next().await {
-        match doubted? {
-            Doubted::Now => done.unknown += 1,
-            Doubted::Before => done.before += 1,
-            Doubted::NotOpen => {}
+    let mut nth = 0;
+    for _ in 0..PASSES_MAX {
+        let mut left_over = Vec::new();
+        // One after the other: the function has an environment for an operator beside its sweep.
+        for payment_ids in ids.chunks(DOUBTS_MAX) {
+            tokio::time::sleep_until((begun + pace.due(nth)).into()).await;
+            nth += payment_ids.len();
+            let (point_ms, off_ms) = (recovery.point.ms(), recovery.at.ms());
+            let request = Request::Doubt { payment_ids: payment_ids.to_vec(), point_ms, off_ms };
+            match ask(account, &request).await? {
+                Answer::Doubted { unknown, before, left } => {
+                    done.unknown += u64::try_from(unknown.len()).unwrap_or(u64::MAX);
+                    done.before += u64::try_from(before.len()).unwrap_or(u64::MAX);
+                    left_over.extend(left);
+                }
+                Answer::Refused { why } => return Err(format!("what was open is not doubted: {why}")),
+                Answer::Changed { .. } | Answer::Kept { .. } | Answer::Missing => {
+                    return Err("what was open is not doubted: another question was answered".to_owned());
+                }
+            }
+            bar.show(done.unknown + done.before);
         }
-        seen += 1;
-        bar.show(seen);
-    }
-    bar.finish();
-    Ok(())
-}
-
-/// What became of an open payment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Doubted {
-    /// It is unknown now, and has a message.
-    Now,
-    /// An earlier run saw to it.
-    Before,
-    /// It has ended meanwhile: the index is a moment behind its table.
-    NotOpen,
-}
-
-/// First written down, then a message, because the one that it had may be gone. Should the send fail, the sweep finds it.
-async fn doubt(account: &Account, policy: &Policy, recovery: &Recovery, id: &PaymentId) -> Result<Doubted, String> {
-    let failed = |error: &dyn std::fmt::Display| format!("payment {id} is not seen to: {error}");
-    let (store, entropy) = (account.store(), SystemEntropy);
-    let Some(payment) = store.get(id).await.map_err(|error| failed(&error))? else { return Ok(Doubted::NotOpen) };
-    let event = Event::Restored(recovery);
-    let decided = store::decide(&store, &SystemClock, &entropy, policy, payment, &event).await;
-    match decided.map_err(|error| failed(&error))? {
-        Outcome::Changed(payment) => {
-            let message = Message::new(payment.id.clone(), payment.order.merchant.clone(), SystemClock.now());
-            account.queue().send(payment.order.lane, &message, 0).await.map_err(|error| failed(&error))?;
-            Ok(Doubted::Now)
+        ids = left_over;
+        if ids.is_empty() {
+            bar.finish();
+            return Ok(());
         }
-        Outcome::Kept(_, Kept::NotDue) => Ok(Doubted::Before),
-        Outcome::Kept(..) | Outcome::Missing => Ok(Doubted::NotOpen),
     }
+    Err(format!("{} open payments are not seen to; the first is {}", ids.len(), ids[0]))
 }
