@@ -140,7 +140,7 @@ async fn a_gate_that_older_code_wrote_is_read_and_used() {
     let gates = DynamoGates::new(aws.clients.dynamodb.clone(), GATES_TABLE);
     let mut gate = gates.read("acme").await.unwrap().unwrap();
     assert_eq!((gate.rate_per_second, gate.breaker, gate.calls), (50, Breaker::default(), 0));
-    let counts = Counts { calls: 5, failures: 5, in_a_row: 5 };
+    let counts = Counts { calls: 5, failures: 5, in_a_row: 5, ..Counts::default() };
     let update = GateUpdate { counts, ..GateUpdate::of(&gate) };
     (gate.calls, gate.failures, gate.in_a_row) = (5, 5, 5);
     assert_eq!(gates.update(&update).await, Ok(GateAnswer::Done(Box::new(gate))));

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use payments::brake::Brake;
+use payments::brake::{Brake, Paced};
 use payments::breaker::{Breaker, Cause, Health, Mode};
 use payments::gate::{
     Control, Counts, Form, GateAnswer, GateState, GateUpdate, GateView, Note, OperateError, Operation, Reservation,
@@ -59,16 +59,16 @@ async fn each_form_does_what_apply_does<G: GateStore>(gates: &G) {
 /// Slots or none, counts of every kind, a change of everything or nothing, on a gate that has been through something.
 async fn each_update_does_what_apply_does<G: GateStore>(gates: &G) {
     let take = Take { form: Form::Busy, now_us: NOW.us(), span_us: 5, next_at_most_us: NOW.us() + 9 };
-    let counts = [(0, 0, 0), (3, 0, 0), (3, 3, 3), (5, 3, 1), (5, 4, 0)];
+    let counts = [(0, 0, 0, 0, 0), (3, 0, 0, 2, 0), (3, 3, 3, 3, 1), (5, 3, 1, 0, 2), (5, 4, 0, 0, 0)];
     for take in [None, Some(take)] {
-        for (calls, failures, in_a_row) in counts {
+        for (calls, failures, in_a_row, paced, limited) in counts {
             for (control, version) in [(None, 7), (Some(changed(2)), 7), (Some(changed(8)), 7), (Some(changed(8)), 6)] {
                 let gate = stopped_gate();
                 gates.create(&gate).await.unwrap();
                 let update = GateUpdate {
                     rate_version: version,
                     take,
-                    counts: Counts { calls, failures, in_a_row },
+                    counts: Counts { calls, failures, in_a_row, paced: Paced { calls: paced, limited } },
                     control: control.clone().map(Box::new),
                     ..GateUpdate::of(&gate)
                 };
@@ -102,7 +102,13 @@ fn changed(breaker_version: u64) -> Control {
             version: breaker_version,
             reopened: 3,
         },
-        brake: Brake { permille: 500, hold_until_us: NOW.us(), version: breaker_version },
+        brake: Brake {
+            permille: 500,
+            hold_until_us: NOW.us(),
+            version: breaker_version,
+            seen_permille: 400,
+            stray_permille: 20,
+        },
     }
 }
 
@@ -110,7 +116,7 @@ fn stopped_gate() -> GateState {
     let note = Some(Note::new(NOW, "ben", "slower for now").unwrap());
     let breaker = Breaker { mode: Mode::Ramp, version: 2, ..Breaker::default() };
     let next_us = NOW.us() + 3;
-    let counted = GateState { calls: 1_000, failures: 100, in_a_row: 9, ..new_gate() };
+    let counted = GateState { calls: 1_000, failures: 100, in_a_row: 9, paced: 700, limited: 6, ..new_gate() };
     GateState { next_us, rate_version: 7, rate_note: note, breaker, ..counted }
 }
 

@@ -313,8 +313,9 @@ fn what_settings_must_be_to_one_another_holds_to_the_number() {
     type Changes<'a> = &'a [(&'a str, u64)];
     let lease = 2_001 + 10_002 + 9_004;
     let key_window = 900_005 + 600_007 + lease + 600_007;
-    let cases: [(Changes<'_>, Changes<'_>, &str); 11] = [
+    let cases: [(Changes<'_>, Changes<'_>, &str); 12] = [
         (&[("KEY_WINDOW_MS", key_window + 1)], &[("KEY_WINDOW_MS", key_window)], "KEY_WINDOW_MS less CLOCK_SKEW_MS"),
+        (&[("SETTLE_ALLOWANCE_MS", 8_001)], &[("SETTLE_ALLOWANCE_MS", 8_000)], "SETTLE_ALLOWANCE_MS is not above"),
         (&[("BACKOFF_BASE_MS", 60_010)], &[("BACKOFF_BASE_MS", 60_011)], "BACKOFF_BASE_MS is above"),
         (
             &[("PENDING_BACKOFF_BASE_MS", 900_077)],

@@ -61,10 +61,18 @@ fn the_gates_item_is_one_write_unit_whatever_people_write_into_it() {
             version: most,
             reopened: u32::MAX,
         },
-        brake: Brake { permille: 1_000, hold_until_us: most, version: most },
+        brake: Brake {
+            permille: 1_000,
+            hold_until_us: most,
+            version: most,
+            seen_permille: 1_000,
+            stray_permille: 1_000,
+        },
         calls: most,
         failures: most,
         in_a_row: most,
+        paced: most,
+        limited: most,
         ..GateState::new(&"p".repeat(255), u32::MAX, 900)
     };
     let bytes = item_bytes(&largest);

@@ -57,7 +57,14 @@ impl Consumers {
     }
 
     fn tally(&self, consumer: usize, health: Health, slots: &Slots) {
-        self.views[consumer].lock().unwrap().tally(health, slots.version, slots.is_probe);
+        {
+            let mut view = self.views[consumer].lock().unwrap();
+            let pace = view.sends(self.now_us);
+            view.tally(health, slots.version, slots.is_probe);
+            if let Health::RateLimits { retry_after_ms } = health {
+                view.is_limited(pace, retry_after_ms);
+            }
+        }
         now_or_never(report(&self.table, &self.views[consumer], self.now_us)).unwrap();
     }
 

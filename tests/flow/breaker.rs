@@ -98,7 +98,7 @@ async fn refused_credentials_stop_the_batch_at_once_until_an_operator_resumes() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_429_holds_the_rest_of_the_batch_as_long_as_it_asks_and_halves_the_pace() {
+async fn a_storm_of_429s_holds_the_rest_of_the_batch_as_long_as_it_asks_and_slows_the_pace() {
     let stage = stage(ProviderFaults { rate_limited: 1.0, ..Faults::none().provider });
     let (payments, event) = batch(&stage, 50);
     let calm_again = async {
@@ -113,13 +113,14 @@ async fn a_429_holds_the_rest_of_the_batch_as_long_as_it_asks_and_halves_the_pac
     let calls_us = stage.ledger.calls_us();
     let gap_us = calls_us.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap();
     let refused = calls_us.iter().take_while(|at_us| **at_us < calls_us[0] + 500_000).count();
-    assert!((1..=8).contains(&refused), "{refused} calls before it was heard");
+    // Five make a storm, and their answers take 28 ms at 100 calls a second.
+    assert!((5..=12).contains(&refused), "{refused} calls before it was heard");
     assert!(gap_us >= 1_000_000 - 50_000, "Retry-After was 1 s at least: {gap_us}");
     let brake = gate(&stage).brake;
-    assert_eq!((brake.permille, brake.version), (500, 2), "once for all of them");
-    // The next calls come at half the pace: 20 ms apart instead of 10.
+    assert_eq!((brake.permille, brake.version), (650, 2), "once for all of them");
+    // The next calls come at 65 % of the pace: 15 ms apart instead of 10.
     let after: Vec<u64> = calls_us.iter().filter(|at_us| **at_us >= brake.hold_until_us).copied().collect();
-    assert!(after.len() > 5 && after[1] - after[0] > 19_000, "{after:?}");
+    assert!(after.len() > 5 && after[1] - after[0] > 14_000, "{after:?}");
     assert!(payments.iter().all(|payment| stage.payment(&payment.id).attempts <= 1));
 }
 

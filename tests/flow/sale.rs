@@ -28,6 +28,7 @@ fn a_sale_is_drained_at_the_providers_rate_and_never_above_it() {
     assert_eq!(course.calls, 60_000, "each is called once");
     // The gate is one item: a write a batch, and one more where the batch's time was up.
     assert!(course.gate_updates < 2 * course.calls, "{} updates", course.gate_updates);
+    println!("{} updates and {} reads of the gate", course.gate_updates, course.gate_reads);
 
     // Neither lane starves, and nobody waits for the whale but the whale.
     assert!(course.high.p99_ms < 10_000, "{:?}", course.high.p99_ms);
@@ -63,6 +64,42 @@ fn ten_minutes_of_brownout_in_the_backlog_park_nothing_and_fill_no_queue() {
     let brownout_ms = settings.trouble.until_ms - settings.trouble.from_ms;
     let lost_ms = course.drain_ms - course.ideal_drain_ms;
     assert!(lost_ms < brownout_ms + 120_000, "{lost_ms} ms lost to {brownout_ms}");
+}
+
+/// Stray 429s left 4 % of the rate to a brake that each of them pulled.
+#[test]
+fn stray_429s_cost_the_sale_next_to_nothing() {
+    for stray in [0.005, 0.01, 0.02] {
+        let course = ours(Trouble::stray(stray));
+        println!("{stray}: {:.4} used, {:.4} of the ideal", course.share_used, course.drain_over_ideal());
+        assert!(course.refused > 0 && course.succeeded == course.payments);
+    }
+}
+
+/// It says so to nobody. That it is sent all of its rate again when it takes it is `domain::brake`'s.
+#[test]
+fn a_provider_that_halves_its_limit_is_sent_little_more_after_two_seconds() {
+    // A batch of ten: with one of two nobody has seen five 429s before it says so.
+    let trouble = Trouble { from_ms: 60_000, until_ms: 200_000, ..Trouble::HALVED };
+    let scale = Scale::one_to(20).expect("a scale");
+    let settings = Settings { trouble, sale_ms: 20_000, ..Settings::new(1, scale) };
+    let course = play(&settings, Way::Ours);
+    let Trouble { from_ms, until_ms, .. } = settings.trouble;
+    let used = |from_ms: u64, until_ms: u64| {
+        let window = |ms: u64| usize::try_from(ms / course.window_ms).unwrap();
+        let windows = &course.calls_a_window[window(from_ms)..window(until_ms)];
+        let calls: u64 = windows.iter().sum();
+        f64::from(u32::try_from(calls * 1_000).unwrap())
+            / f64::from(u32::try_from((until_ms - from_ms) * course.rate).unwrap())
+    };
+    let less = used(from_ms + 10_000, until_ms);
+    println!(
+        "{less:.3} of the rate while it took half, {} answered 429, most {}",
+        course.refused, course.most_while_less
+    );
+    assert_eq!(target::missed(&settings, &course), Vec::<String>::new());
+    assert!((0.4..0.52).contains(&less), "{less}");
+    assert_eq!(course.succeeded, course.payments);
 }
 
 #[test]

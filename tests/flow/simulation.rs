@@ -42,6 +42,13 @@ fn on_a_good_day_everything_is_done_once() {
 }
 
 #[test]
+fn a_429_now_and_then_slows_down_nobody_but_its_payment() {
+    let reports = hold("stray-429", &Faults::stray_429(), 0..100);
+    assert!(total(&reports, |report| report.injected) >= 5);
+    assert_eq!(ended(&reports, "succeeded"), total(&reports, |report| report.effects));
+}
+
+#[test]
 fn a_bad_provider_charges_nobody_twice() {
     let reports = hold("bad-provider", &Faults::bad_provider(), 0..200);
     assert!(total(&reports, |report| report.injected) > 500);

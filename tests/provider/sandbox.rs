@@ -190,19 +190,33 @@ async fn slow_answers_are_slow_and_right() {
 
 #[tokio::test]
 async fn calls_over_the_rate_are_refused_before_any_effect() {
-    let limited = SandboxSettings { rate_per_second: 10, ..sandbox_settings(Faults::default()) };
+    const RATE: usize = 3;
+    let limited = SandboxSettings { rate_per_second: 3, ..sandbox_settings(Faults::default()) };
     let (sandbox, provider) = sandbox_with(limited).await;
     let refused = SendAnswer::NotTaken(NotTaken::RateLimited { retry_after_ms: Some(1_000) });
-    let mut refusals = 0;
-    for number in 0..15 {
-        let answer = send(&provider, &order(&number.to_string())).await;
-        refusals += usize::from(answer == refused);
+    // However slow this machine is: until five were refused, and then the last one until it is taken.
+    let (mut number, mut approved, mut refusals) = (0, 0, 0);
+    while refusals < 5 || approved < 2 * RATE {
+        let is_refused = send(&provider, &order(&number.to_string())).await == refused;
+        (approved, refusals) = (approved + usize::from(!is_refused), refusals + usize::from(is_refused));
+        // A refused one is sent again.
+        number += usize::from(!is_refused);
     }
-    assert_eq!(refusals, 5);
-    assert_eq!(sandbox.ledger().len(), 10);
-    assert_eq!(sandbox.calls().iter().filter(|call| call.answer == "rate_limited").count(), 5);
-    sleep(Duration::from_millis(1_050)).await;
-    assert!(is_approved(&send(&provider, &order("14")).await));
+    assert_eq!(sandbox.ledger().len(), approved, "what was refused had no effect");
+    let calls = sandbox.calls();
+    assert_eq!(calls.iter().filter(|call| call.answer == "rate_limited").count(), refusals);
+    // By the times that it noted itself, a millisecond more or less.
+    for (index, call) in calls.iter().enumerate() {
+        let taken_within = |ms: u64| {
+            let earlier = calls[..index].iter().filter(|earlier| earlier.answer != "rate_limited");
+            earlier.filter(|earlier| call.at.since_ms(earlier.at) < ms).count()
+        };
+        if call.answer == "rate_limited" {
+            assert!(taken_within(1_002) >= RATE, "{index} was refused within the rate");
+        } else {
+            assert!(taken_within(998) < RATE, "{index} was taken over the rate");
+        }
+    }
     let (_sandbox, provider) = super::support::sandbox(always(Fault::RateLimited)).await;
     assert_eq!(send(&provider, &order("1")).await, refused);
 }

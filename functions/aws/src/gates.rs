@@ -145,6 +145,13 @@ fn expressions(request: &GateUpdate) -> Result<(Update, String), StoreError> {
         add("calls", counts.calls);
         add("failures", counts.failures);
     }
+    let begins_a_pace = request.begins_a_pace();
+    if counts.paced.calls > 0 && !begins_a_pace {
+        add("paced", counts.paced.calls);
+    }
+    if counts.paced.limited > 0 && !begins_a_pace {
+        add("limited", counts.paced.limited);
+    }
     let begins_a_row = request.begins_a_row();
     if counts.in_a_row > 0 && !counts.breaks_the_row() && !begins_a_row {
         add("in_a_row", counts.in_a_row);
@@ -152,6 +159,10 @@ fn expressions(request: &GateUpdate) -> Result<(Update, String), StoreError> {
         update.set("in_a_row", number(0));
     } else if counts.breaks_the_row() {
         update.set("in_a_row", number(counts.in_a_row));
+    }
+    if begins_a_pace {
+        update.set("paced", number(0));
+        update.set("limited", number(0));
     }
     if let Some(control) = &request.control {
         let Control { rate_per_second, rate_before, paused, pause_note, rate_note, breaker, brake } = &**control;

@@ -10,7 +10,7 @@ use std::fmt;
 use payments::admission::AdmissionSettings;
 use payments::gate::{GateSettings, GateState};
 use payments::limit::Limit;
-use payments::policy::Policy;
+use payments::policy::{OPERATION_TIMEOUT_MS, Policy};
 use payments::provider::ProviderKind;
 use payments::time::Timestamp;
 use payments::transition::Recovery;
@@ -367,6 +367,13 @@ fn consistent(reader: &mut Reader<'_>, policy: &Policy) {
              (CONNECT_TIMEOUT_MS, CALL_TIMEOUT_MS and SETTLE_ALLOWANCE_MS): by the time that an absence is proved, the \
              provider may have forgotten the key and nothing could be sent again; ask the provider for its real \
              window and bound",
+        );
+    }
+    if given(&[policy.settle_allowance_ms]) {
+        reader.require(
+            policy.settle_allowance_ms > OPERATION_TIMEOUT_MS,
+            "SETTLE_ALLOWANCE_MS is not above 8000 ms, which the SDK's attempts at one write may take together: the answer of \
+             a call could be written down after its lease, when another consumer asks already; raise it",
         );
     }
     if given(&[policy.backoff_base_ms, policy.backoff_cap_ms]) {

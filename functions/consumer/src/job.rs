@@ -78,7 +78,9 @@ where
         let Job { message, mut slot } = job;
         let lead_us = self.policy.claim_lead_ms.saturating_mul(1_000);
         self.sleep_until_us(slot.start_us.saturating_sub(lead_us)).await;
-        if !self.may_send(&slot) {
+        self.look_at_the_gate().await;
+        let is_used = self.seen().is_used(&slot.of, slot.index, self.clock.now_us());
+        if !is_used || !self.may_send(&slot) {
             return Carried::Kept(message);
         }
         let lease_until = Timestamp::from_us(slot.start_us).plus_ms(self.policy.lease_ms());
@@ -233,6 +235,7 @@ where
                 return false;
             }
             if now_us <= slot.start_us.saturating_add(slot.margin_us) {
+                slot.pace = self.seen().sends(now_us);
                 return true;
             }
             info!(
@@ -241,7 +244,10 @@ where
                 late_us = now_us.saturating_sub(slot.start_us),
             );
             match self.reserve(1, now_us, latest.us()).await {
-                Ok(Reservation::Slots(slots)) => *slot = Slot::of(&slots, slots.first_us),
+                Ok(Reservation::Slots(slots)) => match Slot::of(&slots, 0) {
+                    Some(first) => *slot = first,
+                    None => return false,
+                },
                 Ok(Reservation::Later { .. } | Reservation::Paused | Reservation::Open { .. }) | Err(_) => {
                     return false;
                 }

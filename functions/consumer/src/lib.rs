@@ -157,9 +157,9 @@ where
                     match next {
                         Next::Slots(slots) => {
                             for index in 0..slots.count {
-                                let Some(start_us) = slots.start_us(index) else { break };
+                                let Some(slot) = Slot::of(&slots, index) else { break };
                                 let Some((record, message)) = waiting.pop_front() else { break };
-                                let plan = Plan::Call(Job { message, slot: Slot::of(&slots, start_us) });
+                                let plan = Plan::Call(Job { message, slot });
                                 running.push(self.run(record, plan, end));
                             }
                         }

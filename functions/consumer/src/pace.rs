@@ -29,11 +29,19 @@ pub(crate) struct Slot {
     pub(crate) margin_us: u64,
     pub(crate) version: u64,
     pub(crate) is_probe: bool,
+    /// The reservation that it is of, and its place there.
+    pub(crate) of: Slots,
+    pub(crate) index: u32,
+    /// The pace that its call was sent at, if that counts.
+    pub(crate) pace: Option<u64>,
 }
 
 impl Slot {
-    pub(crate) fn of(slots: &Slots, start_us: u64) -> Self {
-        Self { start_us, margin_us: slots.margin_us, version: slots.version, is_probe: slots.is_probe }
+    /// The slot of this index; `None` beyond the last.
+    pub(crate) fn of(slots: &Slots, index: u32) -> Option<Self> {
+        let Slots { margin_us, version, is_probe, .. } = *slots;
+        let start_us = slots.start_us(index)?;
+        Some(Self { start_us, margin_us, version, is_probe, of: *slots, index, pace: None })
     }
 }
 
@@ -109,13 +117,27 @@ where
     /// Counts what a call says about the provider. The counts go with the next reservation; what changes the breaker or
     /// the brake is said at once, because until then everybody sends.
     pub(crate) async fn tally(&self, health: Health, slot: &Slot) {
-        self.seen().tally(health, slot.version, slot.is_probe);
+        {
+            let mut seen = self.seen();
+            seen.tally(health, slot.version, slot.is_probe);
+            if let Health::RateLimits { retry_after_ms } = health {
+                seen.is_limited(slot.pace, retry_after_ms);
+            }
+        }
         let now_us = self.clock.now_us();
         if let Err(error) = gate::report(&self.gate, &self.seen, now_us).await {
             // It is kept and goes with the next reservation; a probe that nobody reports ends with its lease.
             warn!(event = "gate_report_failed", %error);
         }
         self.log_changes();
+    }
+
+    /// Sees whether the pace has fallen or stopped since its slots were reserved. Where that cannot be seen they are its own
+    /// all the same.
+    pub(crate) async fn look_at_the_gate(&self) {
+        if let Err(error) = gate::look(&self.gate, &self.seen, self.clock.now_us()).await {
+            warn!(event = "gate_look_failed", %error);
+        }
     }
 
     /// Logs what this consumer changed of the breaker; who changes it logs it, so that each change is one line.

@@ -16,13 +16,13 @@ mod view;
 
 use serde::{Deserialize, Serialize};
 
-use crate::brake::{Brake, BrakeSettings};
+use crate::brake::{Brake, BrakeSettings, Paced};
 use crate::breaker::{Breaker, BreakerSettings, WHOLE_PERMILLE};
 
 pub use healing::Healing;
 pub use operate::{Note, NoteError, OperateError, Operated, Operation, WHO_MAX, WHY_MAX, operate};
 pub use update::{Control, Counts, Form, GateAnswer, GateUpdate, Take};
-pub use view::{GateView, report, reserve};
+pub use view::{GateView, look, report, reserve};
 
 /// The numbers that pace and breaker go by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +75,12 @@ pub struct GateState {
     /// Failures since the last success, as far as reported.
     #[serde(default)]
     pub in_a_row: u64,
+    /// Calls that were sent since the brake last changed and its time to settle was over, as far as reported.
+    #[serde(default)]
+    pub paced: u64,
+    /// How many of them were answered 429.
+    #[serde(default)]
+    pub limited: u64,
 }
 
 /// What the gate lets through at a moment.
@@ -111,6 +117,8 @@ impl GateState {
             calls: 0,
             failures: 0,
             in_a_row: 0,
+            paced: 0,
+            limited: 0,
         }
     }
 
@@ -155,6 +163,12 @@ impl GateState {
         u32::try_from(room_us / one_us).unwrap_or(u32::MAX).saturating_add(1)
     }
 
+    /// The running sums.
+    pub const fn counts(&self) -> Counts {
+        let paced = Paced { calls: self.paced, limited: self.limited };
+        Counts { calls: self.calls, failures: self.failures, in_a_row: self.in_a_row, paced }
+    }
+
     /// Calls that the provider has answered, ever, as far as reported.
     pub const fn answered(&self) -> u64 {
         self.calls.saturating_sub(self.failures)
@@ -187,6 +201,8 @@ pub struct Slots {
     pub margin_us: u64,
     /// The gate's version that they were reserved under.
     pub version: u64,
+    /// The pace that they were reserved at, in thousandths of the rate.
+    pub permille: u32,
     /// Whether this is the breaker's probe, one slot.
     pub is_probe: bool,
 }

@@ -43,6 +43,7 @@ impl Books {
     pub async fn calls(&mut self) -> Result<Vec<Call>, String> {
         #[derive(Deserialize)]
         struct Line {
+            payment_id: String,
             operation: String,
             answer: String,
             at: String,
@@ -50,11 +51,11 @@ impl Books {
         let lines: Vec<Line> = self.lines("/calls").await?;
         lines
             .into_iter()
-            .map(|Line { operation, answer, at }| {
+            .map(|Line { payment_id, operation, answer, at }| {
                 let at_ms = payments::time::Timestamp::parse(&at)
                     .ok_or_else(|| format!("the provider's calls hold a time that is none: {at}"))?
                     .ms();
-                Ok(Call { at_ms, operation, answer })
+                Ok(Call { payment_id, at_ms, operation, answer })
             })
             .collect()
     }

@@ -118,7 +118,7 @@ struct SimulateArguments {
     /// Plays for so long instead, as many runs as there is time for.
     #[arg(long, value_name = "N", conflicts_with = "runs", value_parser = clap::value_parser!(u64).range(1..=1_440))]
     minutes: Option<u64>,
-    /// What goes wrong: none, lost-answers, freezes, bad-provider, stubborn-provider, forgetting-provider, fickle-provider,
+    /// What goes wrong: none, lost-answers, freezes, stray-429, bad-provider, stubborn-provider, forgetting-provider, fickle-provider,
     /// slow-connections, dead-letters (messages are received too often), bad-table, stalls (pauses, and environments that freeze), brownout
     /// (the provider is down for ten minutes), operator (rates, pauses), outage (a pause of six hours), restore (the table is restored), poison (messages that are not ours),
     /// ageing (everything, and what

@@ -128,7 +128,12 @@ async fn run_to_end(options: Options) -> Result<(), String> {
         replayed: answers.replayed,
         rate_limited: answers.rate_limited,
         refused: &answers.refused,
-        inside: Some(Inside { aws_calls: &aws_calls, duplicated, failed_batches }),
+        inside: Some(Inside {
+            aws_calls: &aws_calls,
+            calls_per_1000_s: settings::calls_per_1000_s(rate_per_second),
+            duplicated,
+            failed_batches,
+        }),
         took_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
     };
     println!("\n{report}");

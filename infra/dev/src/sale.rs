@@ -23,8 +23,9 @@ pub struct Arguments {
     /// How many times smaller than the whole, such as 10, 20 or 100.
     #[arg(long, value_name = "N", default_value = "10", value_parser = parse_scale)]
     one_to: Scale,
-    /// What the provider does: none, half (fails half of the calls in the sale's minute), or brownout (fails every call
-    /// for ten minutes of the drain).
+    /// What the provider does: none, half (fails half of the calls in the sale's minute), brownout (fails every call
+    /// for ten minutes of the drain), stray-429 (answers 429 to one call in 200), or halved (takes half of its rate for five
+    /// minutes of the drain and says so to nobody).
     #[arg(long, value_name = "NAME", default_value = "none", value_parser = parse_trouble)]
     trouble: Trouble,
     /// Calls a second of the 5,000 that are the whale's alone, which then has a deployment of its own beside the others'.
@@ -57,7 +58,9 @@ fn parse_trouble(name: &str) -> Result<Trouble, String> {
         "none" => Ok(Trouble::NONE),
         "half" => Ok(Trouble::HALF),
         "brownout" => Ok(Trouble::BROWNOUT),
-        _ => Err("there are none, half and brownout".to_owned()),
+        "stray-429" => Ok(Trouble::STRAY),
+        "halved" => Ok(Trouble::HALVED),
+        _ => Err("there are none, half, brownout, stray-429 and halved".to_owned()),
     }
 }
 

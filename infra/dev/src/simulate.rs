@@ -16,12 +16,13 @@ pub struct Named {
 }
 
 /// The sets of faults that can be named.
-pub fn named() -> [Named; 19] {
+pub fn named() -> [Named; 20] {
     let skewed = Faults { clock_skew_ms: 300_000, ..Faults::everything() };
     [
         Named { name: "none", faults: Faults::none() },
         Named { name: "lost-answers", faults: Faults::lost_answers() },
         Named { name: "freezes", faults: Faults::freezes() },
+        Named { name: "stray-429", faults: Faults::stray_429() },
         Named { name: "bad-provider", faults: Faults::bad_provider() },
         Named { name: "stubborn-provider", faults: Faults::stubborn_provider() },
         Named { name: "forgetting-provider", faults: Faults::forgetting_provider() },

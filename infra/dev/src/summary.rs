@@ -13,6 +13,8 @@ pub use print::{AwsCalls, Inside, Report};
 /// A call that the provider counted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Call {
+    /// The payment that it was about.
+    pub payment_id: String,
     /// When it arrived, in ms since the epoch.
     pub at_ms: u64,
     /// `send` or `query`.
@@ -98,6 +100,18 @@ pub fn most_in_a_second(at_ms: impl IntoIterator<Item = u64>) -> usize {
         most = most.max(last + 1 - first);
     }
     most
+}
+
+/// Calls that were made while some payment waited for its first, and how long that was, in ms; `None` where none waited.
+pub fn made_while_queued(calls: &[Call]) -> Option<(u64, u64)> {
+    let mut first_ms: BTreeMap<&str, u64> = BTreeMap::new();
+    for call in calls {
+        let first = first_ms.entry(&call.payment_id).or_insert(call.at_ms);
+        *first = call.at_ms.min(*first);
+    }
+    let (from_ms, until_ms) = (*first_ms.values().min()?, *first_ms.values().max()?);
+    let made = calls.iter().filter(|call| (from_ms..until_ms).contains(&call.at_ms)).count();
+    (until_ms > from_ms).then(|| (u64::try_from(made).unwrap_or(u64::MAX), until_ms - from_ms))
 }
 
 /// The value that `percent` of all lie at or below (nearest rank); `None` of nothing.

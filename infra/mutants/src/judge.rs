@@ -27,11 +27,12 @@ pub struct Finding {
 }
 
 /// The sets of faults, as `cargo dev simulate` knows them: the simplest first, so that what is found is told by it.
-pub fn faults() -> [(&'static str, Faults); 19] {
+pub fn faults() -> [(&'static str, Faults); 20] {
     [
         ("none", Faults::none()),
         ("lost-answers", Faults::lost_answers()),
         ("freezes", Faults::freezes()),
+        ("stray-429", Faults::stray_429()),
         ("bad-provider", Faults::bad_provider()),
         ("forgetting-provider", Faults::forgetting_provider()),
         ("slow-connections", Faults::slow_connections()),

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use payments::brake::Brake;
 use payments::breaker::Mode;
 use payments::history::{Entry, verify};
 use payments::message::{LATE_SEND_MS, Message};
 use payments::payment::{Payment, Reason, State};
 use payments::time::Timestamp;
 
-use crate::faults::{Brownout, Pause};
+use crate::faults::{Brownout, Faults, Pause};
 use crate::mapping::Deletions;
 use crate::memory::queue::{Name, Stored};
 use crate::memory::{Allowed, Gates, Ledger, Queues, Table};
@@ -117,6 +118,7 @@ impl Check {
             self.world.violated("I7", &format!("merchants sent {asked:?}, the states hold {held:?}"));
         }
         self.rate();
+        self.pace();
         self.waiting();
         self.recovery();
     }
@@ -189,6 +191,18 @@ impl Check {
                     self.world.violated("I2", &format!("a payment ended {ended_ms} ms after a brownout"));
                 }
             }
+        }
+    }
+
+    /// Now and then a 429 that means one payment: nobody is sent less for it.
+    fn pace(&self) {
+        if self.world.faults != Faults::stray_429() {
+            return;
+        }
+        if let Some(brake) =
+            self.gates.state("sandbox").map(|gate| gate.brake).filter(|brake| *brake != Brake::default())
+        {
+            self.world.violated("pace", &format!("stray 429s left {} of 1000 of the rate", brake.permille));
         }
     }
 

@@ -220,6 +220,12 @@ impl Faults {
         }
     }
 
+    /// A provider that answers 429 to one call in two hundred for reasons of that payment alone.
+    pub const fn stray_429() -> Self {
+        let none = Self::none();
+        Self { provider: ProviderFaults { rate_limited: 0.005, ..none.provider }, ..none }
+    }
+
     /// Environments that freeze with calls under way and slots in hand, as Lambda's do between invocations.
     pub const fn freezes() -> Self {
         Self { freeze: 0.05, ..Self::none() }

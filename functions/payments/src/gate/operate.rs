@@ -10,7 +10,7 @@ use crate::time::Timestamp;
 /// Longest name that is kept, in characters.
 pub const WHO_MAX: usize = 48;
 /// Longest reason that is kept, in characters: with both notes at their longest the item is under 1 KB still.
-pub const WHY_MAX: usize = 120;
+pub const WHY_MAX: usize = 110;
 
 /// Who did it, when and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,7 +1,7 @@
 //! The one way in which the gate's item changes.
 
 use super::{GateState, Note};
-use crate::brake::Brake;
+use crate::brake::{Brake, Paced};
 use crate::breaker::Breaker;
 
 /// What a reservation assumes of the gate: it changes as a whole, and the version with it.
@@ -32,6 +32,8 @@ pub struct Counts {
     pub failures: u64,
     /// Failures since the last that did not.
     pub in_a_row: u64,
+    /// Calls that were sent at the pace that is known, and their 429s.
+    pub paced: Paced,
 }
 
 impl Counts {
@@ -60,6 +62,7 @@ impl Counts {
             calls: self.calls.saturating_add(later.calls),
             failures: self.failures.saturating_add(later.failures),
             in_a_row,
+            paced: self.paced.plus(&later.paced),
         }
     }
 }
@@ -137,12 +140,15 @@ impl GateUpdate {
             };
             after.next_us = next_us.saturating_add(take.span_us);
         }
-        let had = Counts { calls: gate.calls, failures: gate.failures, in_a_row: gate.in_a_row };
-        let counts = had.then(&self.counts);
+        let counts = gate.counts().then(&self.counts);
         (after.calls, after.failures, after.in_a_row) = (counts.calls, counts.failures, counts.in_a_row);
+        (after.paced, after.limited) = (counts.paced.calls, counts.paced.limited);
         if let Some(control) = &self.control {
             if self.begins_a_row() {
                 after.in_a_row = 0;
+            }
+            if self.begins_a_pace() {
+                (after.paced, after.limited) = (0, 0);
             }
             let Control { rate_per_second, rate_before, paused, pause_note, rate_note, breaker, brake } =
                 *control.clone();
@@ -160,6 +166,11 @@ impl GateUpdate {
     /// Whether the breaker changes, which ends a row of failures whatever it came to.
     pub fn begins_a_row(&self) -> bool {
         self.control.as_ref().is_some_and(|control| control.breaker.version == self.version_after())
+    }
+
+    /// Whether the brake changes: what was sent at the pace before says nothing about the one that begins.
+    pub fn begins_a_pace(&self) -> bool {
+        self.control.as_ref().is_some_and(|control| control.brake.version == self.version_after())
     }
 }
 

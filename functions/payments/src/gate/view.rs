@@ -1,19 +1,22 @@
-//! The gate as one consumer sees it, what it has to report, and how it reserves.
+//! The gate as one consumer sees it, and what it has to report.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+mod reserve;
 
 use super::{
     Control, Counts, Form, GateAnswer, GateSettings, GateState, GateUpdate, Reservation, Sending, Slots, Take,
 };
+use crate::brake::{Limited, PaceWindow, Paced, is_used};
 use crate::breaker::{Breaker, Cause, Counted, Health, Mode, WHOLE_PERMILLE, Window};
-use crate::ports::{GateError, GateStore};
+use crate::ports::GateError;
+
+pub use reserve::{look, report, reserve};
 
 /// What a consumer has not reported yet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Unreported {
     counts: Counts,
-    /// A 429: the version that its slot was reserved under, and its Retry-After.
-    rate_limited: Option<(u64, Option<u64>)>,
+    /// The longest that a 429 at the pace that is known asked for.
+    retry_after_ms: Option<u64>,
     credentials_refused: bool,
     /// Our probe: the version that it was taken with, and how it went.
     probe: Option<(u64, Health)>,
@@ -24,7 +27,7 @@ impl Unreported {
     fn then(self, later: Self) -> Self {
         Self {
             counts: self.counts.then(&later.counts),
-            rate_limited: later.rate_limited.or(self.rate_limited),
+            retry_after_ms: later.retry_after_ms.max(self.retry_after_ms),
             credentials_refused: self.credentials_refused || later.credentials_refused,
             probe: later.probe.or(self.probe),
         }
@@ -37,10 +40,13 @@ pub struct GateView {
     state: GateState,
     settings: GateSettings,
     window: Window,
+    paces: PaceWindow,
     unreported: Unreported,
     changes: Vec<Breaker>,
     /// Answers that were taken in.
     heard: u64,
+    /// When the gate was last asked or heard of, in microseconds since the epoch.
+    asked_us: u64,
 }
 
 /// An update that is on its way.
@@ -52,8 +58,12 @@ struct Sent {
     is_probe: bool,
     /// What it reports.
     told: Unreported,
+    /// The pace that it speaks of.
+    pace: u64,
     /// How many answers had been taken in when it was made.
     asked: u64,
+    /// The pace that its slots are reserved at, in thousandths.
+    permille: u32,
 }
 
 /// What comes after an update.
@@ -83,9 +93,11 @@ impl GateView {
             state,
             settings,
             window: Window::default(),
+            paces: PaceWindow::default(),
             unreported: Unreported::default(),
             changes: Vec::new(),
             heard: 0,
+            asked_us: 0,
         }
     }
 
@@ -109,6 +121,44 @@ impl GateView {
         !self.state.paused && !stopped_since && now_us >= self.state.brake.hold_until_us
     }
 
+    /// Whether a slot is used that was reserved before the pace fell: as large a share of a batch's as the pace has left, so
+    /// that what is sent falls with the pace and not only once all of these slots are over. The others' payments take new
+    /// ones.
+    pub fn is_used(&self, slots: &Slots, index: u32, now_us: u64) -> bool {
+        let brake = &self.state.brake;
+        let known = brake.permille(&self.settings.brake, now_us);
+        slots.version >= brake.version || is_used(index, slots.first_us, slots.permille, known)
+    }
+
+    /// Whether the gate should be looked at before slots are used that were reserved a while ago. Whoever is told so looks.
+    const fn begins_a_look(&mut self, now_us: u64) -> bool {
+        let is_old = self.asked_us.saturating_add(LOOK_US) <= now_us;
+        if is_old {
+            self.asked_us = now_us;
+        }
+        is_old
+    }
+
+    /// A call is sent now. Says at which pace, if it counts for that.
+    pub const fn sends(&mut self, now_us: u64) -> Option<u64> {
+        if now_us < self.state.brake.counts_from_us() {
+            return None;
+        }
+        let calls = &mut self.unreported.counts.paced.calls;
+        *calls = calls.saturating_add(1);
+        Some(self.state.brake.version)
+    }
+
+    /// A call that was sent at this pace was answered 429.
+    pub fn is_limited(&mut self, pace: Option<u64>, retry_after_ms: Option<u64>) {
+        if pace != Some(self.state.brake.version) {
+            return;
+        }
+        let limited = &mut self.unreported.counts.paced.limited;
+        *limited = limited.saturating_add(1);
+        self.unreported.retry_after_ms = self.unreported.retry_after_ms.max(retry_after_ms);
+    }
+
     /// Whether nothing may be sent for now, as far as we have seen.
     pub fn is_stopped(&self, now_us: u64) -> bool {
         match self.state.sending(&self.settings, now_us) {
@@ -129,10 +179,8 @@ impl GateView {
         match health {
             Health::Answers => self.unreported.counts.add(false),
             Health::Fails => self.unreported.counts.add(true),
-            Health::RateLimits { retry_after_ms } => {
-                self.unreported.counts.add(false);
-                self.unreported.rate_limited = Some((version, retry_after_ms));
-            }
+            // It answered. What it asks for is the brake's.
+            Health::RateLimits { .. } => self.unreported.counts.add(false),
             Health::RefusesCredentials => self.unreported.credentials_refused = true,
             Health::Unsaid => {}
         }
@@ -147,8 +195,7 @@ impl GateView {
     fn changed(&self, unreported: &Unreported, now_us: u64) -> Option<Control> {
         let GateState { breaker, brake, rate_version, .. } = &self.state;
         let version = rate_version.saturating_add(1);
-        let had = Counts { calls: self.state.calls, failures: self.state.failures, in_a_row: self.state.in_a_row };
-        let sums = had.then(&unreported.counts);
+        let sums = self.state.counts().then(&unreported.counts);
         let (calls, failures) = self.window.since(sums.calls, sums.failures);
         let counted = Counted {
             in_a_row: sums.in_a_row,
@@ -158,26 +205,40 @@ impl GateView {
             probe: unreported.probe.filter(|(taken, _)| *taken == breaker.version).map(|(_, health)| health),
         };
         let judged = breaker.judged(&counted, &self.settings.breaker, now_us, version);
-        let pulled = unreported.rate_limited.and_then(|(reserved, retry_after_ms)| {
-            brake.pulled(reserved, retry_after_ms, &self.settings.brake, now_us, version)
-        });
-        if judged.is_none() && pulled.is_none() {
+        let limited = Limited {
+            window: self.paces.until(sums.paced, now_us),
+            since_change: sums.paced,
+            own: unreported.counts.paced,
+            retry_after_ms: unreported.retry_after_ms,
+        };
+        let braked = brake.judged(&limited, &self.settings.brake, now_us, version);
+        if judged.is_none() && braked.is_none() {
             return None;
         }
         let control = self.state.control();
-        Some(Control { breaker: judged.unwrap_or(*breaker), brake: pulled.unwrap_or(*brake), ..control })
+        Some(Control { breaker: judged.unwrap_or(*breaker), brake: braked.unwrap_or(*brake), ..control })
     }
 
     /// What to ask for up to `wanted` slots between now and `latest_us`. What it reports is on its way from here on.
     fn ask(&mut self, wanted: u32, now_us: u64, latest_us: u64, is_fresh: bool) -> Ask {
         let told = std::mem::take(&mut self.unreported);
+        let pace = self.state.brake.version;
         let mut control = self.changed(&told, now_us);
         if !is_fresh && told.counts.calls > 0 && control.as_ref().is_some_and(is_opened_by_counts) {
             // Others may have had successes since we looked: first the counts, then the judgement on everybody's.
             let update = GateUpdate { counts: told.counts, ..GateUpdate::of(&self.state) };
             self.unreported = Unreported { counts: Counts::default(), ..told };
             let told = Unreported { counts: told.counts, ..Unreported::default() };
-            return Ask::Update(Sent { update: Box::new(update), count: 0, is_probe: false, told, asked: self.heard });
+            let (update, asked) = (Box::new(update), self.heard);
+            return Ask::Update(Sent {
+                update,
+                count: 0,
+                is_probe: false,
+                told,
+                pace,
+                asked,
+                permille: WHOLE_PERMILLE,
+            });
         }
         let version = self.state.rate_version.saturating_add(1);
         let planned = match &control {
@@ -219,16 +280,16 @@ impl GateView {
                 latest_us.saturating_sub(last_us)
             },
         });
-        Ask::Update(Sent { update: Box::new(update), count, is_probe, told, asked: self.heard })
+        Ask::Update(Sent { update: Box::new(update), count, is_probe, told, pace, asked: self.heard, permille })
     }
 
     /// Takes in what became of an update.
     fn answered(&mut self, sent: Sent, answer: Result<GateAnswer, GateError>, now_us: u64) -> Next {
-        let Sent { update, count, is_probe, told, asked } = sent;
+        let Sent { update, count, is_probe, told, pace, asked, permille } = sent;
         let after = match answer {
             Ok(GateAnswer::Done(after)) => after,
             Ok(GateAnswer::Refused(None)) => {
-                self.unreported = told.then(self.unreported);
+                self.give_back(told, pace);
                 return Next::Create;
             }
             Ok(GateAnswer::Refused(Some(stands))) => {
@@ -237,13 +298,13 @@ impl GateView {
                 if update.control.as_deref().is_some_and(is_ours) {
                     self.changes.push(stands.breaker);
                 } else {
-                    self.unreported = told.then(self.unreported);
+                    self.give_back(told, pace);
                 }
                 self.hear(*stands, asked, now_us);
                 return Next::Again;
             }
             Err(error) => {
-                self.unreported = told.then(self.unreported);
+                self.give_back(told, pace);
                 return Next::Failed(error);
             }
         };
@@ -253,6 +314,7 @@ impl GateView {
             span_us: take.span_us,
             margin_us: u64::from(after.margin_ms).saturating_mul(1_000),
             version: after.rate_version,
+            permille,
             is_probe,
         });
         if update.begins_a_row() {
@@ -268,6 +330,15 @@ impl GateView {
         }
     }
 
+    /// What an update has not told after all. It may have been overtaken by a change of the pace.
+    fn give_back(&mut self, mut told: Unreported, pace: u64) {
+        if pace != self.state.brake.version {
+            told.counts.paced = Paced::default();
+            told.retry_after_ms = None;
+        }
+        self.unreported = told.then(self.unreported);
+    }
+
     /// Takes in what the gate says now. `asked` is what [`Self::heard`] counted when this was asked: of two questions that
     /// were under way side by side the older answer may come last, and must not undo a pause nor take back sums. One that
     /// was asked with the newer state in hand and is older all the same is of an item that was put back: it is believed.
@@ -279,88 +350,32 @@ impl GateView {
             return;
         }
         self.heard = self.heard.saturating_add(1);
+        self.asked_us = self.asked_us.max(now_us);
         if state.breaker.version > self.state.breaker.version {
             // What was counted under the breaker before says nothing about this one.
             self.window.clear();
-            self.unreported = Unreported { rate_limited: self.unreported.rate_limited, ..Unreported::default() };
+            let Unreported { counts: Counts { paced, .. }, retry_after_ms, .. } = self.unreported;
+            let counts = Counts { paced, ..Counts::default() };
+            self.unreported = Unreported { counts, retry_after_ms, ..Unreported::default() };
         }
-        if state.brake.version > self.state.brake.version {
-            self.unreported.rate_limited =
-                self.unreported.rate_limited.filter(|(reserved, _)| *reserved >= state.brake.version);
+        if state.brake.version != self.state.brake.version {
+            // Nor does what was sent at the pace before about this one.
+            self.unreported.counts.paced = Paced::default();
+            self.unreported.retry_after_ms = None;
+            self.paces.clear();
         }
+        self.paces.mark(Paced { calls: state.paced, limited: state.limited }, now_us);
         self.window.mark(state.calls, state.failures, self.settings.breaker.window_ms, now_us);
         self.state = state;
     }
 }
 
+/// How old what is known of the gate may be when a slot is used, in microseconds: within two of these everybody has heard
+/// of a change of the pace.
+const LOOK_US: u64 = 500_000;
+
 /// Whether the breaker opens because of what was counted, which may be old by now.
 fn is_opened_by_counts(control: &Control) -> bool {
     let is_open = matches!(control.breaker.mode, Mode::Open { .. });
     is_open && matches!(control.breaker.cause, Cause::ConsecutiveFailures | Cause::FailingShare)
-}
-
-/// Locks; no holder of this lock can panic between two changes of it.
-fn lock(view: &Mutex<GateView>) -> MutexGuard<'_, GateView> {
-    view.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Most requests that one reservation may take; a gate that is contended more than that is asked again later.
-const TRIES_MAX: u32 = 5;
-
-/// Reserves up to `wanted` slots that begin between now and `latest_us`, and reports what has to be reported.
-///
-/// `view` is what the caller last saw of the gate (or its settings, at first) and is brought up to date: in the
-/// ordinary case the first update's guess is right and one call is enough.
-pub async fn reserve<G: GateStore>(
-    store: &G,
-    view: &Mutex<GateView>,
-    wanted: u32,
-    now_us: u64,
-    latest_us: u64,
-) -> Result<Reservation, GateError> {
-    let mut is_fresh = false;
-    for _ in 0..TRIES_MAX {
-        let ask = lock(view).ask(wanted, now_us, latest_us, is_fresh);
-        let sent = match ask {
-            Ask::Update(sent) => sent,
-            Ask::Nothing(reservation) if is_fresh => return Ok(reservation),
-            // A pause or a full gate that we only remember may be over. Reading costs no write units, so that many may
-            // wait for one gate.
-            Ask::Nothing(_) => {
-                let (provider, asked) = {
-                    let view = lock(view);
-                    (view.state.provider.clone(), view.heard)
-                };
-                match store.read(&provider).await? {
-                    Some(state) => lock(view).hear(state, asked, now_us),
-                    None => create(store, view).await?,
-                }
-                is_fresh = true;
-                continue;
-            }
-        };
-        let answer = store.update(&sent.update).await;
-        let next = lock(view).answered(sent, answer, now_us);
-        match next {
-            Next::Slots(slots) => return Ok(Reservation::Slots(slots)),
-            Next::Again => is_fresh = true,
-            Next::Create => create(store, view).await?,
-            Next::Failed(error) => return Err(error),
-        }
-    }
-    let free_us = lock(view).state.next_us.max(now_us);
-    Ok(Reservation::Later { free_us })
-}
-
-/// Reports at once what changes the breaker or the brake; what does not waits for the next reservation.
-pub async fn report<G: GateStore>(store: &G, view: &Mutex<GateView>, now_us: u64) -> Result<(), GateError> {
-    if lock(view).is_urgent(now_us) {
-        reserve(store, view, 0, now_us, 0).await?;
-    }
-    Ok(())
-}
-
-async fn create<G: GateStore>(store: &G, view: &Mutex<GateView>) -> Result<(), GateError> {
-    let state = lock(view).state.clone();
-    store.create(&state).await
 }

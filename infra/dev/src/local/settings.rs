@@ -34,6 +34,11 @@ pub const fn gate_rate(limit_per_second: u32) -> u32 {
     if less == 0 { 1 } else { less }
 }
 
+/// What the rate and the margin leave to be used, in calls in 1,000 s.
+pub fn calls_per_1000_s(limit_per_second: u32) -> u64 {
+    u64::from(gate_rate(limit_per_second)) * u64::from(1_000 - MARGIN_MS)
+}
+
 /// A function's time-out.
 pub const FUNCTION_TIMEOUT_MS: u64 = 20_000;
 /// Six times the function's time-out and the window ("Configuring a queue to use with Lambda").

@@ -166,7 +166,10 @@ pub fn describe(gate: &GateState, now: Timestamp) -> String {
     if gate.brake.permille < WHOLE_PERMILLE {
         let held_until = Timestamp::from_us(gate.brake.hold_until_us);
         let how = if held_until > now { "nothing is sent until" } else { "growing back since" };
-        line("after a 429", &format_args!("{} % of the rate, {how} {held_until}", gate.brake.permille / 10));
+        line("after 429s", &format_args!("{} % of the rate, {how} {held_until}", gate.brake.permille / 10));
+    }
+    if gate.brake.stray_permille > 0 {
+        line("stray 429s", &format_args!("{} in 1,000 calls, at any pace", gate.brake.stray_permille));
     }
     let next = Timestamp::from_us(gate.next_us);
     if next > now {

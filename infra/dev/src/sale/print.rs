@@ -12,7 +12,11 @@ pub(super) fn headline(settings: &Settings) -> String {
     let scale = if parts == 1 { "the whole sale".to_owned() } else { format!("one to {parts}") };
     let trouble = match settings.trouble {
         it if it == Trouble::NONE => "answers".to_owned(),
-        Trouble { from_ms, until_ms, share } => {
+        Trouble { stray, .. } if stray > 0.0 => format!("answers 429 to {} % of the calls", 100.0 * stray),
+        Trouble { from_ms, until_ms, limit, .. } if limit < 1.0 => {
+            format!("takes {:.0} % of that from {} s to {} s", 100.0 * limit, from_ms / 1_000, until_ms / 1_000)
+        }
+        Trouble { from_ms, until_ms, share, .. } => {
             format!("fails {:.0} % of the calls from {} s to {} s", 100.0 * share, from_ms / 1_000, until_ms / 1_000)
         }
     };
@@ -61,6 +65,9 @@ pub(super) fn table(courses: &[Course]) -> String {
     row("  answered 429", &|it| count(it.refused));
     row("most calls in any second", &|it| count(it.most_in_a_second));
     row("  of the provider's rate", &|it| percent(ratio(it.most_in_a_second, it.rate)));
+    if courses.iter().any(|course| course.most_while_less > 0) {
+        row("  two seconds after it took less", &|it| count(it.most_while_less));
+    }
     row("last call after the sale's end, s", &|it| count(it.drain_ms / 1_000));
     row("  over the ideal", &|it| format!("{:.4}", it.drain_over_ideal()));
     row("rate used while anything waited", &|it| percent(it.share_used_in_all));
@@ -97,6 +104,10 @@ pub(super) fn table(courses: &[Course]) -> String {
         Way::Ours => format!("{:.1}", ratio(it.gate_updates * 1_000, it.steady_ms.1.max(1))),
         Way::Direct | Way::Recipe { .. } => "-".to_owned(),
     });
+    row("  reads of it", &|it| match it.way {
+        Way::Ours => format!("{:.1}", ratio(it.gate_reads * 1_000, it.steady_ms.1.max(1))),
+        Way::Direct | Way::Recipe { .. } => "-".to_owned(),
+    });
     text
 }
 
@@ -110,7 +121,7 @@ pub(super) fn reached(settings: &Settings, course: &Course) -> String {
             format!("the whale's at most {most_in_a_second} of {per_second}, {} used", percent(quota.share_used()));
         return format!("{success}; {most}; {whale}");
     }
-    if settings.trouble != Trouble::NONE {
+    if !settings.trouble.takes_its_rate() {
         return format!("{success}; {most}");
     }
     format!(

@@ -5,7 +5,7 @@ use std::fmt;
 
 use payments::payment::State;
 
-use super::{Evidence, Sums, doubles, faults, most_in_a_second, percentile, sums};
+use super::{Evidence, Sums, doubles, faults, made_while_queued, most_in_a_second, percentile, sums};
 use crate::grouped;
 use crate::sender::Problem;
 
@@ -37,6 +37,8 @@ pub struct Report<'a> {
 pub struct Inside<'a> {
     /// AWS calls by who made them and operation, and of how many payments.
     pub aws_calls: &'a [AwsCalls],
+    /// What the rate and the margin leave to be used, in calls in 1,000 s.
+    pub calls_per_1000_s: u64,
     /// Messages that were delivered twice on purpose.
     pub duplicated: u64,
     /// Batches that failed as a whole.
@@ -110,6 +112,7 @@ impl Report<'_> {
         line(f, "provider calls", format_args!("{}: {operations}", calls.len()))?;
         line(f, "", format_args!("{}", join(&count(calls.iter().map(|call| call.answer.as_str())))))?;
         line(f, "busiest second", format_args!("{most} calls against a limit of {limit}"))?;
+        self.write_rate_used(f)?;
         line(f, "ledger", format_args!("{} effects, {} double charges", ledger.len(), doubles(ledger).len()))?;
         let accepted = self.evidence.accepted;
         let sent = sums(accepted.iter().map(|payment| (&*payment.kind, &*payment.currency, payment.amount)));
@@ -139,8 +142,20 @@ impl Report<'_> {
         Ok(())
     }
 
+    fn write_rate_used(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(Inside { calls_per_1000_s, .. }) = self.inside else { return Ok(()) };
+        let Some((made, within_ms)) = made_while_queued(self.evidence.calls) else { return Ok(()) };
+        let most = calls_per_1000_s.saturating_mul(within_ms) / 1_000_000;
+        let percent = made.saturating_mul(100) / most.max(1);
+        let seconds = within_ms / 1_000;
+        let how = format_args!(
+            "{percent} %: {made} calls of {most} in the {seconds} s in which a payment waited for its first"
+        );
+        line(f, "rate used", how)
+    }
+
     fn write_aws(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some(Inside { aws_calls, duplicated, failed_batches }) = self.inside else { return Ok(()) };
+        let Some(Inside { aws_calls, duplicated, failed_batches, .. }) = self.inside else { return Ok(()) };
         for calls in aws_calls.iter().filter(|calls| !calls.by_operation.is_empty()) {
             let total: u64 = calls.by_operation.values().sum();
             let by_operation: Vec<_> = calls

@@ -16,7 +16,15 @@ fn accepted(payment_id: &str, amount: u64, state: Option<State>) -> Accepted {
 }
 
 fn call(at_ms: u64) -> Call {
-    Call { at_ms, operation: "send".to_owned(), answer: "approved".to_owned() }
+    Call { payment_id: "a".to_owned(), at_ms, operation: "send".to_owned(), answer: "approved".to_owned() }
+}
+
+#[test]
+fn calls_count_for_the_rate_while_a_payment_waits_for_its_first() {
+    let of = |payment_id: &str, at_ms| Call { payment_id: payment_id.to_owned(), ..call(at_ms) };
+    assert_eq!(made_while_queued(&[]), None);
+    assert_eq!(made_while_queued(&[of("a", 5), of("a", 9)]), None, "nothing waits but for its second");
+    assert_eq!(made_while_queued(&[of("a", 5), of("a", 9), of("b", 25), of("a", 30)]), Some((2, 20)));
 }
 
 fn judged(accepted: &[Accepted], ledger: &[Effect], calls: &[Call]) -> Vec<String> {

@@ -1,8 +1,10 @@
-//! At the gate: the rate, the margin, the breaker and the pause.
+//! At the gate: the rate, the margin, the breaker, the brake and the pause.
 
 use crate::{Edit, Mutant};
 
 const JOB: &str = "functions/consumer/src/job.rs";
+const BRAKE: &str = "functions/payments/src/brake.rs";
+const VIEW: &str = "functions/payments/src/gate/view.rs";
 
 pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
@@ -19,9 +21,9 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         harm: "a batch's calls all go out at once",
         edits: &[Edit {
             file: "functions/consumer/src/lib.rs",
-            text: "                                let plan = Plan::Call(Job { message, slot: Slot::of(&slots, start_us) });",
-            instead: "                                let start_us = start_us.min(slots.first_us);
-                                let plan = Plan::Call(Job { message, slot: Slot::of(&slots, start_us) });",
+            text: "                                let plan = Plan::Call(Job { message, slot });",
+            instead: "                                let slot = Slot { start_us: slots.first_us, ..slot };
+                                let plan = Plan::Call(Job { message, slot });",
         }],
     },
     Mutant {
@@ -91,6 +93,95 @@ pub(crate) const MUTANTS: &[Mutant] = &[
             file: "functions/payments/src/gate.rs",
             text: "        if self.breaker.probe_is_due(now_us) {",
             instead: "        if self.breaker.probe_is_due(now_us) && now_us == 0 {",
+        }],
+    },
+    Mutant {
+        // As it was: each 429 pulled it.
+        name: "brake-goes-by-a-count",
+        harm: "a provider that answers 429 for reasons of one payment now and then is sent a fraction of its rate",
+        edits: &[Edit {
+            file: BRAKE,
+            text: "        self.limited >= STORM_LIMITED && self.limited.saturating_mul(3) >= self.calls",
+            instead: "        self.limited >= STORM_LIMITED",
+        }],
+    },
+    Mutant {
+        name: "brake-never-recovers",
+        harm: "a provider that took less for a minute is sent less for ever",
+        edits: &[Edit {
+            file: BRAKE,
+            text: "        self.permille.saturating_add(grown).clamp(LEAST_PERMILLE, WHOLE_PERMILLE)",
+            instead: "        self.permille.saturating_add(grown / 1_000_000).clamp(LEAST_PERMILLE, WHOLE_PERMILLE)",
+        }],
+    },
+    Mutant {
+        name: "brake-forgets-that-a-pace-was-braked",
+        harm: "the crowd of calls that one pace has sent brakes again and again",
+        edits: &[
+            Edit {
+                file: VIEW,
+                text: "        if pace != Some(self.state.brake.version) {",
+                instead: "        if pace.is_none() {",
+            },
+            Edit {
+                file: VIEW,
+                text: "        if now_us < self.state.brake.counts_from_us() {",
+                instead: "        if now_us < self.state.brake.version {",
+            },
+        ],
+    },
+    Mutant {
+        name: "share-over-calls-of-another-pace",
+        harm: "429s of before a change are held against the pace after it",
+        edits: &[Edit {
+            file: "functions/payments/src/gate/update.rs",
+            text: "                (after.paced, after.limited) = (0, 0);",
+            instead: "                (after.paced, after.limited) = (after.paced, after.limited);",
+        }],
+    },
+    Mutant {
+        name: "stray-answers-taken-for-a-limit",
+        harm: "the pace falls and falls for a share of 429s that no pace changes",
+        edits: &[Edit {
+            file: BRAKE,
+            text: "        share <= STRAY_MAX_PERMILLE && self.permille <= cut_twice && is_the_same",
+            instead: "        share <= STRAY_MAX_PERMILLE && self.permille < cut_twice / 1_000 && is_the_same",
+        }],
+    },
+    Mutant {
+        name: "slots-in-hand-keep-their-pace",
+        harm: "for seconds after the brake the provider is sent as much as before",
+        edits: &[Edit {
+            file: VIEW,
+            text: "        slots.version >= brake.version || is_used(",
+            instead: "        slots.version > 0 || is_used(",
+        }],
+    },
+    Mutant {
+        name: "retry-after-of-a-storm-passed-over",
+        harm: "a provider that asks everybody for silence is called on",
+        edits: &[Edit {
+            file: BRAKE,
+            text: "            let hold_us = hold_ms.min(settings.hold_max_ms).saturating_mul(1_000);",
+            instead: "            let hold_us = hold_ms.min(settings.hold_max_ms) / 1_000_000;",
+        }],
+    },
+    Mutant {
+        name: "overtaken-answer-believed",
+        harm: "an answer that comes late puts back what an environment knows of a pause or of the breaker",
+        edits: &[Edit {
+            file: VIEW,
+            text: "        if is_older && asked < self.heard {",
+            instead: "        if is_older && asked > self.heard {",
+        }],
+    },
+    Mutant {
+        name: "due-time-bound-to-one-message",
+        harm: "a second message of a payment calls a provider that has asked for a quarter of an hour",
+        edits: &[Edit {
+            file: "functions/payments/src/transition.rs",
+            text: "    payment.due_at.is_some_and(|due| due > moment.now)",
+            instead: "    payment.due_at.is_some_and(|due| due > moment.now) && payment.version == 0",
         }],
     },
 ];

@@ -130,6 +130,12 @@ pub(super) fn most_in_a_second(calls_us: &[u64]) -> usize {
     most
 }
 
+/// The most calls in any second of a while.
+pub(super) fn most_between(calls_us: &[u64], from_us: u64, until_us: u64) -> usize {
+    let within: Vec<u64> = calls_us.iter().copied().filter(|at_us| (from_us..until_us).contains(at_us)).collect();
+    most_in_a_second(&within)
+}
+
 /// Calls in each window of this length, from the sale's begin on.
 pub(super) fn counts(calls_us: &[u64], window_ms: u64) -> Vec<u64> {
     let window = |at_us: u64| usize::try_from(at_us / (window_ms * 1_000)).expect("a sale ends");

@@ -246,6 +246,7 @@ fn report(settings: &Settings, services: &Services, deployments: &[Deployment], 
         merchants.told_standard = told.of(of(merchants.size), Lane::Standard);
     }
     course.gate_updates = deployments.iter().map(|deployment| *lock(&deployment.services.gate_updates)).sum();
+    course.gate_reads = deployments.iter().map(|deployment| *lock(&deployment.services.gate_reads)).sum();
     course.most_in_flight = lanes().map(|lane| lock(lane).most_in_flight).max().unwrap_or(0);
     course.most_at_once = deployments.iter().map(|deployment| lock(&deployment.services.at_once).1).sum();
     let apart = deployments.iter().find_map(|it| Some((it.rate_per_second, it.services.calls_us.as_ref()?)));

@@ -82,6 +82,7 @@ pub(super) struct Services {
     pub(super) gate: Mutex<Option<GateState>>,
     pub(super) desk: Desk,
     pub(super) gate_updates: Mutex<u64>,
+    pub(super) gate_reads: Mutex<u64>,
     pub(super) lanes: [Mutex<queue::Lane>; 2],
     pub(super) sent: [Notify; 2],
     pub(super) provider: Arc<Mutex<Provider>>,
@@ -129,6 +130,7 @@ impl Services {
             gate: Mutex::default(),
             desk: Desk::default(),
             gate_updates: Mutex::default(),
+            gate_reads: Mutex::default(),
             lanes: [Mutex::new(queue::Lane::new(groups, lane)), Mutex::new(queue::Lane::new(groups, lane))],
             sent: [Notify::new(), Notify::new()],
             provider: Arc::new(Mutex::new(provider)),
@@ -150,6 +152,7 @@ impl Services {
             gate: Mutex::default(),
             desk: Desk::default(),
             gate_updates: Mutex::default(),
+            gate_reads: Mutex::default(),
             lanes: [Mutex::new(queue::Lane::new(groups, lane)), Mutex::new(queue::Lane::new(groups, lane))],
             sent: [Notify::new(), Notify::new()],
             provider: Arc::clone(&self.provider),
@@ -366,7 +369,11 @@ impl GateStore for Ports {
     }
 
     async fn read(&self, _provider: &str) -> Result<Option<GateState>, GateError> {
-        Ok(self.call(|| lock(&self.services.gate).clone()).await)
+        let read = || {
+            *lock(&self.services.gate_reads) += 1;
+            lock(&self.services.gate).clone()
+        };
+        Ok(self.call(read).await)
     }
 
     async fn create(&self, state: &GateState) -> Result<(), GateError> {

@@ -26,15 +26,33 @@ pub struct Trouble {
     /// The share of calls that fail: half of them with a 503 before any effect, a quarter with a 503 after it, a
     /// quarter by an answer that never comes, though half of those were charged.
     pub share: f64,
+    /// What it takes of its rate in that time; it says so to nobody.
+    pub limit: f64,
+    /// The share of calls that it answers 429 at any time, for reasons of one payment.
+    pub stray: f64,
 }
 
 impl Trouble {
     /// None.
-    pub const NONE: Self = Self { from_ms: 0, until_ms: 0, share: 0.0 };
+    pub const NONE: Self = Self { from_ms: 0, until_ms: 0, share: 0.0, limit: 1.0, stray: 0.0 };
     /// Fails half of the burst.
-    pub const HALF: Self = Self { from_ms: 0, until_ms: 60_000, share: 0.5 };
+    pub const HALF: Self = Self { until_ms: 60_000, share: 0.5, ..Self::NONE };
     /// Fails everything for ten minutes in the middle of the drain.
-    pub const BROWNOUT: Self = Self { from_ms: 120_000, until_ms: 720_000, share: 1.0 };
+    pub const BROWNOUT: Self = Self { from_ms: 120_000, until_ms: 720_000, share: 1.0, ..Self::NONE };
+    /// Answers 429 to one call in two hundred, whatever it is sent.
+    pub const STRAY: Self = Self::stray(0.005);
+    /// Takes half of its rate for five minutes in the middle of the drain.
+    pub const HALVED: Self = Self { from_ms: 120_000, until_ms: 420_000, limit: 0.5, ..Self::NONE };
+
+    /// Answers 429 to this share of the calls, whatever it is sent.
+    pub const fn stray(stray: f64) -> Self {
+        Self { stray, ..Self::NONE }
+    }
+
+    /// Whether it takes all of its rate at all times.
+    pub const fn takes_its_rate(&self) -> bool {
+        self.share <= 0.0 && self.limit >= 1.0
+    }
 }
 
 /// What the provider says to a send.
@@ -95,6 +113,10 @@ impl Provider {
         let Some(slowed) = self.admit(now_us) else {
             return Answer { said: Said::TooMany, after_ms: self.refusal_ms(now_us), charges: false };
         };
+        if self.is_stray() {
+            self.refused += 1;
+            return Answer { said: Said::TooMany, after_ms: self.refusal_ms(now_us), charges: false };
+        }
         let answer_ms = self.latency_ms(slowed);
         let answer = match self.failure(now_us) {
             None => Answer { said: Said::Approved, after_ms: answer_ms, charges: true },
@@ -130,7 +152,7 @@ impl Provider {
             self.taken_us.pop_front();
         }
         self.came_us.push_back(now_us);
-        if self.taken_us.len() >= self.rate {
+        if self.taken_us.len() >= self.limit(now_us) {
             self.refused += 1;
             return None;
         }
@@ -143,9 +165,21 @@ impl Provider {
         (1.0 + (load - 1.0).max(0.0) / 4.0).min(SLOWED_AT_MOST)
     }
 
+    /// Calls that it takes in a second now.
+    fn limit(&self, now_us: u64) -> usize {
+        let Trouble { from_ms, until_ms, limit, .. } = self.trouble;
+        let is_less = limit < 1.0 && (from_ms..until_ms).contains(&(now_us / 1_000));
+        let taken = rounded(limit * as_f64(self.rate.try_into().unwrap_or(u64::MAX)));
+        if is_less { usize::try_from(taken).unwrap_or(usize::MAX) } else { self.rate }
+    }
+
+    fn is_stray(&mut self) -> bool {
+        self.trouble.stray > 0.0 && self.dice.f64() < self.trouble.stray
+    }
+
     /// How a call fails now, from 0 to 1, if it does.
     fn failure(&mut self, now_us: u64) -> Option<f64> {
-        let Trouble { from_ms, until_ms, share } = self.trouble;
+        let Trouble { from_ms, until_ms, share, .. } = self.trouble;
         let fails = (from_ms..until_ms).contains(&(now_us / 1_000)) && self.dice.f64() < share;
         fails.then(|| self.dice.f64())
     }

@@ -3,8 +3,8 @@
 use payments::payment::Lane;
 
 use crate::sale::mapping;
-use crate::sale::measure::{Told, Wait, Waits, counts, most_in_a_second, ratio, variation};
-use crate::sale::provider::Provider;
+use crate::sale::measure::{Told, Wait, Waits, counts, most_between, most_in_a_second, ratio, variation};
+use crate::sale::provider::{Provider, Trouble};
 use crate::sale::settings::Settings;
 use crate::sale::shop::{Shop, Size};
 
@@ -118,6 +118,9 @@ pub(super) struct CameOfIt {
     pub(super) dead: Vec<u32>,
 }
 
+/// How long it may take until a provider that takes less is sent less, in ms.
+const LESS_IS_KNOWN_MS: u64 = 2_000;
+
 /// What came of a sale in one way.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Course {
@@ -151,6 +154,8 @@ pub struct Course {
     pub rate: u64,
     /// The most calls in any second.
     pub most_in_a_second: u64,
+    /// The most calls in any second while the provider took less, from two seconds after that began.
+    pub most_while_less: u64,
     /// From the sale's end to the last call, in ms.
     pub drain_ms: u64,
     /// The same at the whole rate, in ms.
@@ -182,6 +187,8 @@ pub struct Course {
     pub quota: Option<QuotaUse>,
     /// Updates of the gate, or of both.
     pub gate_updates: u64,
+    /// Reads of it.
+    pub gate_reads: u64,
     /// The most messages of one queue in flight.
     pub most_in_flight: usize,
 }
@@ -219,6 +226,9 @@ impl Course {
             let worst_p99_ms = each.map(|one| waits.of(|merchant| merchant == one, None).p99_ms).max().unwrap_or(0);
             MerchantWaits { size, all: waits.of(of, None), worst_p99_ms, told_standard: Told::default() }
         });
+        let Trouble { from_ms: begins_ms, until_ms: ends_ms, limit, .. } = settings.trouble;
+        let known_us = begins_ms.saturating_add(LESS_IS_KNOWN_MS) * 1_000;
+        let over_us = if limit < 1.0 { ends_ms * 1_000 } else { 0 };
         let last_ms = calls_us.iter().max().copied().unwrap_or(0) / 1_000;
         Self {
             way,
@@ -237,6 +247,7 @@ impl Course {
             refused: *refused,
             rate,
             most_in_a_second: count(most_in_a_second(calls_us)),
+            most_while_less: count(most_between(calls_us, known_us, over_us)),
             drain_ms: last_ms.saturating_sub(settings.sale_ms),
             ideal_drain_ms: settings.ideal_drain_ms(),
             steady_ms: (from_ms, until_ms.max(from_ms)),
@@ -252,6 +263,7 @@ impl Course {
             told_high: Told::default(),
             quota: None,
             gate_updates: 0,
+            gate_reads: 0,
             most_in_flight: 0,
         }
     }

@@ -10,6 +10,14 @@ use crate::sale::shop::Size;
 pub const DRAIN_OVER_IDEAL_MAX: f64 = 1.015;
 /// The share of the rate that is used while it can be.
 pub const SHARE_USED_MIN: f64 = 0.989;
+/// The same beside stray 429s.
+pub const STRAY_SHARE_USED_MIN: f64 = 0.97;
+/// The drain, over the ideal one in which they are made once more, beside stray 429s: at one in two hundred 1.03 of the
+/// ideal without them.
+pub const STRAY_DRAIN_OVER_IDEAL_MAX: f64 = 1.0248;
+/// Calls in any second, over what a provider takes that takes less than it says, two seconds after that began: whoever looks
+/// for a limit that nobody tells touches it from above, by the more the longer a window of 500 calls takes.
+pub const OVER_THE_LIMIT_MAX: f64 = 1.2;
 /// The coefficient of variation of calls a window, with clocks that agree. Clocks that do not move calls across a window's
 /// edges: by as much of a window as they are apart.
 pub const VARIATION_MAX: f64 = 0.005;
@@ -64,6 +72,17 @@ pub fn missed(settings: &Settings, course: &Course) -> Vec<String> {
         let variation_max = VARIATION_MAX + ratio(settings.clock_skew_us, settings.window_ms() * 1_000);
         let is_even = variation <= variation_max;
         miss(!is_even, format!("calls a window vary by {variation:.4}, more than {variation_max:.4}"));
+    }
+    let Trouble { limit, stray, .. } = settings.trouble;
+    if stray > 0.0 && settings.trouble.takes_its_rate() {
+        let (drain, most) = (course.drain_over_ideal(), STRAY_DRAIN_OVER_IDEAL_MAX / (1.0 - stray));
+        miss(drain > most, format!("drained in {drain:.4} of the ideal, more than {most:.4}"));
+        let used = course.share_used;
+        miss(used < STRAY_SHARE_USED_MIN, format!("{:.2} % of the rate was used, less than 97 %", 100.0 * used));
+    }
+    if limit < 1.0 {
+        let (most, over) = (course.most_while_less, ratio(course.most_while_less, rate) / limit);
+        miss(over > OVER_THE_LIMIT_MAX, format!("{most} calls in a second of {rate} times {limit}, two seconds after"));
     }
     if settings.trouble == Trouble::NONE {
         // With less of the rate what is under way takes longer.
