@@ -132,10 +132,10 @@ fn a_lease_taken_over_to_send_is_found() {
 
 #[test]
 fn a_request_written_without_a_look_at_the_lease_is_found() {
-    fn wrong(_: Timestamp, _: Timestamp, _: u64) -> bool {
-        true
+    fn wrong(_: &Policy, _: Timestamp) -> Timestamp {
+        Timestamp::from_ms(u64::MAX)
     }
-    breaks(Rules { may_write: wrong, ..DEPLOYED }, "I1: ");
+    breaks(Rules { latest_write: wrong, ..DEPLOYED }, "I1: ");
 }
 
 #[test]

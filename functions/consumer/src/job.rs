@@ -223,8 +223,7 @@ where
 
     /// Waits for the slot, or for another if it was missed. Says whether the request may be written now.
     async fn reach_slot(&self, held: &Held, slot: &mut Slot, end: Timestamp) -> bool {
-        let need_ms = self.policy.call_timeout_ms.saturating_add(self.policy.settle_allowance_ms);
-        let latest = held.claim.lease_until.min(end).minus_ms(need_ms);
+        let latest = self.policy.latest_write(held.claim.lease_until.min(end));
         for _ in 0..SLOT_TRIES {
             self.sleep_until_us(slot.start_us).await;
             let now_us = self.clock.now_us();

@@ -2,6 +2,7 @@
 //! All of them come from settings; none is guessed.
 
 use crate::history::HistoryKeys;
+use crate::time::Timestamp;
 
 /// Longest time that one operation on a table or a queue takes, all of its attempts together, in ms; less than any lease, so
 /// that nobody writes under a lease that is over.
@@ -61,6 +62,12 @@ impl Policy {
     /// Time from a call's slot until its lease may end: to connect, to call, and to settle.
     pub const fn lease_ms(&self) -> u64 {
         self.connect_timeout_ms.saturating_add(self.call_timeout_ms).saturating_add(self.settle_allowance_ms)
+    }
+
+    /// The last moment at which a request may be written, so that its whole call fits and its answer can be written down
+    /// before `until`: the end of the lease, or of the invocation if that comes first.
+    pub const fn latest_write(&self, until: Timestamp) -> Timestamp {
+        until.minus_ms(self.call_timeout_ms.saturating_add(self.settle_allowance_ms))
     }
 
     /// Time that an absence must have lasted to be proved, after the last lease under which a request may have been

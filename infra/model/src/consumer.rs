@@ -171,9 +171,8 @@ impl PaymentModel {
     /// The last look, and the request's first byte: nothing is awaited in between.
     fn call(&self, world: &mut World, consumer: u8, hold: Hold) {
         let now = at(self.clock(Who::Consumer(consumer)));
-        let need_ms = self.policy.call_timeout_ms + self.policy.settle_allowance_ms;
         let too_late_to_pay = hold.to_send && self.payment(world, &world.item).is_expired(now);
-        if !(self.rules.may_write)(now, at(hold.lease), need_ms) || too_late_to_pay {
+        if now > (self.rules.latest_write)(&self.policy, at(hold.lease)) || too_late_to_pay {
             self.answered(world, consumer, hold, Reply::NotWritten);
             return;
         }

@@ -17,14 +17,9 @@ pub struct Rules {
     pub claim: fn(&SendClaim, &Payment, &Policy) -> Option<Payment>,
     /// Judges a dead letter.
     pub triage: fn(&Payment, bool, Timestamp) -> Triage,
-    /// Whether a request may be written at this time of the consumer's clock, under a lease until then, of which the
-    /// call needs so many milliseconds: the look of the consumer's `reach_slot`.
-    pub may_write: fn(now: Timestamp, lease_until: Timestamp, need_ms: u64) -> bool,
+    /// The last moment of the consumer's clock at which a request may be written under a lease until then.
+    pub latest_write: fn(policy: &Policy, lease_until: Timestamp) -> Timestamp,
 }
 
 /// The rules that are deployed.
-pub const DEPLOYED: Rules = Rules { transition, claim: SendClaim::apply, triage, may_write };
-
-fn may_write(now: Timestamp, lease_until: Timestamp, need_ms: u64) -> bool {
-    now <= lease_until.minus_ms(need_ms)
-}
+pub const DEPLOYED: Rules = Rules { transition, claim: SendClaim::apply, triage, latest_write: Policy::latest_write };
