@@ -39,6 +39,12 @@ pub struct Which {
     seconds: u64,
 }
 
+impl Which {
+    fn holds(&self, mutant: &Generated) -> bool {
+        self.file.is_empty() || self.file.iter().any(|file| mutant.file.starts_with(file.as_str()))
+    }
+}
+
 fn shard(text: &str) -> Result<(usize, usize), String> {
     let parsed = text.split_once('/').and_then(|(k, n)| Some((k.parse().ok()?, n.parse().ok()?)));
     parsed.filter(|(k, n)| k < n).ok_or_else(|| "a shard is K/N, K from 0 and below N, such as 0/8".to_owned())
@@ -51,8 +57,9 @@ pub(super) fn run(root: &Path, arguments: &Arguments) -> Result<(), String> {
     if !stale.is_empty() {
         return Err(format!("infra/mutants/src/accepted.rs accepts what there is not: {}", stale.join("; ")));
     }
+    let all: Vec<Generated> = all.into_iter().filter(|mutant| arguments.which.holds(mutant)).collect();
     if all.is_empty() {
-        return Err("cargo-mutants lists nothing".to_owned());
+        return Err("there is no such mutant; --generated --list names them".to_owned());
     }
     let bench = Bench::new(root.to_owned(), "generated")?;
     let mut judged = Judged::of(&bench, arguments.which.survivors)?;
@@ -92,14 +99,11 @@ pub(super) fn run(root: &Path, arguments: &Arguments) -> Result<(), String> {
 
 /// Those that a person asked for, each with its number: its place among all, so that one build is enough for every shard.
 fn chosen<'a>(all: &'a [Generated], judged: &Judged, which: &Which) -> Vec<(u32, &'a Generated)> {
-    let is_in = |mutant: &Generated| {
-        which.file.is_empty() || which.file.iter().any(|file| mutant.file.starts_with(file.as_str()))
-    };
     let is_wanted = |mutant: &Generated| {
         !which.survivors || judged.verdicts.get(&mutant.name).is_some_and(|tested| !tested.is_found())
     };
     let (first, step) = which.shard.unwrap_or((0, 1));
-    let chosen = (1..).zip(all).filter(|(_, mutant)| is_in(mutant) && is_wanted(mutant));
+    let chosen = (1..).zip(all).filter(|(_, mutant)| is_wanted(mutant));
     chosen.skip(first).step_by(step).collect()
 }
 
@@ -155,7 +159,7 @@ fn listed(root: &Path) -> Result<Vec<Generated>, String> {
 fn switch(bench: &Bench, root: &Path, mutants: &[Generated]) -> Result<BTreeMap<u32, String>, String> {
     let names: Vec<(String, u32)> = mutants.iter().map(|mutant| mutant.name.clone()).zip(1..).collect();
     let mut files = bench.files()?;
-    let (known, of) = (Kept::at(bench.beside("apart.json")), kept::of_deployed(&files));
+    let (known, of) = (Kept::at(bench.beside("apart.json")), kept::of_deployed(&files, &names));
     let mut apart: BTreeMap<u32, String> = known.load(of).unwrap_or_default();
     switched::add_switch(&mut files, &names);
     for _ in 0..ROUNDS_MAX {

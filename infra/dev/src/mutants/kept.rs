@@ -48,9 +48,11 @@ impl Kept {
     }
 }
 
-/// A figure for what the deployed code is.
-pub(super) fn of_deployed(files: &BTreeMap<String, Vec<u8>>) -> u64 {
-    figure(files, |file| file.starts_with("functions/"))
+/// A figure for what the deployed code is, and which mutants are to stand in it.
+pub(super) fn of_deployed(files: &BTreeMap<String, Vec<u8>>, names: &[(String, u32)]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (figure(files, |file| file.starts_with("functions/")), names).hash(&mut hasher);
+    hasher.finish()
 }
 
 /// A figure for all that a test may depend on: neither what is written about it, nor what only judges.

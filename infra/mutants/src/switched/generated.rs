@@ -86,6 +86,8 @@ fn place(mutant: &Generated, number: u32, source: &str, found: &Places) -> Optio
     let function = found.innermost(&range)?;
     let expression = |range: Range<usize>, text: String| Place { range, how: How::Expression, number, text };
     match mutant.genre.as_str() {
+        // Two bodies would be two types.
+        "FnValue" if function.is_opaque => None,
         "FnValue" => {
             let start = function.body.start;
             let text = format!("return {};", mutant.replacement);
