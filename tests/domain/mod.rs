@@ -6,6 +6,7 @@ mod backoff;
 mod brake;
 mod breaker;
 mod cards;
+mod edges;
 mod evidence;
 mod exact;
 mod forgotten;

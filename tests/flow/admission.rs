@@ -127,6 +127,12 @@ async fn the_wait_is_told_with_each_answer_while_a_payment_waits() {
     let path = format!("/v1/payments/{}", paid.text("id"));
     assert_eq!(ask(&ingest, get(&path)).await.document["estimated_wait_seconds"], 101);
     assert_eq!(ask(&ingest, post(&charge("1"))).await.document["estimated_wait_seconds"], 101, "a repeat too");
+    // What waits for its own moment is told that, where it is later than its turn.
+    for (due_in_ms, told) in [(240_000, 240), (3_000, 101)] {
+        let due_at = Some(stage.now().plus_ms(due_in_ms));
+        stage.table.set(Payment { due_at, ..stage.table.payments().remove(0) });
+        assert_eq!(ask(&ingest, get(&path)).await.document["estimated_wait_seconds"], told, "{due_in_ms} ms");
+    }
     // What is not queued does not wait for its turn.
     let stands = stage.table.payments().remove(0);
     for &state in State::ALL {

@@ -4,12 +4,15 @@
 use http::{HeaderValue, Method};
 use payments::payment::{Payment, Reason, State};
 use payments::time::Timestamp;
-use providers::open::callback::sign;
+use payments::transition::Recovery;
+use providers::open::callback::{TOLERANCE_MS, sign};
 use serde_json::{Value, json};
 use simulator::Faults;
 use simulator::memory::queue::Name;
 
-use super::stage::{Answer, CALLBACK_KEY, CALLBACK_KEY_BEFORE, PROVIDER, Stage, ask, message_for, request, seconds};
+use super::stage::{
+    Answer, CALLBACK_KEY, CALLBACK_KEY_BEFORE, PROVIDER, Stage, TheIngest, ask, message_for, request, seconds,
+};
 use crate::contract::samples::in_state;
 
 pub(super) fn about(payment: &Payment, status: &str) -> Value {
@@ -24,13 +27,17 @@ pub(super) fn about(payment: &Payment, status: &str) -> Value {
 }
 
 async fn deliver(stage: &Stage, provider: &str, body: &str, signature: Option<String>) -> Answer {
+    deliver_to(&stage.ingest(), provider, body, signature).await
+}
+
+async fn deliver_to(ingest: &TheIngest, provider: &str, body: &str, signature: Option<String>) -> Answer {
     let path = format!("/v1/providers/{provider}/events");
     let mut request = request(Method::POST, &path, "", Some(body.to_owned()));
     request.headers.remove("authorization");
     if let Some(signature) = signature {
         request.headers.insert("sluice-signature", HeaderValue::from_str(&signature).unwrap());
     }
-    ask(&stage.ingest(), request).await
+    ask(ingest, request).await
 }
 
 pub(super) async fn call_back(stage: &Stage, body: &Value) -> Answer {
@@ -112,8 +119,8 @@ async fn forged_old_and_unsigned_ones_change_nothing_and_read_nothing() {
         Some("t=1,v1=00".to_owned()),
         signed("callback_key_of_somebody_else_000", now, &body),
         signed(CALLBACK_KEY, now, &about(&before, "declined").to_string()),
-        signed(CALLBACK_KEY, now.minus_ms(311_000), &body),
-        signed(CALLBACK_KEY, now.plus_ms(312_000), &body),
+        signed(CALLBACK_KEY, now.minus_ms(TOLERANCE_MS + 1_000), &body),
+        signed(CALLBACK_KEY, now.plus_ms(TOLERANCE_MS + 2_000), &body),
     ] {
         let answer = deliver(&stage, PROVIDER, &body, signature.clone()).await;
         assert_eq!((answer.status, answer.problem()), (401, "untrusted-callback"), "{signature:?}");
@@ -123,7 +130,8 @@ async fn forged_old_and_unsigned_ones_change_nothing_and_read_nothing() {
     assert_eq!((elsewhere.status, elsewhere.problem()), (401, "unauthorized"));
     assert_eq!((stage.world.ios(), stage.payment(&id)), (ios, before.clone()));
     // The key before is still good, and so is what is nearly too old.
-    let answer = deliver(&stage, PROVIDER, &body, signed(CALLBACK_KEY_BEFORE, now.minus_ms(298_000), &body)).await;
+    let answer =
+        deliver(&stage, PROVIDER, &body, signed(CALLBACK_KEY_BEFORE, now.minus_ms(TOLERANCE_MS - 2_000), &body)).await;
     assert_eq!((answer.status, stage.payment(&id).state), (200, State::Succeeded));
 }
 
@@ -182,4 +190,19 @@ async fn without_a_key_there_is_no_such_path() {
     let answer = ask(&ingest, request).await;
     assert_eq!((answer.status, answer.problem()), (401, "unauthorized"));
     assert_eq!(stage.payment(&id).state, State::Unknown);
+}
+
+/// A restore may have lost what a callback is about, and what it has not lost is settled as ever.
+#[tokio::test(start_paused = true)]
+async fn after_a_restore_a_callback_still_finds_what_is_here() {
+    let stage = Stage::calm();
+    let recovery = Recovery { point: stage.now().minus_ms(3_600_000), at: stage.now() };
+    let ingest = stage.ingest().with_recovery(Some(recovery));
+    let (here, gone) = (stage.stands(in_state(State::Unknown)), in_state(State::Unknown));
+    for (payment, status) in [(stage.payment(&here), 200), (gone, 404)] {
+        let body = about(&payment, "approved").to_string();
+        let signature = sign(CALLBACK_KEY, stage.now(), body.as_bytes());
+        assert_eq!(deliver_to(&ingest, PROVIDER, &body, Some(signature)).await.status, status);
+    }
+    assert_eq!(stage.payment(&here).state, State::Succeeded);
 }

@@ -153,18 +153,6 @@ async fn a_paused_gate_sends_nothing_and_the_batch_is_handed_back() {
     assert_eq!(stage.payment(&payment.id).state, State::Succeeded);
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_gate_that_cannot_be_read_sends_nothing() {
-    let stage = Stage::new(Faults { throttle: 1.0, ..Faults::none() });
-    let payments: Vec<_> = (0..3).map(|_| new_payment(&stage)).collect();
-    let bodies: Vec<_> = payments.iter().map(|payment| message_for(&stage, payment)).collect();
-    let event = stage.batch(Name::Standard, &bodies);
-    let response = stage.consume(event.clone()).await;
-    assert_eq!(failed(&event, &response), [0, 1, 2]);
-    assert_eq!(stage.calls(), 0);
-    assert!(payments.iter().all(|payment| stage.payment(&payment.id) == *payment));
-}
-
 /// Of a payment's I/Os two are the table's, to claim and to settle, and two the provider's, to connect and to send.
 #[tokio::test(start_paused = true)]
 async fn an_ordinary_payment_is_two_writes_and_its_batchs_share_of_one() {

@@ -17,6 +17,8 @@ use simulator::memory::MemoryStore;
 pub enum Fate {
     /// Refused before anything was written.
     Refused,
+    /// The same, so many times.
+    RefusedFirst(u32),
     /// Done, and nobody hears of it.
     AnswerLost,
     /// Never answered.
@@ -27,6 +29,7 @@ pub enum Fate {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Call {
     Put,
+    Claim,
     Replace,
     Get,
     Bind,
@@ -43,15 +46,24 @@ impl Failing {
         Self { store, fates: Mutex::new(fates.iter().copied().collect()) }
     }
 
+    fn fate(&self, call: Call) -> Option<Fate> {
+        let mut fates = self.fates.lock().unwrap_or_else(PoisonError::into_inner);
+        let fate = fates.get(&call).copied();
+        if let Some(Fate::RefusedFirst(times)) = fates.get_mut(&call) {
+            *times = times.saturating_sub(1);
+        }
+        fate
+    }
+
     async fn meets<T: Send>(
         &self,
         call: Call,
         answer: impl Future<Output = Result<T, StoreError>> + Send,
     ) -> Result<T, StoreError> {
-        let fate = self.fates.lock().unwrap_or_else(PoisonError::into_inner).get(&call).copied();
+        let fate = self.fate(call);
         match fate {
-            None => answer.await,
-            Some(Fate::Refused) => Err(StoreError::Refused("throttled".to_owned())),
+            None | Some(Fate::RefusedFirst(0)) => answer.await,
+            Some(Fate::Refused | Fate::RefusedFirst(_)) => Err(StoreError::Refused("throttled".to_owned())),
             Some(Fate::AnswerLost) => {
                 answer.await?;
                 Err(StoreError::Unresolved("time-out".to_owned()))
@@ -67,7 +79,7 @@ impl Store for Failing {
     }
 
     async fn claim(&self, claim: &SendClaim) -> Result<Written, StoreError> {
-        self.store.claim(claim).await
+        self.meets(Call::Claim, self.store.claim(claim)).await
     }
 
     async fn replace(&self, before: &Payment, after: &Payment) -> Result<Written, StoreError> {

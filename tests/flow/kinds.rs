@@ -66,6 +66,11 @@ async fn a_gate_that_fails_alone_sends_nothing_and_claims_nothing() {
         assert_eq!(stage.calls(), 0);
         let after: Vec<_> = payments.iter().map(|id| stage.payment(id)).collect();
         assert_eq!(after, before, "a gate that reads: {reads}");
+        // A moment's throttling costs the batch five seconds, not its place in the lane.
+        seconds(4).await;
+        assert_eq!(stage.receive(Name::Standard, &bodies).records.len(), 0, "hidden");
+        seconds(2).await;
+        assert_eq!(stage.receive(Name::Standard, &bodies).records.len(), 3);
     }
 }
 
@@ -255,4 +260,16 @@ async fn a_new_key_works_ten_seconds_after_it_was_refused() {
     seconds(1).await;
     let after = ask(&ingest, request(Method::POST, "/v1/payments", KEY, body())).await;
     assert_eq!(after.status, 202);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_text_may_have_its_most_characters_and_not_one_more() {
+    let stage = Stage::calm();
+    let ingest = stage.ingest();
+    for (number, (length, status)) in [(127, 202), (128, 202), (129, 400)].into_iter().enumerate() {
+        let mut body = charge(&format!("53636{number}"));
+        body["customer"] = "c".repeat(length).into();
+        let answer = ask(&ingest, post(&body)).await;
+        assert_eq!(answer.status, status, "{length} characters: {answer:?}");
+    }
 }

@@ -24,4 +24,5 @@ mod sale;
 mod simulation;
 mod stage;
 mod unavailable;
+mod waits;
 mod wording;

@@ -18,7 +18,7 @@ use payments::limit::Limit;
 use payments::merchant::{ApiKeyHash, Merchant};
 use payments::message::Message;
 use payments::payment::Payment;
-use payments::ports::{Admission, Clock, Merchants, Store};
+use payments::ports::{Admission, Clock, Merchants, Provider, Store};
 use payments::time::Timestamp;
 use providers::callback::Known;
 use providers::open::callback::CallbackKeys;
@@ -135,11 +135,20 @@ impl Stage {
 
     /// One environment's consumer, for more than one batch.
     pub fn consumer(&self) -> TheConsumer {
+        self.consumer_over(self.store(), MemoryProvider::new(&self.ledger, &self.environment))
+    }
+
+    /// The same over another store than the table, and another way to the provider.
+    pub fn consumer_over<S: Store, P: Provider>(
+        &self,
+        store: S,
+        provider: P,
+    ) -> Consumer<S, MemoryGate, MemoryQueue, P, Environment, Environment> {
         Consumer::new(
-            MemoryStore::new(&self.table, &self.environment),
+            store,
             MemoryGate::new(&self.gates, &self.environment),
             MemoryQueue::new(&self.queues, &self.environment),
-            MemoryProvider::new(&self.ledger, &self.environment),
+            provider,
             self.environment.clone(),
             self.environment.clone(),
             policy(),
@@ -154,7 +163,11 @@ impl Stage {
 
     /// One environment's triage, for more than one batch.
     pub fn dead_letter(&self) -> TheDeadLetter {
-        let store = MemoryStore::new(&self.table, &self.environment);
+        self.dead_letter_over(self.store())
+    }
+
+    /// The same over another store than the table.
+    pub fn dead_letter_over<S: Store>(&self, store: S) -> DeadLetter<S, MemoryQueue, Environment, Environment> {
         let queue = MemoryQueue::new(&self.queues, &self.environment);
         DeadLetter::new(store, queue, self.environment.clone(), self.environment.clone(), policy())
     }

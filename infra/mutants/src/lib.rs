@@ -1,5 +1,5 @@
 //! Planted bugs: each is a mistake that a person could make in the deployed code and that would cost somebody money, and
-//! each has to be found by the simulator or the model checker.
+//! each has to be found by the simulator, the model checker or a test.
 //!
 //! They are planted by hand: what is to be shown is that the checks see a *wrong rule*, as somebody would write it who has
 //! not understood it. Such a rule is often several lines, now and then in two places. What cargo-mutants makes, one

@@ -256,3 +256,15 @@ async fn a_message_is_hidden_in_the_queue_that_it_came_from() {
     });
     assert_eq!(request, expected);
 }
+
+/// What SQS would refuse is refused here, before it costs a call; what it takes at the most is asked for.
+#[tokio::test(start_paused = true)]
+async fn a_message_is_hidden_for_as_long_as_sqs_takes_and_not_a_second_longer() {
+    let (_aws, _, sqs, recorder) = recorded().await;
+    let queue = SqsQueue::new(sqs, urls());
+    let _ = queue.hide(Source::DeadLetter, "the-handle", 43_200).await;
+    assert_eq!(recorder.take().remove(0).1["VisibilityTimeout"], 43_200);
+    let refused = queue.hide(Source::DeadLetter, "the-handle", 43_201).await.unwrap_err();
+    assert!(refused.to_string().contains("at most 43200 s; 43201 s were asked for"), "{refused}");
+    assert_eq!(recorder.take(), []);
+}
