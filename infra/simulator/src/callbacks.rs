@@ -128,12 +128,15 @@ pub(crate) async fn repeat(system: &System, due: &Due) {
         world.note(&format!("provider     calls back {} {}", due.payment_id, due.status.as_str()));
         let body = due.body(due.status);
         let signature = sign(KEY, world.now(), body.as_bytes());
+        let was_here = system.table.payment(&due.payment_id).is_some();
         let status = system.request(request(body, &signature)).await.map(|response| response.status_code);
         match status {
             Some(200) => return check_taken(system, due),
             Some(503) | None => {}
-            // A restore has lost it until its merchant asks again.
-            Some(404) if world.faults.restore.is_some() => {}
+            // A restore has lost it until its merchant asks again; what is here may not be denied.
+            Some(404)
+                if world.faults.restore.is_some() && !(was_here && system.table.payment(&due.payment_id).is_some()) => {
+            }
             Some(other) => world.violated("I6", &format!("a callback about {} got {other}", due.payment_id)),
         }
         tokio::time::sleep(Duration::from_secs(u64::from(attempt + 1))).await;

@@ -76,6 +76,16 @@ impl Check {
                 let how = format!("{} was parked as used up after {} attempts", payment.id, line.attempt);
                 self.world.violated("I9", &how);
             }
+            // Being parked is rest, but not before only a person can help.
+            let skew_ms = 2 * self.world.faults.clock_skew_ms;
+            let too_early = |line: &&Entry| {
+                let open_ms = line.at.since_ms(payment.created_at);
+                line.reason == Reason::Overdue && open_ms + skew_ms < policy.park_overdue_ms()
+            };
+            if let Some(line) = payment.history.iter().find(too_early) {
+                let open_ms = line.at.since_ms(payment.created_at);
+                self.world.violated("I9", &format!("{} was parked as overdue after {open_ms} ms", payment.id));
+            }
             // I8: a replay has a person behind it, and each of a person's moves is one. A sender whose clock is minutes behind
             // the queue's writes messages that look as if somebody had moved them; what follows is one query more.
             let clocks_tell = self.world.faults.clock_skew_ms < LATE_SEND_MS / 2;
@@ -241,8 +251,9 @@ fn at_any_time(world: &World, table: &Table, ledger: &Ledger) {
         let skew_ms = world.faults.clock_skew_ms;
         let at = Timestamp::from_us(at_us).minus_ms(skew_ms);
         let holds = payment.claim.is_some_and(|it| it.from == State::Queued && it.lease_until >= at) || skew_ms > 1_000;
-        // A callback may have ended it a moment ago.
-        if !holds && !payment.state.is_terminal() {
+        // Its callback may have come before the request was through. Whatever else has ended it, nothing is sent for it then.
+        let is_called_back = payment.state.is_terminal() && payment.reason == Reason::CalledBack;
+        if !holds && !is_called_back {
             world.violated("I1", &format!("{id} was sent without a lease, while it is {}", payment.state.as_str()));
         }
     }

@@ -46,6 +46,7 @@ pub async fn run<I, F>(
         let Ok(permit) = Arc::clone(&room).acquire_owned().await else { return };
         queues.ready(name).await;
         let received = queues.receive(name, numbers.batch_size);
+        // Somebody else was quicker, or all of it was received too often and is redriven: nothing to invoke for.
         if received.is_empty() {
             continue;
         }

@@ -55,7 +55,8 @@ impl Person<'_> {
         let end = match self.system.ledger.found(&payment.id) {
             Some(Found::Approved { .. }) => Resolution::Succeeded,
             Some(Found::Declined { .. }) => Resolution::Declined,
-            // Not done yet: tomorrow.
+            // Not done yet, so its end would be a guess: tomorrow. That it was parked no earlier than it may be is
+            // `check.rs`'s to say.
             Some(Found::Accepted { .. }) => return false,
             None => Resolution::Canceled,
         };

@@ -32,6 +32,7 @@ pub(crate) fn check_taken(world: &World, charge: &Payment, held: i64) {
 /// Judges every charge by its refunds, of which `effects` says how often the provider carried each out.
 pub(crate) fn check(world: &World, payments: &[Payment], effects: &BTreeMap<PaymentId, u32>) {
     for charge in payments {
+        // A refund has none.
         let Some(left) = charge.refundable else { continue };
         let amount = charge.order.money.signed_amount();
         let held = held(&charge.id, payments.iter());

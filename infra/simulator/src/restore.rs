@@ -64,6 +64,7 @@ async fn doubt(system: &System, payment: Payment, recovery: &Recovery) {
         let command = async {
             let outcome = store::decide(&store, &environment, &environment, &policy, payment.clone(), &event).await;
             let Ok(Outcome::Changed(unknown) | Outcome::Kept(unknown, _)) = outcome else { return false };
+            // It had ended before the recovery point, and an end needs no message.
             if unknown.recovered_at.is_none() {
                 return true;
             }

@@ -312,6 +312,7 @@ async fn ask<A: Api>(world: &Arc<World>, api: &A, told: &Told, order: &Order, pa
                 peek(world, api, order, &document).await;
                 return;
             }
+            // A refusal is final, and a good order that is refused costs no money here: tests of the doors look for those.
             (Some(400..=499), _) => {
                 *lock(&told.refused) += 1;
                 return;

@@ -216,6 +216,7 @@ impl System {
         };
         loop {
             tokio::time::sleep(Duration::from_mins(1)).await;
+            // As the restore's runbook has it: functions are off while the table is put back, and on before a run ends.
             if self.is_off() {
                 continue;
             }

@@ -252,6 +252,7 @@ impl Queues {
         let count = moved.len();
         lock(&self.moves_us).push(now_us);
         for message in moved {
+            // Taken out above only if it has somewhere to go.
             let Some(target) = to.or(message.came_from) else { continue };
             queues.entry(target).or_default().push(Stored {
                 message_id: format!("m-{:032x}", self.world.bits()),
