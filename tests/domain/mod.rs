@@ -20,6 +20,7 @@ pub(crate) mod plan;
 mod request;
 mod restored;
 mod rules;
+mod spread;
 mod story;
 mod transitions;
 mod walk;

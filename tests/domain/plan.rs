@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 
 use payments::payment::OPEN_SHARDS;
 use payments::plan::cost::{self, Item, WRITE_UNITS_PER_PAYMENT};
-use payments::plan::deployment::{Deployment, FunctionName, Number, QueueName};
+use payments::plan::deployment::{Deployment, FunctionName, Number, QueueName, Warm};
 use payments::plan::flow::Flow;
 use payments::plan::formula::{looks_until, slot_room_ms};
 use payments::plan::price::{Dollars, US_EAST_1};
@@ -153,11 +153,13 @@ proptest! {
         let larger = Demand { peak_per_second: rate(demand.peak_per_second.get() + more), sale_ms: demand.sale_ms + longer_ms, ..demand };
         let larger = feasible(&larger).unwrap();
         prop_assert!(larger.ingest >= plan.ingest && larger.provisioned >= plan.provisioned);
-        prop_assert!(larger.index_shards() >= plan.index_shards() && larger.index_write_units() > plan.index_write_units());
+        // Shards and warm throughput go up in steps, a partition more or less at a time.
+        prop_assert!(2 * larger.index_shards() >= plan.index_shards() && larger.index_write_units() > plan.index_write_units());
         prop_assert!(larger.flow().drain_ms() >= plan.flow().drain_ms());
         prop_assert!([50, 90, 99, 100].iter().all(|p| larger.flow().wait_ms(*p) >= plan.flow().wait_ms(*p)));
         let raised = larger.quotas_to_raise();
-        prop_assert!(plan.quotas_to_raise().iter().all(|(quota, needed)| raised.iter().any(|(other, more)| other == quota && more >= needed)));
+        let mut needed = plan.quotas_to_raise().into_iter().filter(|(quota, _)| *quota != quota::Quota::IndexWrites);
+        prop_assert!(needed.all(|(quota, needed)| raised.iter().any(|(other, more)| *other == quota && *more >= needed)));
         // Each quota that is named is above its default, and each that is not is enough.
         prop_assert!(raised.iter().all(|(quota, needed)| *needed > quota.by_default()));
         prop_assert_eq!(raised.iter().any(|(quota, _)| *quota == quota::Quota::Concurrency), larger.account_concurrency() > 1_000);
@@ -217,6 +219,7 @@ fn three_providers_each_get_what_fits_them() {
         // The pace is 1 % under the rate.
         assert_eq!(plan.pace_per_1000_seconds(), rate * 990);
         assert!(plan.shards_suffice() && plan.index_shards() <= u64::from(OPEN_SHARDS));
+        assert!(plan.index_spread(plan.index_warm_throughput().unwrap_or(4_000)).risk_per_million() <= 1_000);
         assert_eq!(plan.provisioned > 0, plan.ingest > 1_000);
         // The whole rate flows: at the slowest ordinary answer the consumers can make more calls than there are slots.
         let calls_per_1000_seconds = plan.in_hand() * 1_000_000 / (demand.tail_ms + 1_200);
@@ -225,8 +228,8 @@ fn three_providers_each_get_what_fits_them() {
     let [sale, slow, small] = three_providers().map(|demand| Plan::of(&demand).unwrap());
     assert!(small.quotas_to_raise().is_empty() && slow.quotas_to_raise().is_empty());
     assert_eq!(sale.quotas_to_raise().len(), 4);
-    assert_eq!(Plan::warm_throughput(small.table_write_units()), None);
-    assert_eq!(Plan::warm_throughput(sale.table_write_units()), Some(110_000));
+    assert_eq!((small.table_warm_throughput(), small.index_warm_throughput()), (None, None));
+    assert_eq!((sale.table_warm_throughput(), sale.index_warm_throughput()), (Some(110_000), Some(420_000)));
     // Who comes no faster than the provider takes waits for nothing but the line's end.
     assert!(small.flow().drain_ms() < 1_000 && small.flow().wait_ms(50) < 4_000);
 }
@@ -262,7 +265,7 @@ fn a_rate_that_no_queue_can_hold_has_no_plan() {
 type Change = fn(&mut Deployment);
 
 /// One number of a right deployment put wrong, and the number that a person is sent to.
-const WRONG: [(Number, Change); 24] = [
+const WRONG: [(Number, Change); 27] = [
     (Number::Visibility(QueueName::High), |it| queue(it, QueueName::High).visibility_seconds -= 1),
     (Number::Visibility(QueueName::DeadLetter), |it| queue(it, QueueName::DeadLetter).visibility_seconds -= 1),
     (Number::Visibility(QueueName::Standard), |it| queue(it, QueueName::Standard).visibility_seconds = 43_201),
@@ -285,7 +288,13 @@ const WRONG: [(Number, Change); 24] = [
     (Number::PendingBackoff, |it| it.times.pending_backoff_cap_ms = 400_000),
     (Number::LogRetention, |it| it.evidence.log_days = Some(399)),
     (Number::HealsPerSweep, |it| it.rates.heals_per_sweep = 3_001),
-    (Number::ApiRate, |it| it.rates.api_per_second += 1),
+    (Number::ApiRate, |it| {
+        it.rates.api_per_second += 1;
+        it.warm = Warm { table: 110_001, index: 420_004 };
+    }),
+    (Number::TableWarm, |it| it.warm.table -= 1),
+    (Number::TableWarm, |it| it.warm.table = 0),
+    (Number::IndexWarm, |it| it.warm.index = 315_000),
     (Number::MaxInFlight, |it| it.rates.calls_max = Some(26_399)),
 ];
 

@@ -53,6 +53,8 @@ PARAMETERS = {
     # A poisoned message is received so often before it is a dead letter, which is an hour by the default.
     "LaneReceivesMax": "5",
     "DeadLetterReceivesMax": "30",
+    "TableWarmWriteUnits": "0",
+    "IndexWarmWriteUnits": "0",
 }
 WAIT_SECONDS = 120
 

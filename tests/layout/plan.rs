@@ -56,7 +56,13 @@ fn our_own_numbers_agree() {
 fn the_templates_defaults_are_the_plan_of_the_flash_sale() {
     let plan = Plan::of(&flash_sale()).unwrap();
     // What a sale needs of API and account is for who has one.
-    let asked = ["ProviderRatePerSecond", "ApiRatePerSecond", "IngestConcurrency"];
+    let asked = [
+        "ProviderRatePerSecond",
+        "ApiRatePerSecond",
+        "IngestConcurrency",
+        "TableWarmWriteUnits",
+        "IndexWarmWriteUnits",
+    ];
     for (name, value) in parameters(&plan).into_iter().filter(|(name, _)| !asked.contains(name)) {
         let line = format!("  {name}:\n    Type: Number\n    Default: '{value}'\n");
         assert!(ours().contains(&line), "{name} is not {value}");
@@ -105,7 +111,7 @@ proptest! {
 }
 
 /// A text of ours that stands once, what to put in its place, which of its lines is named, and what is said there.
-const BROKEN: [(&str, &str, usize, &str); 21] = [
+const BROKEN: [(&str, &str, usize, &str); 24] = [
     // Queues.
     (
         "  LaneVisibilitySeconds:\n    Type: Number\n    Default: '361'",
@@ -187,6 +193,25 @@ const BROKEN: [(&str, &str, usize, &str); 21] = [
         0,
         "batches of 20 for the dead-letter queue without a window",
     ),
+    // Tables.
+    (
+        "  TableWarmWriteUnits:\n    Type: Number\n    Default: '15000'",
+        "  TableWarmWriteUnits:\n    Type: Number\n    Default: '14999'",
+        2,
+        "set at least 15000",
+    ),
+    (
+        "  IndexWarmWriteUnits:\n    Type: Number\n    Default: '20000'",
+        "  IndexWarmWriteUnits:\n    Type: Number\n    Default: '10000'",
+        2,
+        "of a million writes come to a partition above its 1000, and what the index throttles is refused; set at least 20000",
+    ),
+    (
+        "        - WriteUnitsPerSecond: !Ref IndexWarmWriteUnits\n",
+        "        - ReadUnitsPerSecond: !Ref IndexWarmWriteUnits\n",
+        usize::MAX,
+        "warm for 4000",
+    ),
     // Settings.
     (
         "  CallTimeoutMs:\n    Type: Number\n    Default: '10000'",
@@ -241,6 +266,9 @@ fn elsewhere(said: &str) -> &'static str {
         }
         text if text.contains("56000 ms") => "  ConsumerTimeoutSeconds:\n    Type: Number\n    Default: ",
         text if text.contains("400 environments") => "  ApiRatePerSecond:\n    Type: Number\n    Default: ",
+        text if text.contains("warm for 4000") => {
+            "            ProjectionType: KEYS_ONLY\n\u{0}          WarmThroughput: !If"
+        }
         other => panic!("{other} has no place elsewhere"),
     }
 }

@@ -15,8 +15,10 @@ use crate::time::Timestamp;
 use crate::transition::Moment;
 
 /// Shards of the index of open payments. A partition of an index takes 1,000 write units a second ("DynamoDB burst and
-/// adaptive capacity"), so 100,000 new payments a second need at least 100.
-pub const OPEN_SHARDS: u32 = 128;
+/// adaptive capacity"), and shards fall onto partitions by chance: 105,000 units a second need 2,048 of them, so that none
+/// gets more ([`crate::plan::spread`]). Readers go through all of them, those of every smaller number among them; a smaller
+/// number would hide payments (decision 0027).
+pub const OPEN_SHARDS: u32 = 2_048;
 
 /// Shards of what waits for people, of each kind: a provider that fails for good parks what it was sent, at its rate, and
 /// 16 partitions take three times the 5,000 a second that a stack is planned for.

@@ -12,6 +12,7 @@ pub mod price;
 pub mod quota;
 pub mod rules;
 mod size;
+pub mod spread;
 
 use std::num::NonZeroU32;
 
@@ -104,6 +105,20 @@ pub struct Plan {
     pub ingest: u64,
     /// How much of it has to be provisioned before a sale.
     pub provisioned: u64,
+}
+
+/// How long a throttled write is tried: three attempts, with waits of up to 50 and 100 ms (`functions/aws/src/clients.rs`).
+pub const REFUSED_AFTER_MS: u64 = 200;
+
+/// What the index throttles in a sale.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bare {
+    /// Its writes above what a partition takes, in millionths of all.
+    pub over_per_million: u64,
+    /// Payments that are refused, and asked for again by their merchants.
+    pub refused: u64,
+    /// Environments of ingest that try what will be refused.
+    pub environments: u64,
 }
 
 impl Plan {
@@ -204,9 +219,10 @@ impl Plan {
         u64::from(self.demand.peak_per_second.get()).saturating_add(u64::from(self.demand.rate_per_second.get()))
     }
 
-    /// Shards that the index needs, so that none takes more than one partition can. The code has [`OPEN_SHARDS`].
+    /// Shards that the index needs, so that none of its partitions gets more than it can take ([`spread`]). The code has
+    /// [`OPEN_SHARDS`].
     pub fn index_shards(&self) -> u64 {
-        self.index_write_units().div_ceil(quota::PARTITION_WRITE_UNITS)
+        spread::shards_needed(self.index_write_units())
     }
 
     /// Whether the code's shards are enough.
@@ -214,10 +230,37 @@ impl Plan {
         self.index_shards() <= u64::from(OPEN_SHARDS)
     }
 
-    /// Warm throughput to set before a sale, in write units a second; `None` where a new table's is enough. Set for table
-    /// and index apart ("Understanding DynamoDB warm throughput"): a throttled index throttles its table.
-    pub fn warm_throughput(write_units: u64) -> Option<u64> {
-        (write_units > quota::NEW_TABLE_WRITE_UNITS).then_some(write_units)
+    /// Warm throughput of the payments' table to set before a sale, in write units a second; `None` where a new table's is
+    /// enough. Payments' keys are as many as payments, and spread evenly. Set for table and index apart ("Understanding
+    /// DynamoDB warm throughput"): a throttled index throttles its table.
+    pub fn table_warm_throughput(&self) -> Option<u64> {
+        Some(self.table_write_units()).filter(|units| *units > quota::NEW_TABLE_WRITE_UNITS)
+    }
+
+    /// The same of the index: so much that its shards find a partition each that has room for them. With too few shards
+    /// the best that can be had.
+    pub fn index_warm_throughput(&self) -> Option<u64> {
+        let units = self.index_write_units();
+        let warm = spread::warm_write_units(u64::from(OPEN_SHARDS), units);
+        let warm = warm.unwrap_or_else(|| units.saturating_mul(spread::WARM_TIMES_MAX));
+        Some(warm).filter(|warm| *warm > quota::NEW_TABLE_WRITE_UNITS)
+    }
+
+    /// The index at the peak, warm for so many write units a second.
+    pub fn index_spread(&self, warm_write_units: u64) -> spread::Spread {
+        spread::at(u64::from(OPEN_SHARDS), self.index_write_units(), warm_write_units)
+    }
+
+    /// What becomes of a sale whose index is warm for what is written, and for no more.
+    pub fn bare_index(&self) -> Bare {
+        let over_per_million = self.index_spread(self.index_write_units()).over_per_million();
+        let share_of = |count: u64| count.saturating_mul(over_per_million).div_ceil(1_000_000);
+        let refused_per_second = share_of(self.demand.peak_per_second.get().into());
+        Bare {
+            over_per_million,
+            refused: share_of(self.flow().payments()),
+            environments: refused_per_second.saturating_mul(REFUSED_AFTER_MS).div_ceil(1_000),
+        }
     }
 
     /// Concurrency of all functions with what Lambda keeps unreserved.
@@ -232,8 +275,9 @@ impl Plan {
         let needed = [
             (Quota::ApiRequests, u64::from(self.demand.peak_per_second.get())),
             (Quota::Concurrency, self.account_concurrency()),
-            (Quota::TableWrites, self.table_write_units()),
-            (Quota::IndexWrites, self.index_write_units()),
+            // A table is warmed up to its quota ("Understanding DynamoDB warm throughput").
+            (Quota::TableWrites, self.table_warm_throughput().unwrap_or(0)),
+            (Quota::IndexWrites, self.index_warm_throughput().unwrap_or(0)),
         ];
         needed.into_iter().filter(|(quota, needed)| *needed > quota.by_default()).collect()
     }

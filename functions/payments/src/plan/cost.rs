@@ -148,6 +148,14 @@ fn kept(payments: u64, prices: &Prices) -> Dollars {
         + prices.read_units_million.times(reads).divided_by(MILLION)
 }
 
+/// What so many requests cost whose write is refused in the end; DynamoDB bills no write that it throttles.
+pub fn refused(count: u64, prices: &Prices) -> Dollars {
+    let mb_ms = count.saturating_mul(INGEST_MEMORY_MB).saturating_mul(super::REFUSED_AFTER_MS);
+    let compute = prices.gigabyte_seconds_million.times(mb_ms.div_ceil(1_024_000));
+    let each = (prices.api_million + prices.invocations_million).times(count);
+    (each + compute).divided_by(MILLION)
+}
+
 /// What is billed although nobody pays: idle polls, a sweep a minute over all shards of the index and its parts of the table
 /// (a query or a scan that finds nothing is half a read unit), the key of the consumer's environment and the provider's secret.
 fn standing(prices: &Prices) -> Dollars {

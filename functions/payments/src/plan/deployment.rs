@@ -186,6 +186,15 @@ pub struct Evidence {
     pub retention_ms: u64,
 }
 
+/// Warm throughput, in write units a second; 0 where none is set, and a new table's holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Warm {
+    /// Of the payments' table.
+    pub table: u64,
+    /// Of its index of open payments.
+    pub index: u64,
+}
+
 /// All of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Deployment {
@@ -201,6 +210,8 @@ pub struct Deployment {
     pub rates: Rates,
     /// The logs' retention and the payments'.
     pub evidence: Evidence,
+    /// What DynamoDB is warm for.
+    pub warm: Warm,
     /// Whether Lambda lets `dead_letter` send to the lanes whose dead letters it reads (`RecursiveLoop: Allow`).
     pub loop_is_allowed: bool,
 }
@@ -240,6 +251,10 @@ pub enum Number {
     PendingBackoff,
     /// The API's throttle.
     ApiRate,
+    /// What the payments' table is warm for.
+    TableWarm,
+    /// What its index is warm for.
+    IndexWarm,
     /// Calls side by side in one environment.
     MaxInFlight,
 }

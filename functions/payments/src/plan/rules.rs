@@ -6,7 +6,8 @@ use super::formula::{
     SWEEP_SECONDS, dead_letter_receives_needed, gate_updates_per_second, heals_per_sweep_max, looks_until,
     pace_per_1000_seconds, receives_needed, slot_room_ms,
 };
-use super::quota;
+use super::{quota, spread};
+use crate::payment::OPEN_SHARDS;
 
 /// A rule that does not hold: which number to change, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +22,7 @@ pub struct Breach {
 pub fn breaches(deployment: &Deployment) -> Vec<Breach> {
     let mut found = Breaches::default();
     rates(deployment, &mut found);
+    warm(deployment, &mut found);
     for (name, mapping) in &deployment.mappings {
         of_mapping(deployment, *name, mapping, &mut found);
     }
@@ -112,6 +114,49 @@ fn rates(deployment: &Deployment, found: &mut Breaches) {
             quota::HTTP_API_SECONDS_MAX
         );
         found.add(Number::Timeout(FunctionName::Ingest), why);
+    }
+}
+
+/// What comes and what goes at the same time has to find table and index warm: a throttled write is tried again for seconds,
+/// and then refused. Nothing is said where the gate's rate is not known.
+fn warm(deployment: &Deployment, found: &mut Breaches) {
+    let Some(rate) = deployment.rates.gate_per_second.map(u64::from) else { return };
+    let comes = deployment.rates.api_per_second;
+    let warm_for = |set: u64| set.max(quota::NEW_TABLE_WRITE_UNITS);
+    // A put for each that comes, a claim and a settling for each that goes.
+    let table = comes.saturating_add(rate.saturating_mul(2));
+    let set = warm_for(deployment.warm.table);
+    if table > set {
+        let why = format!(
+            "{comes} requests and {rate} calls a second are {table} write units of the payments' table, which is warm for \
+             {set}: set at least {table}"
+        );
+        found.add(Number::TableWarm, why);
+    }
+    // One unit to enter the index, one to leave it.
+    let index = comes.saturating_add(rate);
+    let shards = u64::from(OPEN_SHARDS);
+    let set = warm_for(deployment.warm.index);
+    match spread::warm_write_units(shards, index) {
+        Some(least) if least > set => {
+            let over = spread::at(shards, index, set).over_per_million();
+            let why = format!(
+                "{comes} requests and {rate} calls a second are {index} write units of the index of open payments, in \
+                 {shards} shards: warm for {set}, {over} of a million writes come to a partition above its {}, and what \
+                 the index throttles is refused; set at least {least}",
+                quota::PARTITION_WRITE_UNITS
+            );
+            found.add(Number::IndexWarm, why);
+        }
+        Some(_) => {}
+        None => {
+            let why = format!(
+                "{comes} requests and {rate} calls a second are {index} write units of the index of open payments, which \
+                 need {} shards, and the code has {shards}: let in fewer",
+                spread::shards_needed(index)
+            );
+            found.add(Number::ApiRate, why);
+        }
     }
 }
 

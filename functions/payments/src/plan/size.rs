@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::deployment::{
-    Deployment, Evidence, Function, FunctionName, Mapping, Queue, QueueName, Rates, Redrive, Times,
+    Deployment, Evidence, Function, FunctionName, Mapping, Queue, QueueName, Rates, Redrive, Times, Warm,
 };
 use super::{Demand, Infeasible, Plan, formula, quota};
 use crate::policy::ANSWER_ALLOWANCE_MS;
@@ -168,6 +168,10 @@ impl Plan {
                 api_per_second: u64::from(self.demand.peak_per_second.get()),
                 calls_each: self.calls_each(),
                 calls_max: self.demand.calls_max.map(|most| most.get().into()),
+            },
+            warm: Warm {
+                table: self.table_warm_throughput().unwrap_or(0),
+                index: self.index_warm_throughput().unwrap_or(0),
             },
             loop_is_allowed: true,
         }

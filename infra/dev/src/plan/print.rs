@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 
 use payments::payment::OPEN_SHARDS;
-use payments::plan::Plan;
 use payments::plan::cost::{self, Item};
 use payments::plan::price::{Dollars, US_EAST_1};
+use payments::plan::{Plan, REFUSED_AFTER_MS};
 
 use crate::grouped;
 
@@ -65,15 +65,7 @@ fn write_sheet(out: &mut String, plan: &Plan, key_window_ms: Option<u64>) -> std
     row(out, "receive count", &plan.receives_max.to_string())?;
 
     writeln!(out, "\nBefore the sale")?;
-    let units = |needed: u64| {
-        let enough = || format!("{} write units a second: a new one's is enough", grouped(needed));
-        Plan::warm_throughput(needed).map_or_else(enough, |set| format!("{} write units a second", grouped(set)))
-    };
-    row(out, "warm throughput, table", &units(plan.table_write_units()))?;
-    row(out, "warm throughput, index", &units(plan.index_write_units()))?;
-    let shards = plan.index_shards();
-    let had = if plan.shards_suffice() { "the code has" } else { "TOO FEW: raise OPEN_SHARDS, the code has" };
-    row(out, "index shards", &format!("{shards} ({had} {OPEN_SHARDS})"))?;
+    write_index(out, plan)?;
     row(out, "reserved for ingest", &grouped(plan.ingest))?;
     row(out, "provisioned for ingest", &grouped(plan.provisioned))?;
     let quotas = plan.quotas_to_raise();
@@ -106,6 +98,48 @@ fn write_sheet(out: &mut String, plan: &Plan, key_window_ms: Option<u64>) -> std
         }
     }
     Ok(())
+}
+
+/// What DynamoDB has to be warm for, and what becomes of a sale for which it is not.
+fn write_index(out: &mut String, plan: &Plan) -> std::fmt::Result {
+    let units = |written: u64, warm: Option<u64>| {
+        let written = grouped(written);
+        warm.map_or_else(
+            || format!("{written} write units a second: a new one's is enough"),
+            |warm| format!("{} write units a second, for {written} that are written", grouped(warm)),
+        )
+    };
+    let (table, index) = (plan.table_warm_throughput(), plan.index_warm_throughput());
+    row(out, "warm throughput, table", &units(plan.table_write_units(), table))?;
+    row(out, "warm throughput, index", &units(plan.index_write_units(), index))?;
+    let shards = grouped(plan.index_shards());
+    let had = if plan.shards_suffice() { "the code has" } else { "TOO FEW: raise OPEN_SHARDS, the code has" };
+    row(out, "index shards", &format!("{shards} ({had} {})", grouped(u64::from(OPEN_SHARDS))))?;
+    let Some(warm) = index else { return Ok(()) };
+    let risk = plan.index_spread(warm).risk_per_million();
+    row(out, "a partition above 1,000 units", &format!("in at most {} of a million such indexes", grouped(risk)))?;
+    let bare = plan.bare_index();
+    row(
+        out,
+        "warm for what is written alone",
+        &format!(
+            "{}.{:02} % of the index's writes above a partition's units",
+            bare.over_per_million / 10_000,
+            bare.over_per_million / 100 % 100
+        ),
+    )?;
+    row(
+        out,
+        "",
+        &format!(
+            "each is tried for {} and then refused with 503: {} of the sale's payments, for ${} more, and {} of \
+             ingest's environments busy with them",
+            time(REFUSED_AFTER_MS),
+            grouped(bare.refused),
+            cost::refused(bare.refused, &US_EAST_1),
+            grouped(bare.environments)
+        ),
+    )
 }
 
 fn write_cost(out: &mut String, plan: &Plan) -> std::fmt::Result {
@@ -163,6 +197,8 @@ pub fn parameters(plan: &Plan) -> Vec<(&'static str, u64)> {
         ("BreakerOpenMs", plan.breaker_open_ms()),
         ("BreakerOpenMaxMs", plan.breaker_open_max_ms()),
         ("BreakerRampStepMs", plan.breaker_open_ms()),
+        ("TableWarmWriteUnits", plan.table_warm_throughput().unwrap_or(0)),
+        ("IndexWarmWriteUnits", plan.index_warm_throughput().unwrap_or(0)),
         ("ApiRatePerSecond", peak),
         ("IngestConcurrency", plan.ingest),
     ]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 
 use payments::plan::deployment::{
-    Deployment, Evidence, Function, FunctionName, Mapping, Number, Queue, QueueName, Rates, Redrive, Times,
+    Deployment, Evidence, Function, FunctionName, Mapping, Number, Queue, QueueName, Rates, Redrive, Times, Warm,
 };
 
 use super::template::{Finding, Found, Resolved, Template};
@@ -157,8 +157,9 @@ impl<'a> Reader<'a> {
         let rates = self.rates(provider_rate)?;
         let times = self.times()?;
         let evidence = self.evidence()?;
+        let warm = self.warm();
         let loop_is_allowed = self.loop_is_allowed();
-        Some(Deployment { queues, mappings, functions, times, rates, evidence, loop_is_allowed })
+        Some(Deployment { queues, mappings, functions, times, rates, evidence, warm, loop_is_allowed })
     }
 
     /// The line is that of the log group that is kept for the shortest time. What names no group logs to Lambda's own, which
@@ -253,6 +254,39 @@ impl<'a> Reader<'a> {
             found.push((name, mapping));
         }
         found
+    }
+
+    /// The table that the functions call the payments', and its only index.
+    fn warm(&mut self) -> Warm {
+        let table = self.variable("consumer", "PAYMENTS_TABLE").and_then(|(node, _)| self.resource(node));
+        let table = table.unwrap_or_default();
+        let properties = ["Resources", &table, "Properties"];
+        let path = [&properties[..], &["GlobalSecondaryIndexes"]].concat();
+        let index = self.template.at(&path).and_then(|indexes| indexes.elements().first());
+        let of_table = self.template.at(&properties);
+        let line = self.template.line_of(&path);
+        Warm {
+            table: self.warm_write_units(of_table, self.template.line_of(&properties), Number::TableWarm),
+            index: self.warm_write_units(index, line, Number::IndexWarm),
+        }
+    }
+
+    /// A table's or an index's warm throughput; 0 where it says nothing. Its line is the parameter's that it names.
+    fn warm_write_units(&mut self, of: Option<&'a Node>, line: usize, at: Number) -> u64 {
+        let set = of.and_then(|node| node.entry("WarmThroughput"));
+        // Left out by a condition, its number is 0 there.
+        let set = set.map(|Entry { line, value, .. }| match (value.tag.as_deref(), value.elements()) {
+            (Some("If"), [_, set, _]) => (set, *line),
+            _ => (value, *line),
+        });
+        let line = set.map_or(line, |(_, line)| line);
+        let units = set.and_then(|(node, _)| node.at(&["WriteUnitsPerSecond"]));
+        let (units, line) = match units.map(|node| self.template.resolve(node, line)) {
+            Some(Resolved::Value(Found { value, line })) => (value.parse().unwrap_or(0), line),
+            Some(Resolved::NotGiven(_) | Resolved::Resource(_) | Resolved::AtDeployment) | None => (0, line),
+        };
+        self.lines.insert(at, line);
+        units
     }
 
     /// `None` where a variable is missing, which the settings say.
