@@ -6,8 +6,12 @@
 All of them are passed at each deployment, because CloudFormation keeps the value that a stack has for a parameter that
 is not passed ("UsePreviousValue"): a default that the template has changed would never arrive. What is wrong with the
 file is told with its line, all at once, and nothing is printed.
+
+Deployment is the time now, so that each list is another one: the deployment then changes all functions, which is what
+makes CloudFormation read their secrets again.
 """
 
+import datetime
 import pathlib
 import re
 import sys
@@ -89,6 +93,7 @@ def main():
     whole, problems = complete(path.read_text(), (ROOT / "template.yaml").read_text())
     if problems:
         raise SystemExit("\n".join(f"{path.relative_to(ROOT)}: {problem}" for problem in problems))
+    whole["Deployment"] = datetime.datetime.now(datetime.timezone.utc).strftime("%Y%m%dT%H%M%SZ")
     reserved = concurrency((ROOT / "template.yaml").read_text(), whole)
     # Lambda refuses what would leave fewer than 100 to everybody else ("Configuring reserved concurrency").
     print(f"{sys.argv[1]} reserves {reserved} concurrent executions; the account must allow {reserved + 100}", file=sys.stderr)

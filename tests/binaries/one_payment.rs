@@ -11,6 +11,7 @@ use payments::ports::{Clock, Store};
 use serde_json::{Value, json};
 
 use super::deployment::{Deployment, Wiring, until};
+use super::variables::DEPLOYMENT;
 use crate::contract::samples::{accepted, order};
 
 fn calls(expected: &[(&str, u64)]) -> BTreeMap<String, u64> {
@@ -85,8 +86,13 @@ async fn one_payment_goes_from_its_request_to_its_end() {
     assert!(deployment.consumer.log().iter().any(|line| line.contains("payment_settled")));
     // One line for each cold start, before anything else.
     for (name, function) in deployment.functions() {
-        let started = function.log().iter().filter(|line| line.contains("environment_started")).count();
-        assert_eq!(started, function.process_ids().len(), "{name}");
+        let log = function.log();
+        let mut started = log.iter().filter(|line| line.contains("environment_started"));
+        assert!(
+            started.clone().all(|line| line.contains(&format!("\"deployment\":\"{DEPLOYMENT}\""))),
+            "{name}: {log:?}"
+        );
+        assert_eq!(started.by_ref().count(), function.process_ids().len(), "{name}");
     }
     deployment.assert_permitted();
     deployment.assert_clean_logs(&["tok_secret"]);

@@ -19,6 +19,8 @@ pub(crate) const CALLBACK_KEY: &str = "callback_key_for_these_tests_0123456789";
 pub(crate) const CALLBACK_KEY_PREVIOUS: &str = "callback_key_before_these_tests_9876543210";
 /// What histories are linked under: the key of `contract::samples`.
 pub(crate) const HISTORY_KEYS: &str = "3031323334353637383961626364656630313233343536373839616263646566";
+/// What the deployment is stamped with.
+pub(crate) const DEPLOYMENT: &str = "20260131T120000Z";
 /// Whatever no log may show.
 pub(crate) const SECRETS: [&str; 5] = [API_KEY, PROVIDER_KEY, CALLBACK_KEY, CALLBACK_KEY_PREVIOUS, HISTORY_KEYS];
 
@@ -68,6 +70,7 @@ pub(crate) fn variables(
         ("HIGH_QUEUE_URL", &queues.high),
         ("STANDARD_QUEUE_URL", &queues.standard),
         ("HISTORY_KEYS", HISTORY_KEYS),
+        ("DEPLOYMENT", DEPLOYMENT),
     ];
     match function {
         "ingest" => {

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use aws::settings::{ConsumerSettings, DeadLetterSettings, IngestSettings, ReconcileSettings, Secret};
 use payments::limit::Limit;
 
-const SETTINGS: [(&str, &str); 56] = [
+const SETTINGS: [(&str, &str); 57] = [
+    ("DEPLOYMENT", "20260131T120000Z"),
     ("PAYMENTS_TABLE", "payments"),
     ("MERCHANTS_TABLE", "merchants"),
     ("GATES_TABLE", "gates"),
@@ -95,7 +96,7 @@ fn each_function_reads_what_it_needs_and_no_more() {
 #[test]
 fn every_setting_that_is_missing_is_named_at_once() {
     let problems = ConsumerSettings::from(|_| None).unwrap_err().problems;
-    assert_eq!(problems.len(), 44, "{problems:#?}");
+    assert_eq!(problems.len(), 45, "{problems:#?}");
     for (name, _) in SETTINGS {
         let others = ["MERCHANTS_TABLE", "DEAD_LETTER_QUEUE_URL", "MAX_HEALS_PER_SWEEP", "UNRELATED"];
         let of_ingest = [

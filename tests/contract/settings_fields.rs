@@ -29,7 +29,8 @@ const KEYS: &str = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
 const CALLBACK_KEY: &str = "callback_key_0123456789abcdefghij";
 const CALLBACK_KEY_BEFORE: &str = "callback_key_before_9876543210zyx";
 
-const TEXTS: [(&str, &str); 14] = [
+const TEXTS: [(&str, &str); 15] = [
+    ("DEPLOYMENT", "20260131T120000Z"),
     ("PAYMENTS_TABLE", "the-payments"),
     ("MERCHANTS_TABLE", "the-merchants"),
     ("GATES_TABLE", "the-gates"),
@@ -170,6 +171,7 @@ fn queues(dead_letter: Option<&str>) -> QueueUrls {
 
 fn consumer_settings() -> ConsumerSettings {
     ConsumerSettings {
+        deployment: "20260131T120000Z".to_owned(),
         payments_table: "the-payments".to_owned(),
         gates_table: "the-gates".to_owned(),
         queues: queues(None),
@@ -205,6 +207,7 @@ fn each_setting_of_the_consumer_reaches_its_field() {
 #[test]
 fn each_setting_of_ingest_reaches_its_field() {
     let expected = IngestSettings {
+        deployment: "20260131T120000Z".to_owned(),
         payments_table: "the-payments".to_owned(),
         merchants_table: "the-merchants".to_owned(),
         gates_table: "the-gates".to_owned(),
@@ -238,12 +241,14 @@ fn each_setting_of_ingest_reaches_its_field() {
 #[test]
 fn each_setting_of_dead_letter_and_of_reconcile_reaches_its_field() {
     let expected = DeadLetterSettings {
+        deployment: "20260131T120000Z".to_owned(),
         payments_table: "the-payments".to_owned(),
         queues: queues(Some("https://sqs.example/1/dead-letter")),
         policy: policy(),
     };
     assert_eq!(DeadLetterSettings::from(with(&[])), Ok(expected));
     let expected = ReconcileSettings {
+        deployment: "20260131T120000Z".to_owned(),
         payments_table: "the-payments".to_owned(),
         gates_table: "the-gates".to_owned(),
         queues: queues(None),

@@ -41,6 +41,7 @@ STACK = "sluice"
 REGION = "eu-central-1"
 PROVIDER_KEY = "provider-key-of-the-emulator"
 HISTORY_KEY = base64.b64encode(hashlib.sha256(b"history").digest()).decode()
+NEW_HISTORY_KEY = base64.b64encode(hashlib.sha256(b"a newer history").digest()).decode()
 PARAMETERS = {
     "ProviderName": "sandbox",
     "ProviderUrl": "https://provider.example",
@@ -55,6 +56,8 @@ PARAMETERS = {
     "DeadLetterReceivesMax": "30",
     "TableWarmWriteUnits": "0",
     "IndexWarmWriteUnits": "0",
+    # A few: this is one machine.
+    "IngestConcurrency": "10",
 }
 WAIT_SECONDS = 120
 
@@ -310,6 +313,86 @@ def payments(aws, outputs, resources, provider_url):
     check("the payment after it", seen["state"], "succeeded")
 
 
+FUNCTIONS = ["IngestFunction", "ConsumerFunction", "DeadLetterFunction", "ReconcileFunction"]
+
+
+def variables(aws, resources):
+    """Each function's environment."""
+    configuration = aws["lambda"].get_function_configuration
+    return {name: configuration(FunctionName=resources[name])["Environment"]["Variables"] for name in FUNCTIONS}
+
+
+def deployed_again(aws, **changed):
+    """What `sam deploy` does to a stack that is there, with all parameters, as .ci/parameters.py lists them."""
+    cloudformation = aws["cloudformation"]
+    parameters = {**PARAMETERS, **changed}
+    cloudformation.update_stack(
+        StackName=STACK,
+        TemplateURL=f"{aws.url}/code/template.yaml",
+        Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()],
+        Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
+    )
+
+    def over():
+        status = cloudformation.describe_stacks(StackName=STACK)["Stacks"][0]["StackStatus"]
+        return None if status.endswith("IN_PROGRESS") else status
+
+    check("the stack, deployed again", until("the update is through", over), "UPDATE_COMPLETE")
+
+
+def switch_mappings(aws, resources, enabled):
+    functions = aws["lambda"]
+    ours = {functions.get_function_configuration(FunctionName=resources[name])["FunctionArn"] for name in FUNCTIONS}
+    mappings = functions.list_event_source_mappings()["EventSourceMappings"]
+    mappings = [one["UUID"] for one in mappings if one["FunctionArn"] in ours]
+    for uuid in mappings:
+        functions.update_event_source_mapping(UUID=uuid, Enabled=enabled)
+
+    def switched():
+        states = {functions.get_event_source_mapping(UUID=uuid)["State"] for uuid in mappings}
+        return states == {"Enabled" if enabled else "Disabled"}
+
+    until(f"the mappings are {'on' if enabled else 'off'}", switched)
+    return len(mappings)
+
+
+def reserved(aws, resources, name):
+    return aws["lambda"].get_function_concurrency(FunctionName=resources[name]).get("ReservedConcurrentExecutions")
+
+
+def runbooks(aws, resources):
+    """What infra/runbooks/secrets.md and restore.md do to a stack, with a stamp that stays and with one that changes."""
+    before = variables(aws, resources)
+    secrets = {"sluice/provider-key": "provider-key-after", "sluice/history-keys": f"{NEW_HISTORY_KEY},{HISTORY_KEY}"}
+    for name, text in secrets.items():
+        aws["secretsmanager"].put_secret_value(SecretId=name, SecretString=text)
+
+    # Step 1 of restore.md.
+    check("mappings that are switched off", switch_mappings(aws, resources, False), 3)
+    aws["lambda"].put_function_concurrency(FunctionName=resources["IngestFunction"], ReservedConcurrentExecutions=0)
+
+    deployed_again(aws, Deployment="20260131T120000Z")
+    after = variables(aws, resources)
+    stamps = {after[name]["DEPLOYMENT"] for name in FUNCTIONS}
+    check("what all four functions are stamped with", stamps, {"20260131T120000Z"})
+    check("none had it before", {before[name]["DEPLOYMENT"] for name in FUNCTIONS}, {"unstamped"})
+    keys = {after[name]["HISTORY_KEYS"] for name in FUNCTIONS}
+    check("all four have the new key of histories", keys == {secrets["sluice/history-keys"]}, True)
+    check("the consumer has the new key of the provider", after["ConsumerFunction"]["PROVIDER_KEY"], "provider-key-after")
+
+    # What a deployment leaves alone, restore.md's step 4 puts back.
+    check("ingest's concurrency after the deployment", reserved(aws, resources, "IngestFunction"), 0)
+    parameters = aws["cloudformation"].describe_stacks(StackName=STACK)["Stacks"][0]["Parameters"]
+    said = {one["ParameterKey"]: one["ParameterValue"] for one in parameters}
+    number = int(said["IngestConcurrency"])
+    aws["lambda"].put_function_concurrency(FunctionName=resources["IngestFunction"], ReservedConcurrentExecutions=number)
+    check("mappings that are on again", switch_mappings(aws, resources, True), 3)
+    check("ingest's concurrency after the runbook", reserved(aws, resources, "IngestFunction"), 10)
+    order = {"order_id": "A-1002", "kind": "charge", "amount": 500, "currency": "EUR", "payment_method": "tok_5f2c"}
+    status, payment, _ = request(aws, resources["Api"], "POST", "/v1/payments", api_key(aws), order)
+    check("a payment after it", (status, payment.get("state")), (202, "queued"))
+
+
 def main():
     for needed, how in ((BUILT / "template.yaml", "sam build"), (DEV, "cargo build --package dev")):
         if not needed.exists():
@@ -341,6 +424,7 @@ def main():
         for step in BY_HAND:
             print(f"    by hand: {step}")
         payments(aws, outputs, resources, provider_url)
+        runbooks(aws, resources)
     print("the template, deployed to the emulator, took a payment from POST to its end")
 
 

@@ -75,6 +75,45 @@ fn no_stage_forgets_an_anchor_before_its_payment() {
     }
 }
 
+/// CloudFormation leaves a function alone that did not change, and reads its secrets again only when it does.
+#[test]
+fn each_deployment_changes_every_function() {
+    let template = Template::load();
+    let common = ["Globals", "Function", "Environment", "Variables"];
+    let stamp = |path: &[&str]| template.find(&[path, &["DEPLOYMENT"]].concat()).map(str::to_owned);
+    assert_eq!(stamp(&common).as_deref(), Some("!Ref Deployment"));
+    let functions = template.resources("AWS::Serverless::Function");
+    assert_eq!(functions.len(), 4);
+    for function in functions {
+        assert_eq!(stamp(&["Resources", function, "Properties", "Environment", "Variables"]), None, "{function}");
+    }
+    assert!(read(&root().join(".ci/parameters.py")).contains("whole[\"Deployment\"] = datetime.datetime.now("));
+    for stage in STAGES {
+        assert!(of(stage).iter().all(|(name, _)| name != "Deployment"), "{stage} has one stamp for ever");
+    }
+}
+
+/// What a runbook puts back by hand is what the template says.
+#[test]
+fn runbooks_put_back_the_templates_concurrency() {
+    let template = Template::load();
+    let reserved = |function| template.get(&["Resources", function, "Properties", "ReservedConcurrentExecutions"]);
+    let restore = read(&root().join("infra/runbooks/restore.md"));
+    assert_eq!(reserved("IngestFunction"), "!Ref IngestConcurrency");
+    assert!(restore.contains("on IngestFunction \"$(par IngestConcurrency)\"\n"));
+    let throttles = read(&root().join("infra/runbooks/throttles.md"));
+    assert_eq!(reserved("ConsumerFunction"), "!Ref ConsumerConcurrency");
+    let dead_letter = reserved("DeadLetterFunction");
+    assert!(throttles.contains(&format!("`ConsumerConcurrency` ({dead_letter} for `dead_letter`)")));
+    for runbook in std::fs::read_dir(root().join("infra/runbooks")).unwrap() {
+        let text = read(&runbook.unwrap().path());
+        assert!(
+            !text.contains("Deploy the template again"),
+            "a deployment undoes nothing that a hand has changed: {text}"
+        );
+    }
+}
+
 #[test]
 fn what_is_evidence_or_books_outlives_the_stack() {
     let template = Template::load();

@@ -57,6 +57,8 @@ impl fmt::Debug for Secret {
 /// What `ingest` needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IngestSettings {
+    /// `DEPLOYMENT`: what its deployment was stamped with, for the log.
+    pub deployment: String,
     /// `PAYMENTS_TABLE`.
     pub payments_table: String,
     /// `MERCHANTS_TABLE`.
@@ -103,6 +105,8 @@ const CALLBACK_KEY_CHARS_MIN: usize = 32;
 /// What `consumer` needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConsumerSettings {
+    /// `DEPLOYMENT`: what its deployment was stamped with, for the log.
+    pub deployment: String,
     /// `PAYMENTS_TABLE`.
     pub payments_table: String,
     /// `GATES_TABLE`.
@@ -143,6 +147,8 @@ pub struct ConsumerSettings {
 /// What `dead_letter` needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeadLetterSettings {
+    /// `DEPLOYMENT`: what its deployment was stamped with, for the log.
+    pub deployment: String,
     /// `PAYMENTS_TABLE`.
     pub payments_table: String,
     /// `HIGH_QUEUE_URL`, `STANDARD_QUEUE_URL` and `DEAD_LETTER_QUEUE_URL`.
@@ -154,6 +160,8 @@ pub struct DeadLetterSettings {
 /// What `reconcile` needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReconcileSettings {
+    /// `DEPLOYMENT`: what its deployment was stamped with, for the log.
+    pub deployment: String,
     /// `PAYMENTS_TABLE`.
     pub payments_table: String,
     /// `GATES_TABLE`: only read.
@@ -173,6 +181,7 @@ impl ReconcileSettings {
     pub fn from(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
         let mut reader = Reader::new(&lookup);
         let settings = Self {
+            deployment: reader.name("DEPLOYMENT"),
             payments_table: reader.name("PAYMENTS_TABLE"),
             gates_table: reader.name("GATES_TABLE"),
             queues: queues(&mut reader, false),
@@ -194,6 +203,7 @@ impl IngestSettings {
     pub fn from(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
         let mut reader = Reader::new(&lookup);
         let settings = Self {
+            deployment: reader.name("DEPLOYMENT"),
             payments_table: reader.name("PAYMENTS_TABLE"),
             merchants_table: reader.name("MERCHANTS_TABLE"),
             gates_table: reader.name("GATES_TABLE"),
@@ -223,6 +233,7 @@ impl ConsumerSettings {
         let mut reader = Reader::new(&lookup);
         let provider_kind = reader.provider_kind("PROVIDER_KIND");
         let settings = Self {
+            deployment: reader.name("DEPLOYMENT"),
             payments_table: reader.name("PAYMENTS_TABLE"),
             gates_table: reader.name("GATES_TABLE"),
             queues: queues(&mut reader, false),
@@ -270,6 +281,7 @@ impl DeadLetterSettings {
     pub fn from(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
         let mut reader = Reader::new(&lookup);
         let settings = Self {
+            deployment: reader.name("DEPLOYMENT"),
             payments_table: reader.name("PAYMENTS_TABLE"),
             queues: queues(&mut reader, true),
             policy: policy(&mut reader),

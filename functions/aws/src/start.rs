@@ -20,7 +20,8 @@ pub async fn start<E: Display>(function: &str, run: impl Future<Output = Result<
     }
 }
 
-/// Says that this environment is wired and about to ask for its first invocation: one line for each cold start.
-pub fn ready(function: &str) {
-    info!(event = "environment_started", function);
+/// Says that this environment is wired and about to ask for its first invocation, and which deployment's settings it has:
+/// one line for each cold start.
+pub fn ready(function: &str, deployment: &str) {
+    info!(event = "environment_started", function, deployment);
 }

@@ -25,6 +25,6 @@ async fn run() -> Result<(), Error> {
     let answer = async |LambdaEvent { payload, context }: LambdaEvent<SqsEvent>| {
         Ok::<_, Infallible>(Box::pin(consumer.handle(payload, Timestamp::from_ms(context.deadline))).await)
     };
-    aws::start::ready("consumer");
+    aws::start::ready("consumer", &settings.deployment);
     lambda_runtime::run(service_fn(answer)).await
 }

@@ -23,6 +23,6 @@ async fn run() -> Result<(), Error> {
     let answer = async |LambdaEvent { payload, context }: LambdaEvent<SqsEvent>| {
         Ok::<_, Infallible>(Box::pin(triage.handle(payload, Timestamp::from_ms(context.deadline))).await)
     };
-    aws::start::ready("dead_letter");
+    aws::start::ready("dead_letter", &settings.deployment);
     lambda_runtime::run(service_fn(answer)).await
 }

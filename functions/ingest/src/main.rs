@@ -26,6 +26,6 @@ async fn run() -> Result<(), Error> {
         .with_recovery(settings.recovery)
         .with_admission(admission);
     let answer = async |event: LambdaEvent<Request>| Ok::<_, Infallible>(Box::pin(ingest.handle(event.payload)).await);
-    aws::start::ready("ingest");
+    aws::start::ready("ingest", &settings.deployment);
     lambda_runtime::run(service_fn(answer)).await
 }

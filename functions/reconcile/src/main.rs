@@ -26,6 +26,6 @@ async fn run() -> Result<(), Error> {
     let answer = async |LambdaEvent { payload, context }: LambdaEvent<Value>| {
         Ok::<_, Infallible>(Box::pin(reconcile.invoked(payload, Timestamp::from_ms(context.deadline))).await)
     };
-    aws::start::ready("reconcile");
+    aws::start::ready("reconcile", &settings.deployment);
     lambda_runtime::run(service_fn(answer)).await
 }
