@@ -4,13 +4,13 @@
 use std::num::NonZeroU32;
 
 use payments::payment::OPEN_SHARDS;
-use payments::plan::cost::{self, Item, WRITE_UNITS_PER_PAYMENT};
+use payments::plan::cost::{self, Item, Traffic, WRITE_UNITS_PER_PAYMENT};
 use payments::plan::deployment::{Deployment, FunctionName, Number, QueueName, Warm};
 use payments::plan::flow::Flow;
 use payments::plan::formula::{looks_until, slot_room_ms};
 use payments::plan::price::{Dollars, US_EAST_1};
 use payments::plan::rules::breaches;
-use payments::plan::{Demand, Infeasible, Plan, quota};
+use payments::plan::{Demand, Infeasible, Plan, quota, standing};
 use proptest::prelude::*;
 
 use super::cases;
@@ -89,7 +89,8 @@ fn feasible(demand: &Demand) -> Option<Plan> {
 }
 
 fn dollars(plan: &Plan, wanted: Item) -> Dollars {
-    cost::month(plan, &US_EAST_1).into_iter().find(|(item, _)| *item == wanted).unwrap().1
+    let lines = cost::running(plan, &US_EAST_1, Traffic::Sale, plan.demand.payments_per_month);
+    lines.into_iter().find(|(item, _)| *item == wanted).unwrap().1
 }
 
 proptest! {
@@ -152,7 +153,7 @@ proptest! {
         let Some(plan) = feasible(&demand) else { return Ok(()) };
         let larger = Demand { peak_per_second: rate(demand.peak_per_second.get() + more), sale_ms: demand.sale_ms + longer_ms, ..demand };
         let larger = feasible(&larger).unwrap();
-        prop_assert!(larger.ingest >= plan.ingest && larger.provisioned >= plan.provisioned);
+        prop_assert!(larger.ingest >= plan.ingest && larger.growth().seconds >= plan.growth().seconds);
         // Shards and warm throughput go up in steps, a partition more or less at a time.
         prop_assert!(2 * larger.index_shards() >= plan.index_shards() && larger.index_write_units() > plan.index_write_units());
         prop_assert!(larger.flow().drain_ms() >= plan.flow().drain_ms());
@@ -194,17 +195,22 @@ proptest! {
     }
 
     #[test]
+    fn twice_the_payments_cost_twice_as_much_to_keep_and_to_forget(payments in 1_u64..100_000_000) {
+        for kept in [cost::stored, cost::forgetting, cost::kept] {
+            let (one, two) = (kept(&US_EAST_1, payments).cents(), kept(&US_EAST_1, 2 * payments).cents());
+            prop_assert!(two <= 2 * one && two + 2 >= 2 * one, "{} and {}", one, two);
+        }
+    }
+
+    #[test]
     fn twice_the_payments_cost_twice_as_much_to_the_cent(demand in demands()) {
         let Some(plan) = feasible(&demand) else { return Ok(()) };
         let twice = Plan { demand: Demand { payments_per_month: 2 * demand.payments_per_month, ..demand }, ..plan };
-        let scaling =
-            [Item::Api, Item::Compute, Item::Queue, Item::Writes, Item::Logs, Item::Storage, Item::Forgetting, Item::Kept];
-        for item in scaling {
+        for item in Item::ALL {
             let (one, two) = (dollars(&plan, item).cents(), dollars(&twice, item).cents());
-            let batch = if item == Item::Compute { dollars(&Plan { demand: Demand { payments_per_month: 1, ..demand }, ..plan }, item).cents() } else { 0 };
+            let batch = if matches!(item, Item::Compute | Item::Admission) { dollars(&Plan { demand: Demand { payments_per_month: 1, ..demand }, ..plan }, item).cents() } else { 0 };
             prop_assert!(two <= 2 * one && two + 2 + batch >= 2 * one, "{:?}: {} and {}", item, one, two);
         }
-        prop_assert_eq!(dollars(&plan, Item::Standing), dollars(&twice, Item::Standing));
     }
 }
 
@@ -220,7 +226,8 @@ fn three_providers_each_get_what_fits_them() {
         assert_eq!(plan.pace_per_1000_seconds(), rate * 990);
         assert!(plan.shards_suffice() && plan.index_shards() <= u64::from(OPEN_SHARDS));
         assert!(plan.index_spread(plan.index_warm_throughput().unwrap_or(4_000)).risk_per_million() <= 1_000);
-        assert_eq!(plan.provisioned > 0, plan.ingest > 1_000);
+        // Ten requests a second each, a thousand environments at once and a thousand more every ten seconds.
+        assert_eq!(plan.growth().refused > 0, plan.ingest > 1_000);
         // The whole rate flows: at the slowest ordinary answer the consumers can make more calls than there are slots.
         let calls_per_1000_seconds = plan.in_hand() * 1_000_000 / (demand.tail_ms + 1_200);
         assert!(calls_per_1000_seconds >= plan.pace_per_1000_seconds(), "{plan:?}");
@@ -255,6 +262,42 @@ fn a_million_payments_write_five_units_each_and_two_more_a_batch() {
 }
 
 #[test]
+fn the_less_comes_at_once_the_more_a_payment_costs() {
+    let plan = Plan::of(&flash_sale()).unwrap();
+    let lines = Traffic::ALL.map(|traffic| cost::running(&plan, &US_EAST_1, traffic, 1_000_000));
+    let sums = lines.each_ref().map(|lines| lines.iter().map(|(_, dollars)| *dollars).sum::<Dollars>());
+    assert!(sums.is_sorted(), "{sums:?}");
+    assert_eq!(Traffic::ALL.map(|traffic| traffic.batch(&plan)), [200, 40, 4, 1]);
+    // A batch of one is a receive, a delete, an invocation, a slot and Lambda's own lines for each payment.
+    let [.., single] = &lines;
+    let of = |wanted: Item| single.iter().find(|(item, _)| *item == wanted).unwrap().1.to_string();
+    assert_eq!([Item::Queue, Item::Invocations, Item::Writes].map(of), ["1.20", "0.40", "3.75"]);
+    // Every line is in every sum, once.
+    assert!(lines.iter().all(|lines| lines.iter().map(|(item, _)| *item).eq(Item::ALL)));
+}
+
+#[test]
+fn what_stands_is_the_sum_of_what_is_listed() {
+    let lines = standing::month(&US_EAST_1);
+    assert!(lines.iter().map(|(item, _)| *item).eq(standing::Item::ALL) && lines.iter().all(|(_, it)| it.cents() > 0));
+    let sweeps = lines.iter().find(|(item, _)| *item == standing::Item::SweepReads).unwrap().1;
+    // 43,200 times half a unit for each of 2,048 shards, and for the parts of the table.
+    let half_units = 43_200 * standing::sweep_looks();
+    assert_eq!(sweeps, US_EAST_1.read_units_million.times(half_units.div_ceil(2)).divided_by(1_000_000));
+    assert!((553..600).contains(&sweeps.cents()), "{sweeps}");
+}
+
+#[test]
+fn a_sale_that_begins_at_once_waits_for_lambda_to_grow() {
+    // 10,000 environments: 1,000 at once and 1,000 more every ten seconds, each for ten requests a second of 100,000.
+    let growth = Plan::of(&flash_sale()).unwrap().growth();
+    assert_eq!((growth.seconds, growth.refused), (90, (90 + 80 + 70 + 60 + 50 + 40) * 1_000 * 10));
+    let longer = Plan::of(&Demand { sale_ms: 600_000, ..flash_sale() }).unwrap().growth();
+    assert_eq!((longer.seconds, longer.refused), (90, 45 * 10_000 * 10));
+    assert_eq!(Plan::of(&flash_sale()).unwrap().log_streams_seconds(), 203);
+}
+
+#[test]
 fn a_rate_that_no_queue_can_hold_has_no_plan() {
     let demand = Demand { rate_per_second: rate(100_000), ..flash_sale() };
     assert_eq!(Plan::of(&demand), Err(Infeasible::InFlight { calls: 264_000, in_lane: 264_000 }));
@@ -265,7 +308,7 @@ fn a_rate_that_no_queue_can_hold_has_no_plan() {
 type Change = fn(&mut Deployment);
 
 /// One number of a right deployment put wrong, and the number that a person is sent to.
-const WRONG: [(Number, Change); 27] = [
+const WRONG: [(Number, Change); 28] = [
     (Number::Visibility(QueueName::High), |it| queue(it, QueueName::High).visibility_seconds -= 1),
     (Number::Visibility(QueueName::DeadLetter), |it| queue(it, QueueName::DeadLetter).visibility_seconds -= 1),
     (Number::Visibility(QueueName::Standard), |it| queue(it, QueueName::Standard).visibility_seconds = 43_201),
@@ -290,8 +333,10 @@ const WRONG: [(Number, Change); 27] = [
     (Number::HealsPerSweep, |it| it.rates.heals_per_sweep = 3_001),
     (Number::ApiRate, |it| {
         it.rates.api_per_second += 1;
+        it.rates.api_burst += 1;
         it.warm = Warm { table: 110_001, index: 420_004 };
     }),
+    (Number::ApiBurst, |it| it.rates.api_burst -= 1),
     (Number::TableWarm, |it| it.warm.table -= 1),
     (Number::TableWarm, |it| it.warm.table = 0),
     (Number::IndexWarm, |it| it.warm.index = 315_000),

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use payments::plan::standing;
 use serde_json::Value;
 
 use super::template::Template;
@@ -45,6 +46,68 @@ fn no_alarm_is_mute_because_one_of_its_metrics_is_missing() {
         }
     }
     assert!(seen >= 12, "{seen} metrics in arithmetic");
+}
+
+/// What is billed in a month without a payment is what stands in the template; a resource of a kind that nobody has looked
+/// at fails here.
+#[test]
+fn what_stands_in_the_template_is_in_the_bill() {
+    let template = Template::load();
+    let count = |kind| u64::try_from(template.resources(kind).len()).unwrap();
+    let alarms = template.resources("AWS::CloudWatch::Alarm").into_iter();
+    // One that has no arithmetic looks at one metric.
+    let looked_at: usize = alarms.map(|alarm| metrics(&template, alarm).0.len().max(1)).sum();
+    assert_eq!(u64::try_from(looked_at).unwrap(), standing::ALARM_METRICS);
+    let filters = template.resources("AWS::Logs::MetricFilter").into_iter();
+    let made: BTreeSet<&str> = filters
+        .flat_map(|filter| {
+            let path = ["Resources", filter, "Properties", "MetricTransformations"];
+            let elements = template.keys(&path).into_iter().map(ToOwned::to_owned).collect::<Vec<_>>();
+            elements
+                .into_iter()
+                .map(|element| template.get(&[&path[..], &[&element, "MetricName"]].concat()))
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    assert_eq!(u64::try_from(made.len()).unwrap(), standing::CUSTOM_METRICS, "{made:?}");
+    assert_eq!(count("AWS::KMS::Key"), standing::KEYS);
+    assert_eq!(count("AWS::DynamoDB::Table"), standing::TABLES);
+    assert_eq!(count("AWS::Serverless::Function"), standing::FUNCTIONS);
+    let memory = template.get(&["Resources", "ReconcileFunction", "Properties", "MemorySize"]);
+    assert_eq!(memory.parse(), Ok(standing::RECONCILE_MEMORY_MB));
+    let text = read(&root().join("template.yaml"));
+    let mappings = text.matches("          Type: SQS\n").count();
+    assert_eq!(u64::try_from(mappings).unwrap(), standing::MAPPINGS);
+    let needed = ["ProviderSecretName", "HistorySecretName"];
+    assert!(needed.iter().all(|name| template.find(&["Parameters", name, "Default"]).is_none()));
+    let secrets = template.keys(&["Parameters"]).into_iter().filter(|name| name.ends_with("SecretName"));
+    let needed_or_not = secrets.filter(|name| template.find(&["Parameters", name, "Default"]).is_none()).count();
+    assert_eq!(u64::try_from(needed_or_not).unwrap(), standing::SECRETS);
+    // Each route's own metrics are custom ones, six a route.
+    assert!(!text.contains("DetailedMetricsEnabled: true"), "they are not in the bill");
+    let free = [
+        "AWS::ApiGatewayV2::ApiMapping",
+        "AWS::ApiGatewayV2::DomainName",
+        // Two are free ("AWS Cost Management pricing").
+        "AWS::Budgets::Budget",
+        "AWS::IAM::Role",
+        "AWS::Logs::LogGroup",
+        "AWS::SQS::Queue",
+        "AWS::SQS::QueuePolicy",
+        "AWS::Scheduler::ScheduleGroup",
+        "AWS::Serverless::HttpApi",
+    ];
+    let counted = [
+        "AWS::CloudWatch::Alarm",
+        "AWS::DynamoDB::Table",
+        "AWS::KMS::Key",
+        "AWS::Logs::MetricFilter",
+        "AWS::Serverless::Function",
+    ];
+    for resource in template.keys(&["Resources"]) {
+        let kind = template.get(&["Resources", resource, "Type"]);
+        assert!(free.contains(&kind) || counted.contains(&kind), "what does a {kind} cost while it stands?");
+    }
 }
 
 #[test]

@@ -59,6 +59,7 @@ fn the_templates_defaults_are_the_plan_of_the_flash_sale() {
     let asked = [
         "ProviderRatePerSecond",
         "ApiRatePerSecond",
+        "ApiBurst",
         "IngestConcurrency",
         "TableWarmWriteUnits",
         "IndexWarmWriteUnits",
@@ -111,7 +112,7 @@ proptest! {
 }
 
 /// A text of ours that stands once, what to put in its place, which of its lines is named, and what is said there.
-const BROKEN: [(&str, &str, usize, &str); 24] = [
+const BROKEN: [(&str, &str, usize, &str); 25] = [
     // Queues.
     (
         "  LaneVisibilitySeconds:\n    Type: Number\n    Default: '361'",
@@ -192,6 +193,12 @@ const BROKEN: [(&str, &str, usize, &str); 24] = [
         "            BatchSize: 20",
         0,
         "batches of 20 for the dead-letter queue without a window",
+    ),
+    (
+        "  ApiBurst:\n    Type: Number\n    Default: '2000'",
+        "  ApiBurst:\n    Type: Number\n    Default: '199'",
+        2,
+        "would answer 429 below its rate: set at least 200",
     ),
     // Tables.
     (

@@ -13,9 +13,11 @@ pub mod quota;
 pub mod rules;
 mod size;
 pub mod spread;
+pub mod standing;
 
 use std::num::NonZeroU32;
 
+use crate::admission::LOOK_MS;
 use crate::payment::OPEN_SHARDS;
 use flow::Flow;
 use quota::Quota;
@@ -103,8 +105,24 @@ pub struct Plan {
     pub heals_per_sweep: u64,
     /// Reserved concurrency of ingest.
     pub ingest: u64,
-    /// How much of it has to be provisioned before a sale.
-    pub provisioned: u64,
+}
+
+/// What is lost while ingest's environments grow in number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Growth {
+    /// Seconds until all are there.
+    pub seconds: u64,
+    /// Requests that are refused until then; their merchants repeat them.
+    pub refused: u64,
+}
+
+/// What single items are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HotItems {
+    /// Consistent reads of the gate.
+    pub gate_reads_per_second: u64,
+    /// Updates of the one merchant's bucket.
+    pub bucket_updates_per_second: u64,
 }
 
 /// How long a throttled write is tried: three attempts, with waits of up to 50 and 100 ms (`functions/aws/src/clients.rs`).
@@ -190,11 +208,6 @@ impl Plan {
         in_turn_ms.max(CLAIM_LEAD_MS.saturating_add(self.demand.tail_ms))
     }
 
-    /// Sales that make up the month's payments, at least one.
-    pub fn sales_per_month(&self) -> u64 {
-        self.demand.payments_per_month.div_ceil(self.flow().payments().max(1)).max(1)
-    }
-
     /// A sale against this pace, or what fits side by side.
     pub fn flow(&self) -> Flow {
         let before_ms = self.window_seconds.saturating_mul(1_000).saturating_add(CLAIM_LEAD_MS);
@@ -260,6 +273,42 @@ impl Plan {
             over_per_million,
             refused: share_of(self.flow().payments()),
             environments: refused_per_second.saturating_mul(REFUSED_AFTER_MS).div_ceil(1_000),
+        }
+    }
+
+    /// Requests that the API may be sent at once above its rate (`ApiBurst`): what is on its way through ingest, twice over,
+    /// because requests do not come evenly.
+    pub fn api_burst(&self) -> u64 {
+        formula::api_burst(self.demand.peak_per_second.get().into())
+    }
+
+    /// What a sale that begins at once loses to Lambda's growth: it starts so many environments and adds as many every ten
+    /// seconds, each for ten requests a second. The template keeps none ready (decision 0028).
+    pub fn growth(&self) -> Growth {
+        let peak = u64::from(self.demand.peak_per_second.get());
+        let step = quota::ENVIRONMENTS_IN_TEN_SECONDS;
+        let steps = self.ingest.div_ceil(step).max(1);
+        let mut refused = 0_u64;
+        for nth in 1..steps {
+            let begun_ms = nth.saturating_sub(1).saturating_mul(10_000);
+            let lasts_ms = self.demand.sale_ms.saturating_sub(begun_ms).min(10_000);
+            let takes = step.saturating_mul(nth).saturating_mul(quota::REQUESTS_PER_CONCURRENCY);
+            refused = refused.saturating_add(peak.saturating_sub(takes).saturating_mul(lasts_ms) / 1_000);
+        }
+        Growth { seconds: steps.saturating_sub(1).saturating_mul(10), refused }
+    }
+
+    /// Seconds until each environment of a sale that begins at once has its log stream.
+    pub fn log_streams_seconds(&self) -> u64 {
+        self.ingest.saturating_add(self.reserved()).div_ceil(quota::LOG_STREAMS_PER_SECOND)
+    }
+
+    /// What one item is asked for at the peak if one merchant brings it all.
+    pub fn hot_items(&self) -> HotItems {
+        // Each environment looks at the gate after so long, and leases of a busy merchant's rate last about a second.
+        HotItems {
+            gate_reads_per_second: self.ingest.saturating_mul(1_000).div_ceil(LOOK_MS),
+            bucket_updates_per_second: self.ingest,
         }
     }
 

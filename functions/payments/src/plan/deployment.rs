@@ -171,6 +171,8 @@ pub struct Rates {
     pub heals_per_sweep: u64,
     /// Requests a second that the API lets in.
     pub api_per_second: u64,
+    /// Requests that it lets in at once above that.
+    pub api_burst: u64,
     /// Calls side by side in one environment of the consumer.
     pub calls_each: u64,
     /// Calls side by side that the provider takes from all of them; `None` when it states no such limit.
@@ -251,6 +253,8 @@ pub enum Number {
     PendingBackoff,
     /// The API's throttle.
     ApiRate,
+    /// The API's burst.
+    ApiBurst,
     /// What the payments' table is warm for.
     TableWarm,
     /// What its index is warm for.

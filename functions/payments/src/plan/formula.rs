@@ -2,7 +2,7 @@
 //! waiting takes.
 
 use super::deployment::{Deployment, QueueName, Times};
-use super::quota;
+use super::{cost, quota};
 use crate::gate::GateState;
 use crate::policy::{ANSWER_ALLOWANCE_MS, MISSING_ITEM_LOOK_SECONDS, NEWER_VERSION_LOOK_SECONDS};
 
@@ -72,6 +72,13 @@ pub fn dead_letter_receives_needed(deployment: &Deployment) -> u64 {
 /// Messages that one sweep may put back: 1 % of what the provider takes until the next.
 pub fn heals_per_sweep_max(rate_per_second: u32) -> u64 {
     (u64::from(rate_per_second).saturating_mul(SWEEP_SECONDS) / 100).max(1)
+}
+
+/// Requests that an API has to let in at once above its rate: API Gateway's bucket holds what is under way ("Throttle
+/// requests to your HTTP APIs for better throughput in API Gateway"), which is what comes in while one request is answered,
+/// and as much again, because requests do not come evenly.
+pub fn api_burst(api_per_second: u64) -> u64 {
+    api_per_second.saturating_mul(cost::INGEST_MS).saturating_mul(2).div_ceil(1_000).max(1)
 }
 
 /// Updates of the gate's item at worst: a consumer reserves at least half a batch at a time.

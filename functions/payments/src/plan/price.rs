@@ -70,8 +70,6 @@ pub struct Prices {
     pub invocations_million: Dollars,
     /// A million gigabyte-seconds on arm64.
     pub gigabyte_seconds_million: Dollars,
-    /// A million gigabyte-seconds of provisioned concurrency on arm64.
-    pub provisioned_gigabyte_seconds_million: Dollars,
     /// A million requests of a standard queue.
     pub queue_million: Dollars,
     /// What a million of them cost beside that when their messages have a group ("fair queues").
@@ -86,6 +84,16 @@ pub struct Prices {
     pub recovery_gigabyte_month: Dollars,
     /// A gigabyte of logs taken in.
     pub logs_gigabyte: Dollars,
+    /// A gigabyte of logs kept for a month, before compression.
+    pub logs_gigabyte_month: Dollars,
+    /// A metric that an alarm looks at, for a month.
+    pub alarm_metric_month: Dollars,
+    /// A metric of our own, for a month.
+    pub custom_metric_month: Dollars,
+    /// A million invocations by the scheduler.
+    pub schedule_million: Dollars,
+    /// A million requests to KMS.
+    pub key_requests_million: Dollars,
     /// A KMS key for a month.
     pub key_month: Dollars,
     /// A secret for a month.
@@ -95,8 +103,8 @@ pub struct Prices {
 /// US East (N. Virginia), first tiers, without the free tier, on demand.
 ///
 /// From the pages "Amazon API Gateway pricing", "AWS Lambda Pricing", "Amazon SQS pricing", "Pricing for On-Demand
-/// Capacity" (Amazon DynamoDB), "Amazon CloudWatch Pricing", "AWS Key Management Service pricing" and "AWS Secrets
-/// Manager pricing". Several of these pages fill in their figures by Region in the browser; these were read where others
+/// Capacity" (Amazon DynamoDB), "Amazon CloudWatch Pricing", "Amazon EventBridge pricing" (Scheduler), "AWS Key
+/// Management Service pricing" and "AWS Secrets Manager pricing". Several of these pages fill in their figures by Region in the browser; these were read where others
 /// quote them. What fair queues cost is the least certain: it is taken for every request of a message with a group.
 pub const US_EAST_1: Prices = Prices {
     region: "us-east-1",
@@ -104,7 +112,6 @@ pub const US_EAST_1: Prices = Prices {
     api_million: Dollars::from_parts(PARTS),
     invocations_million: Dollars::from_parts(PARTS / 100 * 20),
     gigabyte_seconds_million: Dollars::from_parts(13_333_400_000_000),
-    provisioned_gigabyte_seconds_million: Dollars::from_parts(3_333_400_000_000),
     queue_million: Dollars::from_parts(PARTS / 100 * 40),
     fair_queue_million: Dollars::from_parts(PARTS / 100 * 10),
     write_units_million: Dollars::from_parts(PARTS / 1_000 * 625),
@@ -112,6 +119,11 @@ pub const US_EAST_1: Prices = Prices {
     table_gigabyte_month: Dollars::from_parts(PARTS / 100 * 25),
     recovery_gigabyte_month: Dollars::from_parts(PARTS / 100 * 20),
     logs_gigabyte: Dollars::from_parts(PARTS / 100 * 50),
+    logs_gigabyte_month: Dollars::from_parts(PARTS / 100 * 3),
+    alarm_metric_month: Dollars::from_parts(PARTS / 100 * 10),
+    custom_metric_month: Dollars::from_parts(PARTS / 100 * 30),
+    schedule_million: Dollars::from_parts(PARTS),
+    key_requests_million: Dollars::from_parts(PARTS * 3),
     key_month: Dollars::from_parts(PARTS),
     secret_month: Dollars::from_parts(PARTS / 100 * 40),
 };

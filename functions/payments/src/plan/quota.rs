@@ -29,13 +29,17 @@ pub const MAPPING_CONCURRENCY_MAX: u64 = 1_000;
 pub const FUNCTION_SECONDS_MAX: u64 = 900;
 /// Requests a second for each unit of concurrency ("Understanding Lambda function scaling": ten times the concurrency).
 pub const REQUESTS_PER_CONCURRENCY: u64 = 10;
-/// Environments that one function gains in ten seconds ("Lambda scaling behavior"); what a sale needs at once beyond
-/// them must be provisioned before.
+/// Environments that one function gains in ten seconds, the first of them at once ("Lambda scaling behavior").
 pub const ENVIRONMENTS_IN_TEN_SECONDS: u64 = 1_000;
 /// Concurrency of an account that cannot be reserved ("Configuring reserved concurrency for a function").
 pub const UNRESERVED_CONCURRENCY: u64 = 100;
 /// Seconds after which an HTTP API gives up on its function ("Quotas for configuring and running an HTTP API").
 pub const HTTP_API_SECONDS_MAX: u64 = 30;
+/// Log streams that an account makes in a second, one for each environment ("CreateLogStream", Amazon CloudWatch Logs).
+pub const LOG_STREAMS_PER_SECOND: u64 = 50;
+/// Read units that one partition, and so one item, gives a second ("Best practices for designing and using partition keys
+/// effectively in DynamoDB").
+pub const PARTITION_READ_UNITS: u64 = 3_000;
 /// Write units that one partition takes a second ("Best practices for designing and using partition keys effectively in
 /// DynamoDB").
 pub const PARTITION_WRITE_UNITS: u64 = 1_000;

@@ -3,7 +3,7 @@
 
 use super::deployment::{Deployment, Evidence, FunctionName, Mapping, Number, QueueName, Redrive};
 use super::formula::{
-    SWEEP_SECONDS, dead_letter_receives_needed, gate_updates_per_second, heals_per_sweep_max, looks_until,
+    SWEEP_SECONDS, api_burst, dead_letter_receives_needed, gate_updates_per_second, heals_per_sweep_max, looks_until,
     pace_per_1000_seconds, receives_needed, slot_room_ms,
 };
 use super::{quota, spread};
@@ -106,6 +106,15 @@ fn rates(deployment: &Deployment, found: &mut Breaches) {
             );
             found.add(Number::ApiRate, why);
         }
+    }
+    let least = api_burst(rates.api_per_second);
+    if rates.api_burst < least {
+        let why = format!(
+            "the API lets in {} requests a second and a burst of {}, and so many are under way at once that it would answer \
+             429 below its rate: set at least {least}",
+            rates.api_per_second, rates.api_burst
+        );
+        found.add(Number::ApiBurst, why);
     }
     if ingest.timeout_seconds > quota::HTTP_API_SECONDS_MAX {
         let why = format!(

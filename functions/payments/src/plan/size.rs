@@ -109,8 +109,6 @@ impl Plan {
             margin_ms: MARGIN_MS,
             heals_per_sweep: formula::heals_per_sweep_max(demand.rate_per_second.get()).min(HEALS_PER_SWEEP_MAX),
             ingest,
-            // Lambda adds so many in ten seconds; a sale's first second needs all of them.
-            provisioned: ingest.saturating_sub(quota::ENVIRONMENTS_IN_TEN_SECONDS),
         };
         plan.receives_max = formula::receives_needed(&plan.deployment());
         Ok(plan)
@@ -166,6 +164,7 @@ impl Plan {
                 margin_ms: self.margin_ms,
                 heals_per_sweep: self.heals_per_sweep,
                 api_per_second: u64::from(self.demand.peak_per_second.get()),
+                api_burst: self.api_burst(),
                 calls_each: self.calls_each(),
                 calls_max: self.demand.calls_max.map(|most| most.get().into()),
             },

@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 
 use payments::payment::OPEN_SHARDS;
-use payments::plan::cost::{self, Item};
+use payments::plan::cost::{self, Item, Traffic};
 use payments::plan::price::{Dollars, US_EAST_1};
-use payments::plan::{Plan, REFUSED_AFTER_MS};
+use payments::plan::{Plan, REFUSED_AFTER_MS, quota, standing};
 
 use crate::grouped;
 
@@ -67,7 +67,8 @@ fn write_sheet(out: &mut String, plan: &Plan, key_window_ms: Option<u64>) -> std
     writeln!(out, "\nBefore the sale")?;
     write_index(out, plan)?;
     row(out, "reserved for ingest", &grouped(plan.ingest))?;
-    row(out, "provisioned for ingest", &grouped(plan.provisioned))?;
+    row(out, "API burst", &grouped(plan.api_burst()))?;
+    write_growth(out, plan)?;
     let quotas = plan.quotas_to_raise();
     if quotas.is_empty() {
         row(out, "quotas to raise", "none of an account's defaults")?;
@@ -142,31 +143,106 @@ fn write_index(out: &mut String, plan: &Plan) -> std::fmt::Result {
     )
 }
 
+/// What a million payments cost by how they come, what the asked month costs, and what is billed without a payment.
 fn write_cost(out: &mut String, plan: &Plan) -> std::fmt::Result {
     let prices = &US_EAST_1;
-    let payments = plan.demand.payments_per_month;
     writeln!(
         out,
-        "\nA month of {} payments, in US dollars ({}, prices of {}, no free tier)",
-        grouped(payments),
-        prices.region,
-        prices.read_on
+        "\nA million payments, in US dollars ({}, prices of {}, no free tier), by how they come",
+        prices.region, prices.read_on
     )?;
-    let lines = cost::month(plan, prices);
-    for (item, dollars) in &lines {
-        row(out, item.title(), &format!("{dollars:>12}"))?;
+    let columns = Traffic::ALL.map(|traffic| cost::running(plan, prices, traffic, MILLION));
+    let heads = Traffic::ALL.map(|traffic| match traffic {
+        Traffic::Sale => "in a sale".to_owned(),
+        Traffic::PerSecond(rate) => format!("{rate}/s"),
+        Traffic::Single => "under 1/s".to_owned(),
+    });
+    columns_row(out, "", &heads)?;
+    let batches = Traffic::ALL.map(|traffic| traffic.batch(plan).to_string());
+    columns_row(out, "payments in a batch", &batches)?;
+    for (nth, item) in Item::ALL.into_iter().enumerate() {
+        let amounts = columns.each_ref().map(|lines| lines.get(nth).map_or_else(String::new, |(_, it)| it.to_string()));
+        columns_row(out, item.title(), &amounts)?;
     }
-    let sum: Dollars = lines.iter().map(|(_, dollars)| *dollars).sum();
-    row(out, "in all", &format!("{sum:>12}"))?;
-    let each = |item: &Item| !matches!(item, Item::Standing | Item::Provisioned | Item::Storage | Item::Kept);
-    let running: Dollars = lines.iter().filter(|(item, _)| each(item)).map(|(_, dollars)| *dollars).sum();
-    let per_million = running.times(MILLION).divided_by(payments);
-    row(out, "a million payments, running", &format!("{per_million:>12}"))?;
+    let sums = columns.each_ref().map(|lines| lines.iter().map(|(_, dollars)| *dollars).sum::<Dollars>());
+    columns_row(out, "in all", &sums.map(|sum| sum.to_string()))?;
+    let stored = cost::stored(prices, MILLION);
+    row(out, "kept for a month: items, recovery, logs", &format!("{stored:>12}"))?;
+
+    writeln!(out, "\nA month without a payment, in US dollars")?;
+    let lines = standing::month(prices);
+    for (item, dollars) in &lines {
+        row(out, &item.title(), &format!("{dollars:>12}"))?;
+    }
+    let stands: Dollars = lines.iter().map(|(_, dollars)| *dollars).sum();
+    row(out, "in all", &format!("{stands:>12}"))?;
+
+    let payments = plan.demand.payments_per_month;
+    let running: Dollars = cost::running(plan, prices, Traffic::Sale, payments).iter().map(|(_, it)| *it).sum();
+    writeln!(out, "\nA month of {} payments that come in sales, in US dollars", grouped(payments))?;
+    row(out, "taken and sent", &format!("{running:>12}"))?;
+    let stored = cost::stored(prices, payments);
+    row(out, "kept for a month", &format!("{stored:>12}"))?;
+    let forgetting = cost::forgetting(prices, payments);
+    row(out, "their details forgotten, in the end", &format!("{forgetting:>12}"))?;
+    row(out, "what stands", &format!("{stands:>12}"))?;
+    row(out, "in all", &format!("{:>12}", running + stored + forgetting + stands))?;
+    let kept = cost::kept(prices, payments);
+    row(out, "and kept for ever, for each year gone", &format!("{kept:>12}"))?;
     writeln!(
         out,
-        "  Not in it: warm throughput (billed once, when it is set), alarms, merchants' own look-ups, data sent to the \
+        "  Not in it: warm throughput (billed once, when it is set), merchants' own look-ups, callbacks, data sent to the \
          provider, and earlier months' payments that are still kept."
     )
+}
+
+fn columns_row(out: &mut String, name: &str, cells: &[String; 4]) -> std::fmt::Result {
+    let cells: String = cells.iter().map(|cell| format!("{cell:>12}")).collect();
+    row(out, name, &cells)
+}
+
+/// What a sale that begins at once meets before everything is warm.
+fn write_growth(out: &mut String, plan: &Plan) -> std::fmt::Result {
+    let growth = plan.growth();
+    if growth.refused > 0 {
+        row(
+            out,
+            "until ingest has them all",
+            &format!(
+                "{} s, as Lambda adds 1,000 in ten seconds: {} of the first requests are refused with 503 and repeated",
+                growth.seconds,
+                grouped(growth.refused)
+            ),
+        )?;
+        row(out, "", "let a sale's doors open over that time; the template keeps none ready (decision 0028)")?;
+    }
+    let streams = plan.log_streams_seconds();
+    if streams > 10 {
+        let text = format!("{streams} s after they are made at once; until then logs, and alarms from them, are late");
+        row(out, "every environment has its log stream", &text)?;
+    }
+    let hot = plan.hot_items();
+    if hot.gate_reads_per_second > quota::PARTITION_READ_UNITS {
+        let text = format!(
+            "{} a second, of {} that one item gives",
+            grouped(hot.gate_reads_per_second),
+            grouped(quota::PARTITION_READ_UNITS)
+        );
+        row(out, "reads of the gate", &format!("TOO MANY: {text}; waits are not told then"))?;
+    }
+    if hot.bucket_updates_per_second > quota::PARTITION_WRITE_UNITS {
+        let text = format!(
+            "{} a second, of {} that one item takes",
+            grouped(hot.bucket_updates_per_second),
+            grouped(quota::PARTITION_WRITE_UNITS)
+        );
+        row(
+            out,
+            "if one merchant brings it all, its bucket",
+            &format!("{text}; its rate is then held by each environment alone"),
+        )?;
+    }
+    Ok(())
 }
 
 /// The template's parameters with this plan's values.
@@ -200,6 +276,7 @@ pub fn parameters(plan: &Plan) -> Vec<(&'static str, u64)> {
         ("TableWarmWriteUnits", plan.table_warm_throughput().unwrap_or(0)),
         ("IndexWarmWriteUnits", plan.index_warm_throughput().unwrap_or(0)),
         ("ApiRatePerSecond", peak),
+        ("ApiBurst", plan.api_burst()),
         ("IngestConcurrency", plan.ingest),
     ]
 }

@@ -297,6 +297,8 @@ impl<'a> Reader<'a> {
         let api = self.template.resources("AWS::Serverless::HttpApi").next().map(|entry| entry.key.clone())?;
         let throttle = ["Resources", &api, "Properties", "DefaultRouteSettings", "ThrottlingRateLimit"];
         let api_per_second = self.number(&throttle, Some(Number::ApiRate))?;
+        let burst = ["Resources", &api, "Properties", "DefaultRouteSettings", "ThrottlingBurstLimit"];
+        let api_burst = self.number(&burst, Some(Number::ApiBurst))?;
         let calls_each = self.setting("consumer", "MAX_IN_FLIGHT", Some(Number::MaxInFlight))?;
         let calls_max = self.setting("consumer", "PROVIDER_MAX_IN_FLIGHT", None);
         Some(Rates {
@@ -305,6 +307,7 @@ impl<'a> Reader<'a> {
             margin_ms: u32::try_from(margin).unwrap_or(u32::MAX),
             heals_per_sweep: heals,
             api_per_second,
+            api_burst,
             calls_each,
             // 0 says that the provider states none.
             calls_max: calls_max.filter(|most| *most > 0),
