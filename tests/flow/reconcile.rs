@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ::reconcile::{Reconcile, Sweep, Watched};
+use ::reconcile::{Oldest, Reconcile, Sweep, Watched};
 use payments::answer::Found;
 use payments::breaker::{Breaker, Mode};
 use payments::case::CaseResolution;
@@ -217,6 +217,27 @@ async fn what_merely_waits_does_not_hide_what_is_lost() {
     assert_eq!((found.looked_at, found.healed), (251, 1));
     assert!(stage.table.payment(&lost.id).unwrap().heal.is_some());
     assert_eq!(lost.order.lane, Lane::Standard);
+}
+
+/// SQS forgets the age of what was received three times, and waiting is receiving here: the sweep says it instead.
+#[tokio::test(start_paused = true)]
+async fn a_sweep_says_how_old_the_oldest_is_in_each_state() {
+    let stage = Stage::calm();
+    assert_eq!(sweep(&stage, 10).await.oldest, Oldest::default());
+    for minutes in [90, 70] {
+        put(&stage, accepted(order()), stage.now().minus_ms(minutes * 60_000));
+        sent_ago(&stage, State::Unknown, minutes * 30_000);
+    }
+    sent_ago(&stage, State::Pending, 3_600_000);
+    // Of what has ended or is with people nobody waits for a message.
+    for state in [State::Succeeded, State::Parked] {
+        put(&stage, in_state(state), stage.now().minus_ms(86_400_000));
+    }
+    let oldest = sweep(&stage, 0).await.oldest;
+    assert_eq!(
+        oldest,
+        Oldest { queued_seconds: 5_400, sending_seconds: 0, pending_seconds: 3_600, unknown_seconds: 2_700 }
+    );
 }
 
 #[tokio::test(start_paused = true)]

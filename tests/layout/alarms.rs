@@ -132,6 +132,8 @@ fn what_stops_payments_rings() {
         "AWS/Lambda Throttles",
         "AWS/SQS ApproximateAgeOfOldestMessage",
         "AWS/Scheduler TargetErrorCount",
+        "!Ref AWS::StackName OldestQueued",
+        "!Ref AWS::StackName OldestSending",
     ] {
         assert!(looked_at.contains(metric), "no alarm looks at {metric}: {looked_at:?}");
     }

@@ -17,7 +17,7 @@ pub mod operate;
 use payments::gate::Healing;
 use payments::index::Merged;
 use payments::pass::Pass;
-use payments::payment::{Lane, OPEN_SHARDS};
+use payments::payment::{Lane, OPEN_SHARDS, State};
 use payments::policy::Policy;
 use payments::ports::{
     Clock, Depths, EndedPayments, Entropy, GateStore, OpenPayments, Queue, Shard, Store, StoreError,
@@ -85,6 +85,36 @@ pub struct Sweep {
     pub doubted: u32,
     /// Reads, writes and sends that failed; the next sweep looks again.
     pub failed: u32,
+    /// How old the oldest is, by state. For the log: what a sweep answers with are counts.
+    #[serde(skip)]
+    pub oldest: Oldest,
+}
+
+/// The age of the oldest open payment in each state, in seconds; 0 where the sweep looked at none. It looks at none that is
+/// younger than what may have lost its message.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Oldest {
+    /// Of those that wait to be sent.
+    pub queued_seconds: u64,
+    /// Of those that somebody has claimed.
+    pub sending_seconds: u64,
+    /// Of those that the provider has and will answer later.
+    pub pending_seconds: u64,
+    /// Of those whose request may have had an effect.
+    pub unknown_seconds: u64,
+}
+
+impl Oldest {
+    fn see(&mut self, state: State, age_seconds: u64) {
+        let oldest = match state {
+            State::Queued => &mut self.queued_seconds,
+            State::Sending => &mut self.sending_seconds,
+            State::Pending => &mut self.pending_seconds,
+            State::Unknown => &mut self.unknown_seconds,
+            State::Parked | State::Succeeded | State::Declined | State::Canceled | State::Expired => return,
+        };
+        *oldest = age_seconds.max(*oldest);
+    }
 }
 
 /// Counts, and remembers whom people have to be told of.
@@ -109,6 +139,9 @@ impl Tally {
         count(&mut self.sweep.overdue, seen.overdue);
         count(&mut self.sweep.parked, seen.parked);
         count(&mut self.sweep.without_charge, seen.without_charge);
+        if let Some((state, age_seconds)) = seen.waits {
+            self.sweep.oldest.see(state, age_seconds);
+        }
         for (is_one, ids) in [(seen.overdue, &mut self.overdue), (seen.without_charge, &mut self.without_charge)] {
             if is_one && ids.len() < IDS_MAX {
                 ids.push(id.to_owned());
@@ -130,6 +163,7 @@ impl Tally {
             forgotten,
             doubted,
             failed,
+            oldest,
         } = self.sweep;
         if overdue > 0 {
             warn!(event = "payments_overdue", overdue, parked, payment_ids = self.overdue.join(" "));
@@ -138,6 +172,9 @@ impl Tally {
             let payment_ids = self.without_charge.join(" ");
             error!(event = "refunds_without_charge", refunds = without_charge, payment_ids);
         }
+        // Also when they are 0: what is not said is no zero.
+        let Oldest { queued_seconds, sending_seconds, pending_seconds, unknown_seconds } = oldest;
+        info!(event = "oldest_open", queued_seconds, sending_seconds, pending_seconds, unknown_seconds);
         info!(
             event = "sweep_done",
             looked_at, healed, stuck, expired, overdue, parked, without_charge, cases, forgotten, doubted, failed,

@@ -35,6 +35,8 @@ pub(crate) struct Seen {
     pub(crate) overdue: bool,
     pub(crate) parked: bool,
     pub(crate) without_charge: bool,
+    /// Where it still stands, and its age in seconds.
+    pub(crate) waits: Option<(State, u64)>,
 }
 
 impl<S: Store + OpenPayments + EndedPayments, Q: Queue + Depths, G: GateStore, C: Clock, E: Entropy>
@@ -55,8 +57,9 @@ impl<S: Store + OpenPayments + EndedPayments, Q: Queue + Depths, G: GateStore, C
             }
             return Ok(seen);
         }
+        seen.waits = Some((payment.state, now.since_ms(payment.created_at) / 1_000));
         let payment = match self.park_if_overdue(payment, seen).await? {
-            Parked::Now => return Ok(Seen { parked: true, ..seen }),
+            Parked::Now => return Ok(Seen { parked: true, waits: None, ..seen }),
             Parked::Not(payment) => *payment,
         };
         let lane_is_empty = match payment.order.lane {
