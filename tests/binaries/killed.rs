@@ -106,7 +106,7 @@ async fn an_ingest_killed_between_its_put_and_its_message_accepts_the_repeat() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_process_is_told_apart_from_an_answer_and_replaced() {
     let deployment = Deployment::start(&Wiring::default()).await;
-    let schedule = json!({});
+    let schedule = json!({ "source": "aws.scheduler" });
     deployment.embedded.faults().inject(&["Query"], Fault::Stall, When::Next(1));
     let (answer, ()) = tokio::join!(deployment.reconcile.invoke(&schedule), async {
         until("it sweeps", async || deployment.calls_of("reconcile").contains_key("Query")).await;

@@ -463,6 +463,16 @@ fn a_sweep_may_query_the_index_that_it_queries() {
     assert_eq!(resources.len(), 1);
 }
 
+#[test]
+fn what_the_schedule_sends_is_taken_for_a_sweep() {
+    let template = Template::load();
+    let path = ["Resources", "ReconcileFunction", "Properties", "Events", "Sweep", "Properties", "Input"];
+    let inputs: Vec<&str> = template.under(&path).map(|(_, value)| value).collect();
+    let [input] = inputs.as_slice() else { panic!("{inputs:?}") };
+    let event = serde_json::from_str(input.trim_matches('\'')).unwrap();
+    assert_eq!(reconcile::operate::Invocation::read(event), reconcile::operate::Invocation::Sweep);
+}
+
 /// What `cargo dev plan` counts a request's line of the API as.
 #[test]
 fn the_apis_log_line_is_as_long_as_the_plan_counts() {
