@@ -1,4 +1,4 @@
-//! What each answer means, as ARCHITECTURE.md's table says it: every answer to a send and to a query, first and after an
+//! What each answer means, as the table of infra/docs/answers.md says it: every answer to a send and to a query, first and after an
 //! attempt that may have had an effect. A new answer does not compile until it has its line here.
 
 use payments::answer::{Found, NotTaken, ProviderText, QueryAnswer, SendAnswer, Unclear};

@@ -178,7 +178,7 @@ fn spellings(card: &str) -> Vec<String> {
     all
 }
 
-/// What shops call their orders, and how people write cards: the figures that README states.
+/// What shops call their orders, and how people write cards: the figures that infra/docs/api.md states.
 #[test]
 fn no_order_number_is_refused_and_no_card_is_missed() {
     const NUMBERS: u64 = 100_000;

@@ -153,7 +153,7 @@ fn text(at: Option<payments::time::Timestamp>) -> serde_json::Value {
     at.map_or(serde_json::Value::Null, |at| json!(at.to_string()))
 }
 
-/// The document as a reader of README expects it, field by field, from what stands.
+/// The document as a reader of infra/docs/api.md expects it, field by field, from what stands.
 fn expected(payment: &Payment) -> serde_json::Value {
     let is_declined = payment.state == State::Declined;
     let said = payment.provider_text.as_ref().map(payments::answer::ProviderText::as_str);

@@ -85,7 +85,7 @@ async fn a_cancelation_of_an_order_that_is_not_here_counts_as_a_payment() {
     assert_eq!(ask(&ingest, cancel(&one, None)).await.status, 200);
 }
 
-/// README: in every answer, good or bad, to a payment that was counted.
+/// infra/docs/api.md: in every answer, good or bad, to a payment that was counted.
 #[tokio::test(start_paused = true)]
 async fn what_is_left_of_the_rate_stands_in_refusals_too() {
     let stage = Stage::calm();

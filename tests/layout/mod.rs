@@ -67,7 +67,7 @@ const OF_THE_CORE: [&str; 8] =
     ["data-encoding", "hmac", "iso_currency", "serde", "serde_json", "sha2", "thiserror", "time"];
 
 /// What may lie at the top of the repository, beside names that begin with a dot.
-const TOP: [&str; 17] = [
+const TOP: [&str; 18] = [
     "ARCHITECTURE.md",
     "CHANGELOG.md",
     "CONTRIBUTING.md",
@@ -75,6 +75,7 @@ const TOP: [&str; 17] = [
     "Cargo.toml",
     "LICENSE",
     "README.md",
+    "README.zh-CN.md",
     "SECURITY.md",
     "deny.toml",
     "events",

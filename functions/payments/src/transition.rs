@@ -1,7 +1,7 @@
 //! The one function that decides what becomes of a payment. Every Lambda asks it; none writes a state of its own.
 //!
 //! It is given what stands in the table, what happened, and the time and dice; it answers with what is to be written
-//! next, or why nothing is. The rules are those of ARCHITECTURE.md's invariants I1, I3 and I9.
+//! next, or why nothing is. The rules are those of the invariants (infra/docs/invariants.md) I1, I3 and I9.
 
 mod answered;
 mod draft;

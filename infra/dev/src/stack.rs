@@ -11,7 +11,7 @@ use payments::policy::Policy;
 
 use crate::account::why;
 
-/// The stack that the README deploys.
+/// The stack that infra/docs/deploying.md deploys.
 pub const USUAL_NAME: &str = "sluice";
 
 /// Variables of the functions that are outputs of the stack, by the output's name.

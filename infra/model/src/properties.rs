@@ -1,4 +1,4 @@
-//! What holds in every state, by the numbers of ARCHITECTURE.md; and what has to be reached somewhere, so that a check
+//! What holds in every state, by the numbers of infra/docs/invariants.md; and what has to be reached somewhere, so that a check
 //! that never got there is not taken for one that found nothing.
 
 use payments::payment::State;

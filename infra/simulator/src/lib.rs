@@ -1,7 +1,7 @@
 //! The simulator: the real handlers over ports in memory, in virtual time, on one thread, from one seed.
 //!
 //! The ports misbehave as DynamoDB, SQS and providers are documented to; environments crash before and after any I/O;
-//! after each step, and at the end, the invariants of ARCHITECTURE.md are checked. What fails prints its seed, the trace that led there
+//! after each step, and at the end, the invariants of infra/docs/invariants.md are checked. What fails prints its seed, the trace that led there
 //! and the command that repeats it.
 
 mod ageing;
