@@ -7,8 +7,8 @@ All of them are passed at each deployment, because CloudFormation keeps the valu
 is not passed ("UsePreviousValue"): a default that the template has changed would never arrive. What is wrong with the
 file is told with its line, all at once, and nothing is printed.
 
-Deployment is the time now, so that each list is another one: the deployment then changes all functions, which is what
-makes CloudFormation read their secrets again.
+Deployment is the time now, so that each list is another one: the deployment then changes all functions. A secret is read
+again when its version is another one (infra/runbooks/secrets.md).
 """
 
 import datetime

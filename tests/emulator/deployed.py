@@ -364,14 +364,25 @@ def runbooks(aws, resources):
     """What infra/runbooks/secrets.md and restore.md do to a stack, with a stamp that stays and with one that changes."""
     before = variables(aws, resources)
     secrets = {"sluice/provider-key": "provider-key-after", "sluice/history-keys": f"{NEW_HISTORY_KEY},{HISTORY_KEY}"}
-    for name, text in secrets.items():
-        aws["secretsmanager"].put_secret_value(SecretId=name, SecretString=text)
+    versions = {
+        name: aws["secretsmanager"].put_secret_value(SecretId=name, SecretString=text)["VersionId"]
+        for name, text in secrets.items()
+    }
 
     # Step 1 of restore.md.
     check("mappings that are switched off", switch_mappings(aws, resources, False), 3)
     aws["lambda"].put_function_concurrency(FunctionName=resources["IngestFunction"], ReservedConcurrentExecutions=0)
 
-    deployed_again(aws, Deployment="20260131T120000Z")
+    # A new stamp changes the functions and reads no secret again: the reference has not changed.
+    deployed_again(aws, Deployment="20260131T110000Z")
+    stale = variables(aws, resources)
+    check("keys by a new stamp alone", {stale[name]["HISTORY_KEYS"] for name in FUNCTIONS} == {HISTORY_KEY}, True)
+    deployed_again(
+        aws,
+        Deployment="20260131T120000Z",
+        ProviderSecretVersion=versions["sluice/provider-key"],
+        HistorySecretVersion=versions["sluice/history-keys"],
+    )
     after = variables(aws, resources)
     stamps = {after[name]["DEPLOYMENT"] for name in FUNCTIONS}
     check("what all four functions are stamped with", stamps, {"20260131T120000Z"})

@@ -75,7 +75,23 @@ fn no_stage_forgets_an_anchor_before_its_payment() {
     }
 }
 
-/// CloudFormation leaves a function alone that did not change, and reads its secrets again only when it does.
+/// CloudFormation reads a secret again when the reference to it is another one, and not because something beside it changed.
+#[test]
+fn each_secret_is_named_with_its_version() {
+    let template = Template::load();
+    let text = read(&root().join("template.yaml"));
+    let mut secrets = 0;
+    for name in template.keys(&["Parameters"]).into_iter().filter_map(|name| name.strip_suffix("SecretName")) {
+        let reference =
+            format!("resolve:secretsmanager:${{{name}SecretName}}:SecretString:::${{{name}SecretVersion}}}}}}");
+        assert_eq!(text.matches(&reference).count(), 1, "{name}");
+        assert_eq!(template.find(&["Parameters", &format!("{name}SecretVersion"), "Default"]), Some(""), "{name}");
+        secrets += 1;
+    }
+    assert_eq!(text.matches("resolve:secretsmanager:").count(), secrets);
+}
+
+/// CloudFormation leaves a function alone that did not change.
 #[test]
 fn each_deployment_changes_every_function() {
     let template = Template::load();

@@ -142,7 +142,7 @@ impl Template {
 
     fn resolve(&self, value: &str) -> String {
         // Left out unless its secret is named; whoever reads it is tested with both.
-        if value.starts_with("!If [Has") && value.ends_with(":SecretString}}', !Ref AWS::NoValue]") {
+        if value.starts_with("!If [Has") && value.ends_with("SecretVersion}}}', !Ref AWS::NoValue]") {
             return "callback_key_0123456789abcdefghij".to_owned();
         }
         if !value.starts_with('!') {
@@ -150,8 +150,12 @@ impl Template {
         }
         let Some(name) = value.strip_prefix("!Ref ") else {
             return match value {
-                "!Sub '{{resolve:secretsmanager:${ProviderSecretName}:SecretString}}" => "key_0123456789".to_owned(),
-                "!Sub '{{resolve:secretsmanager:${HistorySecretName}:SecretString}}" => "0123456789abcdef".repeat(4),
+                "!Sub '{{resolve:secretsmanager:${ProviderSecretName}:SecretString:::${ProviderSecretVersion}}}" => {
+                    "key_0123456789".to_owned()
+                }
+                "!Sub '{{resolve:secretsmanager:${HistorySecretName}:SecretString:::${HistorySecretVersion}}}" => {
+                    "0123456789abcdef".repeat(4)
+                }
                 _ => panic!("{value} has no meaning here"),
             };
         };
