@@ -152,7 +152,7 @@ fn after_an_unknown_attempt_a_refusal_counts_only_when_a_query_agrees() {
 fn a_querys_answer_means_what_the_table_says() {
     for from in [State::Unknown, State::Pending] {
         for answer in query_answers() {
-            for (ms, late) in [(5_000, false), (policy().absence_proof_ms() + 20_000, true)] {
+            for (ms, late) in [(6_000, false), (policy().absence_proof_ms() + 20_000, true)] {
                 let mut payment = in_state(from);
                 payment.order.expires_at = None;
                 let after = asked(&payment, &answer, ms);
