@@ -197,7 +197,7 @@ fn write_cost(out: &mut String, plan: &Plan) -> std::fmt::Result {
 }
 
 fn columns_row(out: &mut String, name: &str, cells: &[String; 4]) -> std::fmt::Result {
-    let cells: String = cells.iter().map(|cell| format!("{cell:>12}")).collect();
+    let cells = cells.iter().map(|cell| format!("{cell:>12}")).collect::<Vec<_>>().concat();
     row(out, name, &cells)
 }
 
