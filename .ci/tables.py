@@ -16,16 +16,33 @@ import cloudformation
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 KEPT = ["PaymentsTable", "MerchantsTable", "GatesTable"]
-PARAMETERS = ["DeletionProtection"]
+
+
+def named(value, tag):
+    """What a part of a template refers to by this short form: parameters by !Ref, conditions by !If."""
+    if isinstance(value, cloudformation.Tagged):
+        if value.tag == tag:
+            yield value.value if isinstance(value.value, str) else value.value[0]
+        yield from named(value.value, tag)
+    elif isinstance(value, dict):
+        for inner in value.values():
+            yield from named(inner, tag)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from named(inner, tag)
 
 
 def main():
     template = cloudformation.read((ROOT / "template.yaml").read_text())
+    tables = {name: template["Resources"][name] for name in KEPT}
+    conditions = {name: template["Conditions"][name] for name in sorted(set(named(tables, "!If")))}
+    referred = set(named([tables, conditions], "!Ref"))
     part = {
         "AWSTemplateFormatVersion": template["AWSTemplateFormatVersion"],
         "Description": "The tables of a Sluice stack that was deleted, to be imported into a new one.",
-        "Parameters": {name: template["Parameters"][name] for name in PARAMETERS},
-        "Resources": {name: template["Resources"][name] for name in KEPT},
+        "Parameters": {name: what for name, what in template["Parameters"].items() if name in referred},
+        "Conditions": conditions,
+        "Resources": tables,
     }
     kept = {
         name
