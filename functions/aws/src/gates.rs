@@ -25,9 +25,7 @@ impl DynamoGates {
     pub fn new(client: Client, table: impl Into<String>) -> Self {
         Self { client, table: table.into() }
     }
-}
 
-impl DynamoGates {
     /// The gate as it stood a moment ago: eventually consistent, for whoever tells a wait by it and sends nothing. A strongly
     /// consistent read takes twice as much of the one partition that the consumers' reservations live on ("Read consistency").
     pub(crate) async fn glance(&self, provider: &str) -> Result<Option<GateState>, GateError> {

@@ -87,7 +87,7 @@ where
         let held = match self.claim(record, &message, lease_until).await {
             Ok(held) => held,
             Err(verdict) => {
-                if slot.is_probe {
+                if slot.of.is_probe {
                     // The breaker learns nothing from a payment that is not to be sent.
                     self.tally(Health::Unsaid, &slot).await;
                 }
@@ -106,7 +106,7 @@ where
 
     /// Whether the gate, as far as this environment knows, still lets this slot be used.
     fn may_send(&self, slot: &Slot) -> bool {
-        self.seen().may_send(slot.version, self.clock.now_us().max(slot.start_us))
+        self.seen().may_send(slot.of.version, self.clock.now_us().max(slot.start_us))
     }
 
     async fn claim(&self, record: &Record, message: &Message, lease_until: Timestamp) -> Result<Held, Verdict> {
@@ -233,7 +233,7 @@ where
             if too_late_to_start || too_late_to_pay || !self.may_send(slot) {
                 return false;
             }
-            if now_us <= slot.start_us.saturating_add(slot.margin_us) {
+            if now_us <= slot.start_us.saturating_add(slot.of.margin_us) {
                 slot.pace = self.seen().sends(now_us);
                 return true;
             }

@@ -22,13 +22,11 @@ const STOPPED_LOOK_MS: u64 = 5_000;
 const STOPPED_HIDE_MS: u64 = 20_000;
 /// How long a message waits when the gate cannot be read, in seconds.
 const GATE_DOWN_SECONDS: u32 = 5;
+
 /// A slot, and what it was reserved under.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Slot {
     pub(crate) start_us: u64,
-    pub(crate) margin_us: u64,
-    pub(crate) version: u64,
-    pub(crate) is_probe: bool,
     /// The reservation that it is of, and its place there.
     pub(crate) of: Slots,
     pub(crate) index: u32,
@@ -39,9 +37,8 @@ pub(crate) struct Slot {
 impl Slot {
     /// The slot of this index; `None` beyond the last.
     pub(crate) fn of(slots: &Slots, index: u32) -> Option<Self> {
-        let Slots { margin_us, version, is_probe, .. } = *slots;
         let start_us = slots.start_us(index)?;
-        Some(Self { start_us, margin_us, version, is_probe, of: *slots, index, pace: None })
+        Some(Self { start_us, of: *slots, index, pace: None })
     }
 }
 
@@ -119,7 +116,7 @@ where
     pub(crate) async fn tally(&self, health: Health, slot: &Slot) {
         {
             let mut seen = self.seen();
-            seen.tally(health, slot.version, slot.is_probe);
+            seen.tally(health, slot.of.version, slot.of.is_probe);
             if let Health::RateLimits { retry_after_ms } = health {
                 seen.is_limited(slot.pace, retry_after_ms);
             }

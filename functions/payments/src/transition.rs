@@ -175,6 +175,25 @@ pub enum Kept {
     HistoryDoubted,
 }
 
+impl Kept {
+    /// Why nothing was written, for people.
+    pub const fn why(self) -> &'static str {
+        match self {
+            Self::Ended => "it has ended",
+            Self::LeaseHeld { .. } => "it is being sent or asked about: try again in a minute",
+            Self::Parked => "it waits for a person",
+            Self::NotParked => "it is not parked, so there is nothing to replay or resolve",
+            Self::ClaimLost => "somebody else has taken it up",
+            Self::NotDue => "there is nothing to do for it yet",
+            Self::HealsUsedUp => "its message was put back as often as may be: the sweep sees to it",
+            Self::HealedElsewhere => "its message was put back a moment ago",
+            Self::NotCancelable => "it cannot be canceled before a person has looked",
+            Self::NoOpenCase => "it has no case that is open",
+            Self::HistoryDoubted => "its history does not verify",
+        }
+    }
+}
+
 /// Decides what becomes of `payment` after `event`.
 pub fn transition(payment: &Payment, event: &Event<'_>, moment: &Moment<'_>) -> Step {
     match event {

@@ -204,7 +204,7 @@ pub enum Done {
 }
 
 fn kept(payment: &Payment, kept: Kept) -> Answer {
-    Answer::Kept { state: payment.state.as_str().to_owned(), why: format!("{kept:?}") }
+    Answer::Kept { state: payment.state.as_str().to_owned(), why: kept.why().to_owned() }
 }
 
 fn refused(why: &impl ToString) -> Answer {

@@ -142,9 +142,10 @@ fn not_found_is_said_in_one_way_for_each_call() {
     assert_eq!(queried(&says(Call::Query, &other_outer)), account);
     let failed = with(done(Call::RefundQuery), &[("refund_status", json!("REFUND_FAIL"))]);
     let half = with(none.clone(), &[("refund_amount", json!("5.00"))]);
+    let of_another_trade = with(none.clone(), &[("out_trade_no", json!("pay_of_somebody_else"))]);
     let of_another = with(none, &[("out_request_no", json!(id_of(&refund("2")).as_str()))]);
     let no_trade = response(Call::RefundQuery, &refund("1"), "40004", "ACQ.TRADE_NOT_EXIST");
-    for response in [failed, half, of_another, no_trade] {
+    for response in [failed, half, of_another, of_another_trade, no_trade] {
         assert_eq!(refund_queried(&says(Call::RefundQuery, &response)), QueryAnswer::Unclear(UNREADABLE), "{response}");
     }
 }

@@ -296,14 +296,15 @@ pub fn refund_queried(
         Err(unclear) => return QueryAnswer::Unclear(unclear),
     };
     let is_ours = response.is_of_trade(charge) && response.out_request_no.as_deref() == Some(id.as_str());
+    let is = |told: Option<&str>, ours: &PaymentId| told.is_none_or(|number| number == ours.as_str());
+    let speaks_of_nothing_else =
+        is(response.out_request_no.as_deref(), id) && is(response.out_trade_no.as_deref(), charge);
     let found = match response.outer() {
         Outer::Done => match (response.refund_status.as_deref(), response.refund_amount.as_deref()) {
             (Some("REFUND_SUCCESS"), amount) if is_ours && text::says(amount, money) => {
                 response.reference().map(|reference| Found::Approved { reference })
             }
-            (None, None) if response.out_request_no.as_deref().is_none_or(|number| number == id.as_str()) => {
-                return QueryAnswer::NotFound;
-            }
+            (None, None) if speaks_of_nothing_else => return QueryAnswer::NotFound,
             (Some(_), _) | (None, Some(_) | None) => None,
         },
         Outer::Limited => return QueryAnswer::NotTaken(limited()),

@@ -51,7 +51,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
             // A slot that was missed is replaced only by one within the lease, which would save it.
             Edit {
                 file: JOB,
-                text: "            if now_us <= slot.start_us.saturating_add(slot.margin_us) {",
+                text: "            if now_us <= slot.start_us.saturating_add(slot.of.margin_us) {",
                 instead: "            if now_us >= slot.start_us {",
             },
         ],

@@ -12,7 +12,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         harm: "what thaws together sends together, above the provider's rate",
         edits: &[Edit {
             file: JOB,
-            text: "            if now_us <= slot.start_us.saturating_add(slot.margin_us) {",
+            text: "            if now_us <= slot.start_us.saturating_add(slot.of.margin_us) {",
             instead: "            if now_us >= slot.start_us {",
         }],
     },

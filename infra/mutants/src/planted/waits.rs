@@ -37,7 +37,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "slot-used-ten-margins-late",
         harm: "what is late by more than the margin goes out above the provider's rate",
-        edits: &[Edit { file: JOB, text: "now_us <= slot.start_us.saturating_add(slot.margin_us)", instead: "now_us <= slot.start_us.saturating_add(slot.margin_us.saturating_mul(10))" }, ],
+        edits: &[Edit { file: JOB, text: "now_us <= slot.start_us.saturating_add(slot.of.margin_us)", instead: "now_us <= slot.start_us.saturating_add(slot.of.margin_us.saturating_mul(10))" }, ],
     },
     Mutant {
         name: "gate-not-looked-at-in-the-slot",
