@@ -127,7 +127,7 @@ fn what_is_kept_of_a_forgotten_payment_is_some_hundred_bytes() {
     let bytes = item_bytes(&short);
     println!("an ordinary item, forgotten: {bytes} bytes");
     assert!(bytes < 600, "{bytes} bytes");
-    assert_eq!(bytes, usize::try_from(payments::plan::cost::FORGOTTEN_BYTES).unwrap(), "as the bill counts it");
+    assert_eq!(bytes, usize::try_from(plan::cost::FORGOTTEN_BYTES).unwrap(), "as the bill counts it");
 }
 
 #[test]

@@ -4,13 +4,13 @@
 use std::num::NonZeroU32;
 
 use payments::payment::OPEN_SHARDS;
-use payments::plan::cost::{self, Item, Traffic, WRITE_UNITS_PER_PAYMENT};
-use payments::plan::deployment::{Deployment, FunctionName, Number, QueueName, Warm};
-use payments::plan::flow::Flow;
-use payments::plan::formula::{looks_until, slot_room_ms};
-use payments::plan::price::{Dollars, US_EAST_1};
-use payments::plan::rules::breaches;
-use payments::plan::{Demand, Infeasible, Plan, quota, standing};
+use plan::cost::{self, Item, Traffic, WRITE_UNITS_PER_PAYMENT};
+use plan::deployment::{Deployment, FunctionName, Number, QueueName, Warm};
+use plan::flow::Flow;
+use plan::formula::{looks_until, slot_room_ms};
+use plan::price::{Dollars, US_EAST_1};
+use plan::rules::breaches;
+use plan::{Demand, Infeasible, Plan, quota, standing};
 use proptest::prelude::*;
 
 use super::cases;
@@ -343,15 +343,15 @@ const WRONG: [(Number, Change); 28] = [
     (Number::MaxInFlight, |it| it.rates.calls_max = Some(26_399)),
 ];
 
-fn queue(deployment: &mut Deployment, name: QueueName) -> &mut payments::plan::deployment::Queue {
+fn queue(deployment: &mut Deployment, name: QueueName) -> &mut plan::deployment::Queue {
     deployment.queues.get_mut(&name).unwrap()
 }
 
-fn mapping(deployment: &mut Deployment, name: QueueName) -> &mut payments::plan::deployment::Mapping {
+fn mapping(deployment: &mut Deployment, name: QueueName) -> &mut plan::deployment::Mapping {
     deployment.mappings.get_mut(&name).unwrap()
 }
 
-fn function(deployment: &mut Deployment, name: FunctionName) -> &mut payments::plan::deployment::Function {
+fn function(deployment: &mut Deployment, name: FunctionName) -> &mut plan::deployment::Function {
     deployment.functions.get_mut(&name).unwrap()
 }
 

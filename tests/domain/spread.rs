@@ -3,7 +3,7 @@
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use payments::payment::OPEN_SHARDS;
-use payments::plan::spread::{RISK_PER_MILLION_MAX, Spread, at, shards_needed, warm_write_units};
+use plan::spread::{RISK_PER_MILLION_MAX, Spread, at, shards_needed, warm_write_units};
 use proptest::prelude::*;
 
 use super::cases;

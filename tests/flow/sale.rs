@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use payments::plan::{Demand, Plan};
+use plan::{Demand, Plan};
 use simulator::sale::{Course, Scale, Settings, Size, Told, Trouble, Way, play, target};
 
 fn small(trouble: Trouble) -> Settings {

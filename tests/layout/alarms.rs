@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use payments::plan::standing;
+use plan::standing;
 use serde_json::Value;
 
 use super::template::Template;

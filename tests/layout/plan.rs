@@ -3,10 +3,10 @@
 
 use std::num::NonZeroU32;
 
-use dev::plan::check::{Report, check};
-use dev::plan::parameters;
-use dev::plan::parse::{duration_ms, rate};
-use payments::plan::{Plan, cost};
+use plan::parse::{duration_ms, rate};
+use plan::print::parameters;
+use plan::template::check::{Report, check};
+use plan::{Plan, cost};
 use proptest::prelude::*;
 
 use super::{read, root};
@@ -104,7 +104,7 @@ proptest! {
     #[test]
     fn whatever_is_planned_can_be_pasted(demand in demands()) {
         // An absence that takes weeks is more looks than anybody counts; the core's own test is about that.
-        let demand = payments::plan::Demand { absence_bound_ms: demand.absence_bound_ms.map(|ms| ms.min(36_000_000)), ..demand };
+        let demand = plan::Demand { absence_bound_ms: demand.absence_bound_ms.map(|ms| ms.min(36_000_000)), ..demand };
         if let Ok(plan) = Plan::of(&demand) {
             prop_assert_eq!(fits(&plan), []);
         }

@@ -495,7 +495,7 @@ fn the_apis_log_line_is_as_long_as_the_plan_counts() {
         line.replace(&format!("\"$context.{name}\""), &format!("\"{value}\""))
     });
     assert!(!line.contains("$context"), "{line}");
-    let counted = usize::try_from(payments::plan::cost::ACCESS_LOG_BYTES).unwrap();
+    let counted = usize::try_from(plan::cost::ACCESS_LOG_BYTES).unwrap();
     assert!((counted * 9 / 10..=counted).contains(&(line.len() + 1)), "{} bytes: {line}", line.len() + 1);
 }
 

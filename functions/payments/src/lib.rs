@@ -23,7 +23,6 @@ pub mod message;
 pub mod money;
 pub mod pass;
 pub mod payment;
-pub mod plan;
 pub mod policy;
 pub mod ports;
 pub mod provider;

@@ -16,7 +16,7 @@ use crate::transition::Moment;
 
 /// Shards of the index of open payments. A partition of an index takes 1,000 write units a second ("DynamoDB burst and
 /// adaptive capacity"), and shards fall onto partitions by chance: 105,000 units a second need 2,048 of them, so that none
-/// gets more ([`crate::plan::spread`]). Readers go through all of them, those of every smaller number among them; a smaller
+/// gets more (`infra/plan`). Readers go through all of them, those of every smaller number among them; a smaller
 /// number would hide payments (decision 0027).
 pub const OPEN_SHARDS: u32 = 2_048;
 

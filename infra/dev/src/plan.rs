@@ -1,19 +1,12 @@
 //! `cargo dev plan`: what to deploy for a provider and a sale, and whether a template's numbers agree with one another.
 
-pub mod check;
-pub mod parse;
-mod print;
-mod reader;
-mod template;
-mod yaml;
-
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use clap::Args;
-use payments::plan::{Demand, Plan};
-
-pub use print::{parameters, sheet};
+use plan::print::sheet;
+use plan::template::check;
+use plan::{Demand, Plan, parse};
 
 /// The slowest ordinary answer where nobody says it: ten times the ordinary one, as a provider that answers in 0.2–2 s
 /// has it, and no more than a call's shortest time-out.

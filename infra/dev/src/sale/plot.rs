@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use simulator::sale::Course;
 
 use super::print::ratio;
-use crate::grouped;
+use plan::print::grouped;
 
 /// Columns of a line.
 const COLUMNS: usize = 76;

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use simulator::sale::{Course, QuotaUse, Settings, Size, Told, Trouble, Wait, Way};
 
-use crate::grouped;
+use plan::print::grouped;
 
 /// What is played.
 pub(super) fn headline(settings: &Settings) -> String {

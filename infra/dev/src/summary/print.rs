@@ -6,8 +6,8 @@ use std::fmt;
 use payments::payment::State;
 
 use super::{Evidence, Sums, doubles, faults, made_while_queued, most_in_a_second, percentile, sums};
-use crate::grouped;
 use crate::sender::Problem;
+use plan::print::grouped;
 
 /// All that is printed.
 #[derive(Debug)]

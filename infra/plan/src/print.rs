@@ -2,12 +2,10 @@
 
 use std::fmt::Write as _;
 
+use crate::cost::{self, Item, Traffic};
+use crate::price::{Dollars, US_EAST_1};
+use crate::{Plan, REFUSED_AFTER_MS, quota, standing};
 use payments::payment::OPEN_SHARDS;
-use payments::plan::cost::{self, Item, Traffic};
-use payments::plan::price::{Dollars, US_EAST_1};
-use payments::plan::{Plan, REFUSED_AFTER_MS, quota, standing};
-
-use crate::grouped;
 
 /// A million payments, for comparison.
 const MILLION: u64 = 1_000_000;
@@ -303,4 +301,17 @@ fn time(ms: u64) -> String {
             parts.join(" ")
         }
     }
+}
+
+/// Digits in groups of three.
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
 }

@@ -7,7 +7,7 @@ use super::formula::{
     pace_per_1000_seconds, receives_needed, slot_room_ms,
 };
 use super::{quota, spread};
-use crate::payment::OPEN_SHARDS;
+use payments::payment::OPEN_SHARDS;
 
 /// A rule that does not hold: which number to change, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,24 +2,28 @@
 //! sizes have to keep among themselves.
 //!
 //! Everything here is arithmetic in whole numbers. What AWS allows stands in [`quota`], what it asks in [`price`], each
-//! formula with its reason in [`formula`], and what has to hold between numbers in [`rules`].
+//! formula with its reason in [`formula`], and what has to hold between numbers in [`rules`]. [`template`] reads the same
+//! numbers out of a template and holds them to these rules; [`print`] writes a plan for a person.
 
 pub mod cost;
 pub mod deployment;
 pub mod flow;
 pub mod formula;
+pub mod parse;
 pub mod price;
+pub mod print;
 pub mod quota;
 pub mod rules;
 mod size;
 pub mod spread;
 pub mod standing;
+pub mod template;
 
 use std::num::NonZeroU32;
 
-use crate::admission::LOOK_MS;
-use crate::payment::OPEN_SHARDS;
 use flow::Flow;
+use payments::admission::LOOK_MS;
+use payments::payment::OPEN_SHARDS;
 use quota::Quota;
 use size::{CLAIM_LEAD_MS, DEAD_LETTER, RECONCILE_ENVIRONMENTS};
 

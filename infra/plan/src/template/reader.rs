@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 
-use payments::plan::deployment::{
+use crate::deployment::{
     Deployment, Evidence, Function, FunctionName, Mapping, Number, Queue, QueueName, Rates, Redrive, Times, Warm,
 };
 
-use super::template::{Finding, Found, Resolved, Template};
 use super::yaml::{Entry, Node};
+use super::{Finding, Found, Resolved, Template};
 
 /// What SAM, Lambda and SQS take where a template says nothing: "AWS::Serverless::Function" (Timeout), "Lambda parameters
 /// for Amazon SQS event source mappings" (BatchSize, window) and "AWS::SQS::Queue" (VisibilityTimeout,

@@ -1,8 +1,8 @@
 //! What is billed in a month in which nobody pays. A test counts the template's resources against it.
 
 use super::price::{Dollars, Prices};
-use crate::pass::Pass;
-use crate::payment::{OPEN_SHARDS, WAITING_SHARDS};
+use payments::pass::Pass;
+use payments::payment::{OPEN_SHARDS, WAITING_SHARDS};
 
 /// A month of 30 days, in minutes.
 const MINUTES_PER_MONTH: u64 = 43_200;

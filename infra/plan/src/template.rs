@@ -1,8 +1,12 @@
 //! A SAM template's values with their lines: parameters at their defaults or as they were given, and references followed.
 
+pub mod check;
+mod reader;
+pub mod yaml;
+
 use std::collections::BTreeMap;
 
-use super::yaml::{Entry, Kind, Node};
+use yaml::{Entry, Kind, Node};
 
 /// Something wrong, and where.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -3,8 +3,8 @@
 
 use super::deployment::{Deployment, QueueName, Times};
 use super::{cost, quota};
-use crate::gate::GateState;
-use crate::policy::{ANSWER_ALLOWANCE_MS, MISSING_ITEM_LOOK_SECONDS, NEWER_VERSION_LOOK_SECONDS};
+use payments::gate::GateState;
+use payments::policy::{ANSWER_ALLOWANCE_MS, MISSING_ITEM_LOOK_SECONDS, NEWER_VERSION_LOOK_SECONDS};
 
 /// Receives of a dead letter beyond its looks for a missing item: a table that does not answer.
 pub const DEAD_LETTER_SPARE_RECEIVES: u64 = 5;

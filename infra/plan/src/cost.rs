@@ -3,8 +3,8 @@
 use super::price::{Dollars, Prices};
 use super::size::CLAIM_LEAD_MS;
 use super::{Demand, Plan};
-use crate::admission::{BUSY_PAYMENTS, LOOK_MS};
-use crate::pass::Pass;
+use payments::admission::{BUSY_PAYMENTS, LOOK_MS};
+use payments::pass::Pass;
 
 /// Write units of an ordinary payment: put 1 and 1 to enter the index, claim 1, settle 1 and 1 to leave it. Its item
 /// stays under 1 KB, so that each write is one unit ("DynamoDB read and write operations").

@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 
+use crate::rules;
 use aws::settings::{ConsumerSettings, DeadLetterSettings, IngestSettings, ReconcileSettings, SettingsError};
-use payments::plan::rules;
 
 use super::reader::Reader;
-use super::template::{Finding, Found, Resolved, Template};
 use super::yaml::Node;
+use super::{Finding, Found, Resolved, Template};
 
 /// What a check found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

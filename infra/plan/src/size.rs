@@ -6,7 +6,7 @@ use super::deployment::{
     Deployment, Evidence, Function, FunctionName, Mapping, Queue, QueueName, Rates, Redrive, Times, Warm,
 };
 use super::{Demand, Infeasible, Plan, formula, quota};
-use crate::policy::ANSWER_ALLOWANCE_MS;
+use payments::policy::ANSWER_ALLOWANCE_MS;
 
 /// Calls side by side in one environment at most: as many TLS connections and as many answers to settle as the
 /// template's 1,024 MB are given for.
