@@ -10,15 +10,15 @@ use aws::store::DynamoStore;
 use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_sqs::types::QueueAttributeName;
-use dev::client::{Answer, Base, Client};
-use dev::embedded::{
+use cloud::client::{Answer, Base, Client};
+use cloud::embedded::{
     ADMISSION_TABLE, Embedded, Endpoint, GATES_TABLE, MERCHANTS_TABLE, PAYMENTS_TABLE, QueueNumbers, Queues, REGION,
     queue_arn,
 };
-use dev::front::Front;
-use dev::local::provider::{Keys, Provider};
-use dev::mapping::{self, Mapping, QueueAddress};
-use dev::runtime_api::{Function, Settings};
+use cloud::front::Front;
+use cloud::local::provider::{Keys, Provider};
+use cloud::mapping::{self, Mapping, QueueAddress};
+use cloud::runtime_api::{Function, Settings};
 use payments::id::PaymentId;
 use payments::merchant::ApiKeyHash;
 use payments::payment::Payment;

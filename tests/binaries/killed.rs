@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 
-use dev::embedded::{Fault, QueueNumbers, When};
-use dev::runtime_api::Failure;
+use cloud::embedded::{Fault, QueueNumbers, When};
+use cloud::runtime_api::Failure;
 use http::StatusCode;
 use payments::payment::State;
 use payments::transition::REPEAT_HEAL_MS;
@@ -16,7 +16,7 @@ fn charge(order_id: &str) -> Value {
     json!({ "order_id": order_id, "kind": "charge", "amount": 100, "currency": "EUR" })
 }
 
-fn id_of(answer: &dev::client::Answer) -> String {
+fn id_of(answer: &cloud::client::Answer) -> String {
     let document: Value = serde_json::from_slice(&answer.body).unwrap();
     document["id"].as_str().expect("the answer has the payment's id").to_owned()
 }

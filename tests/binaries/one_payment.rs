@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_sqs::types::MessageSystemAttributeName;
-use dev::embedded::QueueNumbers;
+use cloud::embedded::QueueNumbers;
 use payments::pass::Pass;
 use payments::payment::{OPEN_SHARDS, State, WAITING_SHARDS};
 use payments::ports::{Clock, Store};

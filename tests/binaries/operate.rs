@@ -3,10 +3,10 @@
 use std::net::Ipv4Addr;
 
 use aws::system::{SystemClock, SystemEntropy};
+use cloud::runtime_api::Function;
 use dev::account::Account;
 use dev::ops::hand::Deployed;
 use dev::ops::resolve::write;
-use dev::runtime_api::Function;
 use payments::case::CaseResolution;
 use payments::fingerprint::Fingerprint;
 use payments::history::{HistoryKeys, verify};
@@ -79,9 +79,9 @@ async fn account(deployment: &Deployment) -> Account {
         deployment.embedded.config("command").into_builder().endpoint_url(lambda(deployment.reconcile.clone()).await);
     Account {
         clients: deployment.watcher.clone(),
-        payments_table: dev::embedded::PAYMENTS_TABLE.to_owned(),
-        merchants_table: dev::embedded::MERCHANTS_TABLE.to_owned(),
-        gates_table: dev::embedded::GATES_TABLE.to_owned(),
+        payments_table: cloud::embedded::PAYMENTS_TABLE.to_owned(),
+        merchants_table: cloud::embedded::MERCHANTS_TABLE.to_owned(),
+        gates_table: cloud::embedded::GATES_TABLE.to_owned(),
         queues: deployment.queues.urls(),
         parked_url: deployment.queues.parked.clone(),
         operator: Some(Deployed::new(&config.build(), NAME).unwrap()),

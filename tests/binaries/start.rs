@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use dev::embedded::Queues;
-use dev::runtime_api::{Failure, Function, Settings};
+use cloud::embedded::Queues;
+use cloud::runtime_api::{Failure, Function, Settings};
 use serde_json::{Value, json};
 
 use super::built::{FUNCTIONS, binary};

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use dev::embedded::{ADMISSION_TABLE, GATES_TABLE, MERCHANTS_TABLE, PAYMENTS_TABLE, Queues};
-use dev::local::settings::{self, PROVIDER_NAME};
+use cloud::embedded::{ADMISSION_TABLE, GATES_TABLE, MERCHANTS_TABLE, PAYMENTS_TABLE, Queues};
+use cloud::local::settings::{self, PROVIDER_NAME};
 use payments::gate::GateSettings;
 use payments::limit::Limit;
 use payments::policy::Policy;

@@ -20,7 +20,7 @@ use aws::queue::SqsQueue;
 use aws::store::DynamoStore;
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_sqs::types::MessageSystemAttributeName;
-use dev::embedded::{
+use cloud::embedded::{
     Embedded, Fault, GATES_TABLE, MERCHANTS_TABLE, OPEN_INDEX, PAYMENTS_TABLE, QueueNumbers, Queues, When, queue_arn,
 };
 use dev::merchants::limit_attribute;

@@ -1,7 +1,7 @@
 //! Runs a sample: what it presupposes, the function's real binary with the file's text, and a look at what came of it.
 
-use dev::embedded::queue_arn;
-use dev::runtime_api::Function;
+use cloud::embedded::queue_arn;
+use cloud::runtime_api::Function;
 use payments::id::{OrderId, PaymentId};
 use payments::payment::{Kind, Order, Payment, State};
 use payments::ports::{Clock, Store};
@@ -37,7 +37,7 @@ pub(super) async fn run(sample: &Sample) {
     if let Some((order_id, state)) = sample.payment {
         assert_eq!(stands(&deployment, order_id).await.map(|payment| payment.state), Some(state), "{file}");
     } else {
-        let scan = deployment.watcher.dynamodb.scan().table_name(dev::embedded::PAYMENTS_TABLE).send().await.unwrap();
+        let scan = deployment.watcher.dynamodb.scan().table_name(cloud::embedded::PAYMENTS_TABLE).send().await.unwrap();
         assert_eq!(scan.count(), 0, "{file}: nothing was to be written");
     }
     let charged = deployment.provider.books().ledger().await.unwrap().len() - before;

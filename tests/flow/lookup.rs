@@ -1,7 +1,7 @@
 //! Looking an order up by the query, and paths: what was meant is found, or refused by name; never another order.
 
 use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
-use dev::front;
+use cloud::front;
 use http::Method;
 use http::header::AUTHORIZATION;
 use payments::id::{MerchantId, OrderId, PaymentId};

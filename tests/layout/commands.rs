@@ -212,7 +212,7 @@ fn every_option_that_a_message_names_exists() {
     known.extend(["help".to_owned(), "version".to_owned()]);
     options(&dev::cli::command(), &mut known);
     let mut unknown = Vec::new();
-    for file in sources(&root().join("infra/dev/src")) {
+    for file in ["infra/cloud/src", "infra/dev/src"].iter().flat_map(|folder| sources(&root().join(folder))) {
         for (number, line) in read(&file).lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//")) {
             for (at, _) in line.match_indices("--") {
                 let name: String = line[at + 2..]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use dev::embedded::{Fault, When};
+use cloud::embedded::{Fault, When};
 use dev::ops::merchant::revoke;
 use payments::message::Message;
 use payments::payment::State;

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use cloud::embedded::{Fault, When};
 use dev::account::AccountArguments;
-use dev::embedded::{Fault, When};
 use dev::load::{self, Arguments};
 
 use super::place::Place;

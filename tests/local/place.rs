@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use cloud::client::Base;
+use cloud::embedded::Endpoint;
+use cloud::local::settings;
+use cloud::local::system::{System, Wiring};
+use cloud::sandbox::{Faults, Running, SandboxSettings};
 use dev::account::{Account, AccountArguments};
-use dev::client::Base;
-use dev::embedded::Endpoint;
-use dev::local::settings;
-use dev::local::system::{System, Wiring};
-use dev::merchants::Permissions;
-use dev::sandbox::{Faults, Running, SandboxSettings};
+use dev::merchants::{Permissions, create_in};
 use dev::sender::{self, Hit, Pace, Shot};
 use payments::id::{MerchantId, OrderId, PaymentId};
 use payments::payment::{Kind, Payment, State};
@@ -69,8 +69,8 @@ impl Place {
         .unwrap();
         let endpoint = system.serve_aws((Ipv4Addr::LOCALHOST, 0).into()).await.unwrap();
         let merchant = MerchantId::new("shop").unwrap();
-        let keys =
-            system.create_merchants(&BTreeMap::from([(merchant.clone(), Permissions::default())])).await.unwrap();
+        let permissions = BTreeMap::from([(merchant.clone(), Permissions::default())]);
+        let keys = create_in(&system, &permissions).await.unwrap();
         let key = Arc::clone(&keys[&merchant]);
         Self { account: account(&endpoint).await, system, provider, key, merchant, endpoint }
     }

@@ -3,9 +3,9 @@
 use std::net::Ipv4Addr;
 
 use aws::system::{SystemClock, SystemEntropy};
+use cloud::embedded::{Embedded, QueueNumbers};
+use cloud::local::settings;
 use dev::account::Account;
-use dev::embedded::{Embedded, QueueNumbers};
-use dev::local::settings;
 use dev::ops::replay::{Would, dry_run, replay};
 use dev::ops::resolve::write;
 use payments::answer::{SendAnswer, Unclear};
@@ -30,7 +30,7 @@ fn policy() -> Policy {
 
 struct Desk {
     account: Account,
-    _endpoint: dev::embedded::Endpoint,
+    _endpoint: cloud::embedded::Endpoint,
 }
 
 impl Desk {

@@ -6,7 +6,7 @@ use aws::system::SystemClock;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
 };
-use dev::embedded::{Fault, PAYMENTS_TABLE, When};
+use cloud::embedded::{Fault, PAYMENTS_TABLE, When};
 use dev::ops::restore::{Course, Done, restore};
 use payments::payment::State;
 use payments::ports::Clock;

@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 use std::time::Duration;
 
-use dev::sandbox::Faults;
+use cloud::sandbox::Faults;
 use payments::answer::{NotTaken, SendAnswer, Unclear};
 use payments::ports::{Connection, Provider};
 use providers::http::{HttpProvider, HttpSettings, SettingsError};

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use aws::system::SystemClock;
 use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
-use dev::front::Front;
-use dev::sandbox::{CallbackTarget, Fault, Faults, SandboxSettings, parse_fault};
+use cloud::front::Front;
+use cloud::sandbox::{CallbackTarget, Fault, Faults, SandboxSettings, parse_fault};
 use payments::answer::{Found, NotTaken, QueryAnswer, SendAnswer, Unclear};
 use payments::payment::Order;
 use payments::ports::{Clock, Connection, Provider};
@@ -62,12 +62,12 @@ async fn past_its_key_window_the_same_request_is_a_new_payment() {
     sleep(Duration::from_millis(350)).await;
     assert!(is_approved(&send(&provider, &order).await));
     assert_eq!(sandbox.ledger().len(), 2, "charged twice");
-    assert_eq!(dev::local::settings::policy().key_window_ms.to_string(), told_key_window());
+    assert_eq!(cloud::local::settings::policy().key_window_ms.to_string(), told_key_window());
 }
 
 /// What `up` and `demo` tell their sandbox.
 fn told_key_window() -> String {
-    let arguments = dev::local::settings::sandbox_arguments(50, 1, []);
+    let arguments = cloud::local::settings::sandbox_arguments(50, 1, []);
     let place = arguments.iter().position(|argument| argument == "--key-window-ms").unwrap();
     arguments[place + 1].clone()
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use dev::sandbox::{Faults, Running, SandboxSettings};
+use cloud::sandbox::{Faults, Running, SandboxSettings};
 use payments::answer::{QueryAnswer, SendAnswer};
 use payments::id::{MerchantId, OrderId, PaymentId};
 use payments::money::{Currency, Money};

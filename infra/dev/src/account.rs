@@ -11,8 +11,8 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use clap::Args;
+use cloud::embedded::{GATES_TABLE, MERCHANTS_TABLE, PAYMENTS_TABLE, REGION};
 
-use crate::embedded::{GATES_TABLE, MERCHANTS_TABLE, PAYMENTS_TABLE, REGION};
 use crate::ops::hand::Deployed;
 use crate::stack::{Stack, USUAL_NAME};
 

@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
+use cloud::local::provider::{CALLBACK_KEY_VARIABLE, KEY_VARIABLE, LISTENING};
+use cloud::sandbox::{CallbackTarget, Fault, Faults, KEY_WINDOW_MS, Sandbox, SandboxSettings, parse_fault};
 
 use crate::account::{Account, AccountArguments};
-use crate::local::provider::{CALLBACK_KEY_VARIABLE, KEY_VARIABLE, LISTENING};
 use crate::ops::{gate, get, list, merchant, replay, resolve, restore};
-use crate::sandbox::{CallbackTarget, Fault, Faults, KEY_WINDOW_MS, Sandbox, SandboxSettings, parse_fault};
 use crate::{demo, explain, load, model_check, mutants, plan, sale, simulate, up};
 use payments::provider::ProviderKind;
 

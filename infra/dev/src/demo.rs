@@ -7,19 +7,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use cloud::client::Base;
+use cloud::local::provider::{Keys, Provider};
+use cloud::local::settings;
+use cloud::local::system::{self, System, Wiring};
+use cloud::sandbox::alipay;
 use payments::id::{Nonce, PaymentId};
 use payments::payment::{Kind, State};
 use payments::ports::Entropy;
 use payments::provider::ProviderKind;
 
-use crate::client::Base;
-use crate::local::provider::{Keys, Provider};
-use crate::local::settings;
-use crate::local::system::{self, System, Wiring};
 use crate::merchants;
 use crate::outcome::{Answers, report_bad_rows, shots};
 use crate::progress::{Display, Progress};
-use crate::sandbox::alipay;
 use crate::sender::{self, Hit, Shot, repeated};
 use crate::summary::{Accepted, AwsCalls, Evidence, Inside, Report, Standing};
 use crate::transactions::{self, Transaction};
@@ -91,7 +91,7 @@ async fn run_to_end(options: Options) -> Result<(), String> {
     };
     let mut system = System::start(&wiring).await?;
     let merchants = merchants::named(&file.rows);
-    let api_keys = system.create_merchants(&merchants).await?;
+    let api_keys = merchants::create_in(&system, &merchants).await?;
     println!("sluice    http://{}, {} merchants", system.address(), merchants.len());
     println!("provider  {}, a process of its own, {rate_per_second} calls a second", provider.base_url());
     println!("seed      {seed}; {}", settings::scale());

@@ -85,7 +85,7 @@ pub fn keys(is_real: bool) -> Result<HistoryKeys, String> {
         Err(_) if is_real => Err(format!(
             "{KEYS_VARIABLE} is not set: the deployment's histories are linked under the keys in its secret"
         )),
-        Err(_) => Ok(crate::local::settings::history_keys()),
+        Err(_) => Ok(cloud::local::settings::history_keys()),
     }
 }
 

@@ -4,8 +4,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
+use aws::system::SystemEntropy;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
+use cloud::embedded::MERCHANTS_TABLE;
+use cloud::local::system::System;
 use payments::id::{MerchantId, Nonce};
 use payments::limit::Limit;
 use payments::merchant::{ApiKeyHash, Merchant};
@@ -84,6 +87,11 @@ pub async fn create<E: Entropy>(
         keys.insert(merchant.clone(), key.into());
     }
     Ok(keys)
+}
+
+/// The same in a system of this process.
+pub async fn create_in(system: &System, merchants: &BTreeMap<MerchantId, Permissions>) -> Result<ApiKeys, String> {
+    create(&system.clients().dynamodb, MERCHANTS_TABLE, merchants, &SystemEntropy).await
 }
 
 /// Writes a record, again if need be: the same put twice is one record, and its key would be lost with the answer.

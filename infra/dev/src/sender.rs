@@ -6,12 +6,11 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use cloud::client::{Answer, Base, Client};
 use http::{Request, header};
 use http_body_util::Full;
 use serde_json::Value;
 use tokio::task::JoinSet;
-
-use crate::client::{Answer, Base, Client};
 
 /// How often one request is made, all in all.
 const TRIES_MAX: u32 = 6;

@@ -133,7 +133,7 @@ mod tests {
         let config = aws_sdk_cloudformation::Config::builder()
             .behavior_version_latest()
             .region(aws_sdk_cloudformation::config::Region::new("eu-central-1"))
-            .credentials_provider(crate::embedded::Embedded::credentials())
+            .credentials_provider(cloud::embedded::Embedded::credentials())
             .endpoint_url(url)
             .build();
         let client = Client::from_conf(config);

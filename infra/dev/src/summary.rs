@@ -5,36 +5,11 @@ mod print;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use cloud::books::{Call, Effect};
 use payments::history::Entry;
 use payments::payment::{Payment, State};
 
 pub use print::{AwsCalls, Inside, Report};
-
-/// A call that the provider counted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Call {
-    /// The payment that it was about.
-    pub payment_id: String,
-    /// When it arrived, in ms since the epoch.
-    pub at_ms: u64,
-    /// `send` or `query`.
-    pub operation: String,
-    /// What it was answered.
-    pub answer: String,
-}
-
-/// A line of the provider's ledger.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Effect {
-    /// Which payment.
-    pub payment_id: String,
-    /// `charge`, `refund` or `payout`.
-    pub kind: String,
-    /// Minor units.
-    pub amount: u64,
-    /// ISO 4217.
-    pub currency: String,
-}
 
 /// A payment that `ingest` took.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -9,17 +9,17 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use clap::Args;
+use cloud::embedded::{Fault as AwsFault, When};
+use cloud::local::provider::{CALLBACK_KEY_VARIABLE, KEY_VARIABLE, Keys, Provider};
+use cloud::local::settings;
+use cloud::local::system::{System, Wiring};
+use cloud::sandbox::{Fault, Faults, parse_fault};
 use payments::id::{MerchantId, Nonce};
 use payments::ports::Entropy;
 use payments::provider::ProviderKind;
 
-use crate::embedded::{Fault as AwsFault, When};
 use crate::load::share;
-use crate::local::provider::{CALLBACK_KEY_VARIABLE, KEY_VARIABLE, Keys, Provider};
-use crate::local::settings;
-use crate::local::system::{System, Wiring};
-use crate::merchants::Permissions;
-use crate::sandbox::{Fault, Faults, parse_fault};
+use crate::merchants::{self, Permissions};
 
 /// The queues that `--aws-refuse-sends` speaks of.
 const LANES: [&str; 2] = ["high", "standard"];
@@ -154,12 +154,8 @@ pub async fn run(arguments: Arguments) -> Result<(), String> {
     let mut system = System::start(&wiring).await?;
     let endpoint = system.serve_aws(arguments.aws_listen).await?;
     let merchant = MerchantId::new(MERCHANT).map_err(|error| error.to_string())?;
-    let keys = system
-        .create_merchants(&BTreeMap::from([(
-            merchant.clone(),
-            Permissions { unlinked_refunds: true, high_priority: true, limit: None },
-        )]))
-        .await?;
+    let permissions = Permissions { unlinked_refunds: true, high_priority: true, limit: None };
+    let keys = merchants::create_in(&system, &BTreeMap::from([(merchant.clone(), permissions)])).await?;
     let key = keys.get(&merchant).ok_or("the merchant has no key")?;
     // Whoever sets the system up is no part of it: with a merchant's key lost there would be nothing to try.
     arguments.aws_faults.begin(&system);

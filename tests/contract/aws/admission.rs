@@ -6,7 +6,7 @@ use aws::admission::DynamoAdmission;
 use aws::clients::Clients;
 use aws::gates::DynamoGates;
 use aws::queue::SqsQueue;
-use dev::embedded::{ADMISSION_TABLE, Embedded, Fault, GATES_TABLE, QueueNumbers, When};
+use cloud::embedded::{ADMISSION_TABLE, Embedded, Fault, GATES_TABLE, QueueNumbers, When};
 use payments::admission::Known;
 use payments::id::MerchantId;
 use payments::limit::{Bucket, Limit, Take};

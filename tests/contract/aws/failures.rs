@@ -3,7 +3,7 @@
 use aws::clients::Clients;
 use aws::store::DynamoStore;
 use aws_sdk_dynamodb::types::AttributeValue;
-use dev::embedded::{Embedded, Fault, PAYMENTS_TABLE, When};
+use cloud::embedded::{Embedded, Fault, PAYMENTS_TABLE, When};
 use payments::payment::State;
 use payments::ports::{Store, StoreError};
 use payments::store::Written;

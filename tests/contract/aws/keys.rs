@@ -1,7 +1,7 @@
 //! Idempotency keys in the table of payments.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use dev::embedded::PAYMENTS_TABLE;
+use cloud::embedded::PAYMENTS_TABLE;
 use payments::id::MerchantId;
 use payments::idempotency::{Binding, Bound};
 use payments::ports::Store;

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
 use aws_sdk_sqs::types::QueueAttributeName;
-use dev::embedded::{PAYMENTS_TABLE, queue_arn};
+use cloud::embedded::{PAYMENTS_TABLE, queue_arn};
 use payments::id::{OrderId, PaymentId};
 use payments::payment::{Kind, Order};
 use payments::ports::Store;

@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::config::interceptors::BeforeDeserializationInterceptorCont
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_dynamodb::error::BoxError;
-use dev::embedded::{Fault, PAYMENTS_TABLE, When};
+use cloud::embedded::{Fault, PAYMENTS_TABLE, When};
 use payments::payment::Payment;
 use payments::ports::{Store, StoreError};
 use payments::store::Written;
@@ -187,7 +187,7 @@ fn default_of(parameter: &str) -> u64 {
 /// Of both services, and of what is welcome and not needed.
 #[test]
 fn the_clients_have_these_retries_and_time_outs() {
-    let config = dev::embedded::Embedded::start().config("suite");
+    let config = cloud::embedded::Embedded::start().config("suite");
     let clients = Clients::new(&config);
     let hasty = clients.hasty();
     let ms = |ms| Some(Duration::from_millis(ms));

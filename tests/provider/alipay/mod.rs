@@ -11,7 +11,7 @@ use std::sync::LazyLock;
 
 use ::http::{HeaderMap, StatusCode};
 use bytes::Bytes;
-use dev::sandbox::alipay::{Drawn, draw};
+use cloud::sandbox::alipay::{Drawn, draw};
 use payments::id::{OrderId, PaymentId};
 use payments::money::{Currency, Money};
 use payments::payment::{Kind, Order, RefundOf};

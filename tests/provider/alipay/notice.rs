@@ -141,7 +141,7 @@ fn what_is_not_alipays_or_not_ours_is_not_believed() {
 
 #[test]
 fn the_key_before_is_believed_while_it_is_being_changed() {
-    let other = dev::sandbox::alipay::draw().unwrap();
+    let other = cloud::sandbox::alipay::draw().unwrap();
     let received = notice(&[]);
     let received = Received { signature: None, body: received.as_bytes(), at: NOW };
     let changed = Known::new(ProviderKind::Alipay, &other.callback, Some(&KEYS.callback)).unwrap();

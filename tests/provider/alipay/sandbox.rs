@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use dev::sandbox::{Faults, Running, SandboxSettings};
+use cloud::sandbox::{Faults, Running, SandboxSettings};
 use payments::answer::{Found, NotTaken, QueryAnswer, SendAnswer, Unclear};
 use payments::payment::{Kind, Order};
 use payments::provider::ProviderKind;
@@ -125,7 +125,7 @@ async fn a_late_payment_is_not_found_until_it_lands() {
 /// The gateway signs its refusal here; the account is at fault, and nothing was done.
 #[tokio::test]
 async fn a_stranger_is_told_apart() {
-    let other = dev::sandbox::alipay::draw().unwrap();
+    let other = cloud::sandbox::alipay::draw().unwrap();
     let ours: serde_json::Value = serde_json::from_str(&KEYS.provider).unwrap();
     let theirs: serde_json::Value = serde_json::from_str(&other.provider).unwrap();
     let mixed = serde_json::json!({

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use dev::sandbox::{CallbackTarget, Faults, Running, SandboxSettings};
+use cloud::sandbox::{CallbackTarget, Faults, Running, SandboxSettings};
 use payments::answer::{Found, QueryAnswer, SendAnswer};
 use payments::payment::Order;
 use payments::provider::ProviderKind;

@@ -1,6 +1,8 @@
 use aws::clients::Clients;
 use aws::store::DynamoStore;
 use aws_sdk_dynamodb::types::AttributeValue;
+use cloud::embedded::{Embedded, PAYMENTS_TABLE};
+use cloud::local::settings::{history_keys, policy};
 use payments::answer::{Found, ProviderText, SendAnswer, Unclear};
 use payments::backoff::Dice;
 use payments::fingerprint::Fingerprint;
@@ -12,8 +14,6 @@ use payments::time::Timestamp;
 use payments::transition::{Event, Moment, Step, transition};
 
 use super::*;
-use crate::embedded::{Embedded, PAYMENTS_TABLE};
-use crate::local::settings::{history_keys, policy};
 
 const NOW: Timestamp = Timestamp::from_ms(1_764_000_000_000);
 

@@ -12,6 +12,8 @@ use aws_sdk_dynamodb::config::ProvideCredentials;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4;
 use bytes::Bytes;
+use cloud::client::{Base, Client};
+use cloud::local::settings;
 use http::{Request as HttpRequest, StatusCode};
 use http_body_util::Full;
 use payments::ports::Clock;
@@ -21,8 +23,6 @@ use serde_json::{Value, json};
 
 use super::policy_here;
 use crate::account::Account;
-use crate::client::{Base, Client};
-use crate::local::settings;
 
 /// Longer than the function may run, 55 s.
 const CALL: Duration = Duration::from_secs(70);
@@ -80,7 +80,7 @@ impl Deployed {
         Err(format!("{function} has no environment free; try again"))
     }
 
-    async fn call(&self, event: &Value) -> Result<crate::client::Answer, String> {
+    async fn call(&self, event: &Value) -> Result<cloud::client::Answer, String> {
         let body = Bytes::from(event.to_string());
         let path = format!("/2015-03-31/functions/{}/invocations", self.function);
         let authority = self.base.authority();

@@ -10,6 +10,7 @@ pub mod resolve;
 pub mod restore;
 
 use aws::store::DynamoStore;
+use cloud::local::settings;
 use payments::id::PaymentId;
 use payments::index::Merged;
 use payments::policy::Policy;
@@ -17,7 +18,6 @@ use payments::ports::Shard;
 use payments::time::Timestamp;
 
 use crate::account::Account;
-use crate::local::settings;
 use crate::stack::Stack;
 
 /// Payments read of a shard of the index at a time.

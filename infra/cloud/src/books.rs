@@ -6,10 +6,35 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::client::{Base, Client};
-use crate::summary::{Call, Effect};
 
 /// How long it may take to say what it knows.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A call that the provider counted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// The payment that it was about.
+    pub payment_id: String,
+    /// When it arrived, in ms since the epoch.
+    pub at_ms: u64,
+    /// `send` or `query`.
+    pub operation: String,
+    /// What it was answered.
+    pub answer: String,
+}
+
+/// A line of the provider's ledger.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Effect {
+    /// Which payment.
+    pub payment_id: String,
+    /// `charge`, `refund` or `payout`.
+    pub kind: String,
+    /// Minor units.
+    pub amount: u64,
+    /// ISO 4217.
+    pub currency: String,
+}
 
 /// What a sandbox provider says of itself.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]

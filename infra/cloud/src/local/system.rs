@@ -19,7 +19,7 @@ use consumer::{Consumer, Limits};
 use dead_letter::DeadLetter;
 use ingest::{AdmissionControl, Callbacks, Ingest};
 use payments::gate::GateState;
-use payments::id::{MerchantId, PaymentId};
+use payments::id::PaymentId;
 use payments::limit::Limit;
 use payments::payment::Payment;
 use payments::ports::{Clock, Store};
@@ -36,7 +36,6 @@ use crate::embedded::{
 };
 use crate::front::Front;
 use crate::mapping::{Mapping, QueueAddress, Settings};
-use crate::merchants::{self, ApiKeys, Permissions};
 
 /// Under which name the calls of `ingest` are counted.
 pub const INGEST: &str = "ingest";
@@ -123,9 +122,9 @@ impl System {
         bound.map_err(|error| format!("the embedded AWS cannot listen on {listen}: {error}; choose with --aws-listen"))
     }
 
-    /// Creates merchants, each with what it may do.
-    pub async fn create_merchants(&self, merchants: &BTreeMap<MerchantId, Permissions>) -> Result<ApiKeys, String> {
-        merchants::create(&self.watcher.dynamodb, MERCHANTS_TABLE, merchants, &SystemEntropy).await
+    /// Clients for whoever looks in or sets it up, whose calls are counted apart from the functions'.
+    pub fn clients(&self) -> &Clients {
+        &self.watcher
     }
 
     /// How many payments stand in each state.
