@@ -22,7 +22,7 @@ use cloud::runtime_api::{Function, Settings};
 use payments::id::PaymentId;
 use payments::merchant::ApiKeyHash;
 use payments::payment::Payment;
-use payments::ports::Store;
+use ports::Store;
 use serde_json::Value;
 
 use super::built::binary;

@@ -6,8 +6,8 @@ use aws_sdk_sqs::types::MessageSystemAttributeName;
 use cloud::embedded::QueueNumbers;
 use payments::pass::Pass;
 use payments::payment::{OPEN_SHARDS, State, WAITING_SHARDS};
-use payments::ports::{Clock, Store};
 use plan::cost::LOG_BYTES_PER_PAYMENT;
+use ports::{Clock, Store};
 use serde_json::{Value, json};
 
 use super::deployment::{Deployment, Wiring, until};

@@ -13,9 +13,8 @@ use payments::history::{HistoryKeys, verify};
 use payments::id::PaymentId;
 use payments::payment::{Payment, State};
 use payments::policy::Policy;
-use payments::ports::Store;
-use payments::store;
 use payments::transition::{Event, Step, transition};
+use ports::Store;
 use reconcile::operate::{End, Request, Said};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -96,7 +95,7 @@ fn said() -> Said {
 /// A parked payment whose history is linked under these keys.
 fn parked_under(keys: &HistoryKeys) -> Payment {
     let policy = Policy { max_attempts: 0, history_keys: keys.clone(), ..policy() };
-    let moment = store::moment(&SystemClock, &SystemEntropy, &policy);
+    let moment = ports::moment(&SystemClock, &SystemEntropy, &policy);
     let payment = Payment::accepted(order(), Fingerprint::of([("order_id", "A-1")]), &moment);
     match transition(&payment, &Event::DeadLettered, &moment) {
         Step::Change(parked) => *parked,

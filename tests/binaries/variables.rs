@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use cloud::embedded::{ADMISSION_TABLE, GATES_TABLE, MERCHANTS_TABLE, PAYMENTS_TABLE, Queues};
 use cloud::local::settings::{self, PROVIDER_NAME};
-use payments::gate::GateSettings;
+use pacing::gate::GateSettings;
 use payments::limit::Limit;
 use payments::policy::Policy;
 

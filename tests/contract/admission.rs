@@ -2,12 +2,14 @@
 
 use std::sync::{Arc, Mutex};
 
-use payments::admission::{BUSY_MS, Backlog, Crowd, Filling, Known};
-use payments::gate::{Form, GateState};
+use pacing::admission::{BUSY_MS, Backlog, Crowd, Filling, Known};
+use pacing::bucket::{Allowance, Bucket, Limiter, Take, Taken};
+use pacing::gate::{Form, GateState};
 use payments::id::MerchantId;
-use payments::limit::{Allowance, Bucket, Limit, Limiter, Take, Taken, admit};
+use payments::limit::Limit;
 use payments::payment::Lane;
-use payments::ports::{Admission, GateStore, Queue};
+use ports::admission::admit;
+use ports::{Admission, GateStore, Queue};
 
 use super::samples::{NOW, backlog, drawn, message};
 
@@ -84,8 +86,8 @@ async fn many_at_once_are_handed_each_token_once<A: Admission + Send + Sync + 's
             let limiter = Mutex::new(Limiter::default());
             let mut admitted = 0;
             for _ in 0..20 {
-                let verdict = admit(&*admission, &limiter, &merchant, limit, NOW.us()).await;
-                assert_eq!(verdict.error, None);
+                let (verdict, error) = admit(&*admission, &limiter, &merchant, limit, NOW.us()).await;
+                assert_eq!(error, None);
                 admitted += u32::from(verdict.is_admitted);
             }
             admitted

@@ -24,13 +24,14 @@ use cloud::embedded::{
     Embedded, Fault, GATES_TABLE, MERCHANTS_TABLE, OPEN_INDEX, PAYMENTS_TABLE, QueueNumbers, Queues, When, queue_arn,
 };
 use dev::merchants::limit_attribute;
-use payments::breaker::{Breaker, Cause, Health};
-use payments::gate::{Counts, GateAnswer, GateState, GateUpdate, GateView, report};
+use pacing::breaker::{Breaker, Cause, Health};
+use pacing::gate::{Counts, GateAnswer, GateState, GateUpdate, GateView};
 use payments::merchant::Merchant;
 use payments::payment::Lane;
-use payments::ports::{GateStore, Queue, Store, StoreError};
 use payments::time::Timestamp;
 use payments::transition::Event;
+use ports::gate::report;
+use ports::{GateStore, Queue, Store, StoreError};
 use simulator::run::gate_settings;
 
 use super::ended::{ended_contract, parts_contract};
@@ -313,7 +314,7 @@ async fn a_message_that_came_back_is_counted_as_visible() {
     let (queue, side) = sqs().await;
     queue.send(Lane::Standard, &message(), 0).await.unwrap();
     let received = side.receive(Place::Lane(Lane::Standard)).await.remove(0);
-    queue.hide(payments::ports::Source::Lane(Lane::Standard), &received.receipt_handle, 0).await.unwrap();
+    queue.hide(ports::Source::Lane(Lane::Standard), &received.receipt_handle, 0).await.unwrap();
     let attributes = side
         .client
         .get_queue_attributes()

@@ -6,10 +6,11 @@ use payments::id::{MerchantId, PaymentId};
 use payments::idempotency::Binding;
 use payments::pass::Part;
 use payments::payment::{Payment, State};
-use payments::ports::{EndedPayments, Store};
-use payments::store::{Outcome, Written, decide};
 use payments::time::Timestamp;
 use payments::transition::{Event, Kept};
+use payments::write::Written;
+use ports::{EndedPayments, Store};
+use ports::{Outcome, decide};
 
 use super::samples::{Counting, NOW, Stopped, accepted, charged, in_state, order, policy, reference, refund, step};
 use super::store::{applied, stands};

@@ -3,13 +3,14 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use payments::brake::{Brake, Paced};
-use payments::breaker::{Breaker, Cause, Health, Mode};
-use payments::gate::{
-    Control, Counts, Form, GateAnswer, GateState, GateUpdate, GateView, Note, OperateError, Operation, Reservation,
-    Slots, Take, operate, reserve,
+use pacing::brake::{Brake, Paced};
+use pacing::breaker::{Breaker, Cause, Health, Mode};
+use pacing::gate::{
+    Control, Counts, Form, GateAnswer, GateState, GateUpdate, GateView, Note, Operation, Reservation, Slots, Take,
 };
-use payments::ports::GateStore;
+use ports::GateStore;
+use ports::gate::reserve;
+use ports::{OperateError, operate};
 use simulator::run::gate_settings;
 
 use super::samples::{NOW, drawn};

@@ -2,7 +2,7 @@
 
 use payments::id::{MerchantId, PaymentId};
 use payments::idempotency::{Binding, Bound};
-use payments::ports::Store;
+use ports::Store;
 
 use super::samples::{NOW, accepted, drawn, order};
 use super::store::{Lossy, applied, stands, until_resolved};

@@ -2,7 +2,7 @@
 
 use payments::limit::Limit;
 use payments::merchant::{ApiKeyHash, Merchant};
-use payments::ports::Merchants;
+use ports::Merchants;
 
 use super::samples::{drawn, merchant};
 

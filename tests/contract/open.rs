@@ -1,14 +1,15 @@
 //! The contract of `OpenPayments` and `Depths`: what the sweep asks.
 
-use payments::admission::Depth;
+use pacing::admission::Depth;
 use payments::case::CaseResolution;
 use payments::evidence::{Evidence, Operator};
 use payments::id::PaymentId;
-use payments::index::Merged;
+use payments::index::{OpenKey, Shard};
 use payments::payment::{CASE_SHARD, Lane, OPEN_SHARDS, PARKED_SHARD, Payment, State, WAITING_SHARDS};
-use payments::ports::{Depths, OpenKey, OpenPayments, Queue, Shard, Store};
 use payments::time::Timestamp;
 use payments::transition::Event;
+use ports::Merged;
+use ports::{Depths, OpenPayments, Queue, Store};
 
 use super::queue::{Inspect, Place};
 use super::samples::{NOW, accepted, claim_of, in_state, message, order, policy, step};

@@ -4,8 +4,8 @@ use std::future::Future;
 
 use payments::message::Message;
 use payments::payment::Lane;
-use payments::ports::{Queue, Source};
 use payments::time::Timestamp;
+use ports::{Queue, Source};
 
 use super::samples::message;
 

@@ -6,9 +6,9 @@ use payments::evidence::Evidence;
 use payments::id::MerchantId;
 use payments::money::{Currency, Money};
 use payments::payment::{Order, Payment, State};
-use payments::ports::Store;
-use payments::store::Written;
 use payments::transition::Event;
+use payments::write::Written;
+use ports::Store;
 
 use super::samples::{
     NOW, accepted, charged, claim_of, held, in_state, nonce, order, policy, pounds, reference, refund, step,

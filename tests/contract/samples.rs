@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use payments::admission::{Backlog, Depth, Known};
+use pacing::admission::{Backlog, Depth, Known};
 use payments::answer::ProviderText;
 use payments::backoff::Dice;
 use payments::fingerprint::Fingerprint;
@@ -12,10 +12,10 @@ use payments::message::Message;
 use payments::money::{Currency, Money};
 use payments::payment::{Kind, Lane, Order, Payment, RefundOf, State};
 use payments::policy::Policy;
-use payments::ports::{Clock, Entropy};
-use payments::store::SendClaim;
 use payments::time::Timestamp;
 use payments::transition::{Event, Moment, Step, transition};
+use payments::write::SendClaim;
+use ports::{Clock, Entropy};
 
 /// When the cases take place.
 pub const NOW: Timestamp = Timestamp::from_ms(1_764_000_000_000);

@@ -11,10 +11,10 @@ use aws::settings::{
 };
 use consumer::Limits;
 use ingest::Callbacks;
-use payments::admission::AdmissionSettings;
-use payments::brake::BrakeSettings;
-use payments::breaker::BreakerSettings;
-use payments::gate::{GateSettings, GateState};
+use pacing::admission::AdmissionSettings;
+use pacing::brake::BrakeSettings;
+use pacing::breaker::BreakerSettings;
+use pacing::gate::{GateSettings, GateState};
 use payments::history::HistoryKeys;
 use payments::limit::Limit;
 use payments::policy::Policy;

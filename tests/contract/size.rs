@@ -1,11 +1,11 @@
 //! What an ordinary payment's item and a gate's weigh, by `DynamoDB`'s own rules: a write of up to 1 KB is one write unit.
 
+use pacing::brake::Brake;
+use pacing::breaker::{Breaker, Cause, Mode};
+use pacing::gate::{self, GateState, Note};
 use payments::answer::{Found, SendAnswer, Unclear};
-use payments::brake::Brake;
-use payments::breaker::{Breaker, Cause, Mode};
 use payments::case::CaseResolution;
 use payments::evidence::{Evidence, OPERATOR_MAX, Operator, WHY_MAX};
-use payments::gate::{self, GateState, Note};
 use payments::history::verify;
 use payments::id::OrderId;
 use payments::payment::{Order, Payment};

@@ -4,9 +4,10 @@ use payments::answer::{Found, SendAnswer};
 use payments::history::{ENTRIES_MAX, Entry};
 use payments::id::{MerchantId, OrderId, PaymentId};
 use payments::payment::{Kind, Payment, Reason, State};
-use payments::ports::{Store, StoreError};
-use payments::store::{Outcome, SendClaim, Written, claim, decide, put};
 use payments::transition::{Event, Kept};
+use payments::write::{SendClaim, Written};
+use ports::{Outcome, claim, decide, put};
+use ports::{Store, StoreError};
 
 use super::samples::{
     Counting, NOW, Stopped, accepted, charged, claim_of, drawn, full_order, held, in_state, nonce, order, policy,

@@ -4,17 +4,18 @@
 use std::collections::VecDeque;
 use std::sync::Mutex;
 
-use payments::admission::{
+use pacing::admission::{
     AdmissionSettings, BUSY_MS, BUSY_PAYMENTS, Backlog, Crowd, Depth, Filling, Known, MEASURE_MS, Outlook, Provider,
-    Refusal, STALE_MS, look,
+    Refusal, STALE_MS,
 };
-use payments::breaker::{Breaker, Mode};
-use payments::gate::GateState;
+use pacing::breaker::{Breaker, Mode};
+use pacing::bucket::{Take, Taken};
+use pacing::gate::GateState;
 use payments::id::MerchantId;
-use payments::limit::{Take, Taken};
 use payments::payment::Lane;
-use payments::ports::{Admission, AdmissionError};
 use payments::time::Timestamp;
+use ports::admission::look;
+use ports::{Admission, AdmissionError};
 use proptest::prelude::*;
 use simulator::run::gate_settings;
 

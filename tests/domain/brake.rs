@@ -3,12 +3,13 @@
 
 use std::sync::Mutex;
 
-use payments::brake::{
+use pacing::brake::{
     Brake, BrakeSettings, LEAST_PERMILLE, Limited, NOISE_PERMILLE, PaceWindow, Paced, SETTLING_US, STORM_LIMITED,
     WINDOW_CALLS_MIN, is_used,
 };
-use payments::breaker::WHOLE_PERMILLE;
-use payments::gate::{GateView, Reservation, Sending, Slots, look, report, reserve};
+use pacing::breaker::WHOLE_PERMILLE;
+use pacing::gate::{GateView, Reservation, Sending, Slots};
+use ports::gate::{look, report, reserve};
 use proptest::prelude::*;
 use simulator::run::gate_settings;
 

@@ -3,8 +3,10 @@
 
 use std::sync::Mutex;
 
-use payments::breaker::{Breaker, Cause, Counted, Health, Mode, WHOLE_PERMILLE, Window};
-use payments::gate::{GateView, Note, Operation, Reservation, Sending, Slots, operate, report, reserve};
+use pacing::breaker::{Breaker, Cause, Counted, Health, Mode, WHOLE_PERMILLE, Window};
+use pacing::gate::{GateView, Note, Operation, Reservation, Sending, Slots};
+use ports::gate::{report, reserve};
+use ports::operate;
 use proptest::prelude::*;
 use simulator::check::most_in_a_second;
 use simulator::run::gate_settings;
@@ -201,7 +203,7 @@ proptest! {
     /// The ramp grows with time alone, from a share to the whole, and never beyond.
     #[test]
     fn the_ramp_doubles_up_to_the_rate(percent in 1_u32..=100, step_ms in 1_u64..60_000, times in proptest::collection::vec(0_u64..600_000, 2..20)) {
-        let settings = payments::breaker::BreakerSettings { ramp_percent: percent, ramp_step_ms: step_ms, ..gate_settings().breaker };
+        let settings = pacing::breaker::BreakerSettings { ramp_percent: percent, ramp_step_ms: step_ms, ..gate_settings().breaker };
         let ramp = Breaker { mode: Mode::Ramp, since_us: NOW.us(), ..Breaker::default() };
         let mut times = times;
         times.sort_unstable();

@@ -1,9 +1,9 @@
 //! The edges of rules that one case more depends on: at a bound and one beside it, with a field and without.
 
+use pacing::breaker::{Breaker, Cause, Counted, Health, Mode};
+use pacing::gate::GateState;
 use payments::answer::{Found, NotTaken, QueryAnswer, SendAnswer, Unclear};
 use payments::backoff::Dice;
-use payments::breaker::{Breaker, Cause, Counted, Health, Mode};
-use payments::gate::GateState;
 use payments::id::{ClaimId, MerchantId, OrderId, PaymentId};
 use payments::message::{LATE_SEND_MS, Message};
 use payments::payment::{Heal, Kind, Payment, Reason, State};

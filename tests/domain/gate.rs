@@ -4,11 +4,11 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use payments::gate::{
-    GateAnswer, GateState, GateUpdate, GateView, PARTITION_WRITES_PER_SECOND, Reservation, Slots, reserve,
-    writes_per_second,
+use pacing::gate::{
+    GateAnswer, GateState, GateUpdate, GateView, PARTITION_WRITES_PER_SECOND, Reservation, Slots, writes_per_second,
 };
-use payments::ports::{GateError, GateStore};
+use ports::gate::reserve;
+use ports::{GateError, GateStore};
 use proptest::prelude::*;
 use simulator::check::most_in_a_second;
 use simulator::run::gate_settings;

@@ -7,12 +7,14 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use payments::admission::{Backlog, Known};
-use payments::gate::GateState;
+use pacing::admission::{Backlog, Known};
+use pacing::bucket::{Bucket, LEASE_US, Limiter, Take, Taken, free_us, room, span_us};
+use pacing::gate::GateState;
 use payments::id::MerchantId;
-use payments::limit::{Bucket, LEASE_US, Limit, Limiter, RATE_MAX, Take, Taken, admit};
-use payments::ports::{Admission, AdmissionError};
+use payments::limit::{Limit, RATE_MAX};
 use payments::time::Timestamp;
+use ports::admission::admit;
+use ports::{Admission, AdmissionError};
 use proptest::prelude::*;
 
 use super::cases;
@@ -112,7 +114,7 @@ impl Load {
             next.push(Reverse((at_us + gap_us(&mut random, mean_us[environment]), environment)));
             let its_clock_us = NOW.us() + at_us + skews_us[environment];
             came.sent += 1;
-            let verdict = admit(table, &limiters[environment], &merchant(), self.limit, its_clock_us).await;
+            let (verdict, _) = admit(table, &limiters[environment], &merchant(), self.limit, its_clock_us).await;
             if verdict.is_admitted {
                 came.admitted_at_us.push(at_us);
             } else {
@@ -206,7 +208,7 @@ async fn a_bucket_that_does_not_answer_refuses_nobody_who_keeps_the_pace_that_wa
     let mut second = async |table: &Table, sent: u64| {
         let mut admitted = 0;
         for _ in 0..sent {
-            let verdict = admit(table, &limiter, &merchant(), limit, now_us).await;
+            let (verdict, _) = admit(table, &limiter, &merchant(), limit, now_us).await;
             assert!(verdict.is_admitted || verdict.seconds >= 1);
             admitted += u64::from(verdict.is_admitted);
             now_us += SECOND_US / sent;
@@ -236,7 +238,7 @@ async fn a_lease_is_good_for_ten_seconds() {
     let (limit, table, limiter) = (Limit::usual(1_000), Table::default(), Mutex::default());
     let asked_at = async |us: u64| {
         let before = table.calls.load(Ordering::Relaxed);
-        assert!(admit(&table, &limiter, &merchant(), limit, NOW.us() + us).await.is_admitted);
+        assert!(admit(&table, &limiter, &merchant(), limit, NOW.us() + us).await.0.is_admitted);
         table.calls.load(Ordering::Relaxed) > before
     };
     assert!(asked_at(0).await);
@@ -256,7 +258,7 @@ async fn one_merchants_flood_refuses_nobody_elses_payment() {
             admit(&whales, &limiter, &whale, limit, now_us).await;
         }
         if tenth % 2 == 0 {
-            assert!(admit(&others, &limiter, &other, limit, now_us).await.is_admitted, "at {tenth}");
+            assert!(admit(&others, &limiter, &other, limit, now_us).await.0.is_admitted, "at {tenth}");
         }
     }
 }
@@ -303,16 +305,16 @@ proptest! {
     ) {
         let limit = Limit::new(rate, rate.saturating_mul(seconds));
         let bucket = Bucket { full_us: NOW.us() + full_in_us };
-        let room = limit.room(bucket.full_us, NOW.us());
+        let before = room(limit, bucket.full_us, NOW.us());
         let take = Take::new(&merchant(), limit, tokens.min(limit.burst()), bucket, NOW.us());
         match take.apply(Some(bucket)) {
             Some(after) => {
-                prop_assert!(tokens.min(limit.burst()) <= room + 1);
-                prop_assert!(after.full_us <= NOW.us() + limit.span_us(limit.burst()));
-                prop_assert!(limit.room(after.full_us, NOW.us()) <= room);
+                prop_assert!(tokens.min(limit.burst()) <= before + 1);
+                prop_assert!(after.full_us <= NOW.us() + span_us(limit, limit.burst()));
+                prop_assert!(room(limit, after.full_us, NOW.us()) <= before);
             }
-            None => prop_assert!(tokens.min(limit.burst()) > room.saturating_sub(1), "{tokens} of {room}"),
+            None => prop_assert!(tokens.min(limit.burst()) > before.saturating_sub(1), "{tokens} of {before}"),
         }
-        prop_assert!(limit.room(limit.free_us(bucket.full_us).max(NOW.us()) + 1, 0) <= limit.burst());
+        prop_assert!(room(limit, free_us(limit, bucket.full_us).max(NOW.us()) + 1, 0) <= limit.burst());
     }
 }

@@ -10,9 +10,9 @@ use payments::history::{
 use payments::id::{ClaimId, MerchantId};
 use payments::payment::{Payment, Reason, State};
 use payments::policy::Policy;
-use payments::store::SendClaim;
 use payments::time::Timestamp;
 use payments::transition::{Event, Moment, Step, transition};
+use payments::write::SendClaim;
 use proptest::prelude::*;
 use proptest::sample::Index;
 

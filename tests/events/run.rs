@@ -4,8 +4,8 @@ use cloud::embedded::queue_arn;
 use cloud::runtime_api::Function;
 use payments::id::{OrderId, PaymentId};
 use payments::payment::{Kind, Order, Payment, State};
-use payments::ports::{Clock, Store};
 use payments::time::Timestamp;
+use ports::{Clock, Store};
 use providers::open::callback::{SIGNATURE, sign};
 use serde_json::{Value, json};
 

@@ -1,9 +1,9 @@
 //! Who may come in, and what is told about the wait: I11's half that is ingest's.
 
 use http::Method;
-use payments::admission::{Depth, Known};
-use payments::breaker::{Breaker, Mode};
-use payments::gate::GateState;
+use pacing::admission::{Depth, Known};
+use pacing::breaker::{Breaker, Mode};
+use pacing::gate::GateState;
 use payments::limit::Limit;
 use payments::payment::{Payment, State};
 use serde_json::json;

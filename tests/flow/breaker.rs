@@ -2,9 +2,10 @@
 //! or when a person says so.
 
 use aws_lambda_events::sqs::SqsEvent;
-use payments::breaker::{Cause, Mode};
-use payments::gate::{GateState, Note, Operation, operate};
+use pacing::breaker::{Cause, Mode};
+use pacing::gate::{GateState, Note, Operation};
 use payments::payment::{Payment, State};
+use ports::operate;
 use simulator::Faults;
 use simulator::faults::ProviderFaults;
 use simulator::memory::MemoryGate;

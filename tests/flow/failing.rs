@@ -8,8 +8,8 @@ use std::sync::{Mutex, PoisonError};
 use payments::id::PaymentId;
 use payments::idempotency::{Binding, Bound};
 use payments::payment::Payment;
-use payments::ports::{Store, StoreError};
-use payments::store::{SendClaim, Written};
+use payments::write::{SendClaim, Written};
+use ports::{Store, StoreError};
 use simulator::memory::MemoryStore;
 
 /// What becomes of a call.

@@ -4,11 +4,11 @@
 use ::consumer::{Consumer, Limits};
 use ::dead_letter::DeadLetter;
 use http::Method;
-use payments::gate::{GateAnswer, GateState, GateUpdate};
+use pacing::gate::{GateAnswer, GateState, GateUpdate};
 use payments::merchant::{ApiKeyHash, Merchant};
 use payments::payment::{Kind, Order, Payment, Reason, RefundOf, State};
-use payments::ports::{GateError, GateStore};
 use payments::transition::Recovery;
+use ports::{GateError, GateStore};
 use serde_json::json;
 use simulator::memory::queue::Name;
 use simulator::memory::{MemoryProvider, MemoryQueue, MemoryStore};

@@ -7,10 +7,10 @@ use model::{ARRIVES, Bounds, DEPLOYED, Report, Rules, check};
 use payments::answer::{Found, ProviderText, QueryAnswer, SendAnswer};
 use payments::payment::{Payment, State};
 use payments::policy::Policy;
-use payments::store::SendClaim;
 use payments::time::Timestamp;
 use payments::transition::{Event, Kept, Moment, Step, transition};
 use payments::triage::{Triage, triage};
+use payments::write::SendClaim;
 
 #[test]
 fn the_deployed_rules_hold_in_every_state_of_the_small_bounds() {

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use ::reconcile::{Oldest, Reconcile, Sweep, Watched};
+use pacing::breaker::{Breaker, Mode};
+use pacing::gate::{GateState, Note};
 use payments::answer::Found;
-use payments::breaker::{Breaker, Mode};
 use payments::case::CaseResolution;
 use payments::evidence::Evidence;
-use payments::gate::{GateState, Note};
 use payments::id::Nonce;
 use payments::payment::{Claim, Lane, OPEN_SHARDS, Order, Payment, Reason, State};
 use payments::time::Timestamp;

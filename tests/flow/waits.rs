@@ -4,14 +4,14 @@
 use std::time::Duration;
 
 use ::reconcile::{Reconcile, Watched};
-use payments::admission::Depth;
+use pacing::admission::Depth;
 use payments::id::{ClaimId, PaymentId};
 use payments::idempotency::{Binding, Bound};
 use payments::message::Message;
 use payments::payment::{Claim, Lane, Payment, State};
-use payments::ports::{ConnectError, Depths, Provider, Queue, QueueError, Source, Store, StoreError};
-use payments::store::{SendClaim, Written};
 use payments::transition::PAYMENT_RETRY_AFTER_MAX_MS;
+use payments::write::{SendClaim, Written};
+use ports::{ConnectError, Depths, Provider, Queue, QueueError, Source, Store, StoreError};
 use serde_json::Value;
 use simulator::memory::queue::Name;
 use simulator::memory::{MemoryGate, MemoryProvider, MemoryQueue, MemoryStore};

@@ -15,9 +15,9 @@ use payments::id::{ClaimId, MerchantId, OrderId, PaymentId};
 use payments::message::{LATE_SEND_MS, Message};
 use payments::payment::{Kind, Order, Payment, State};
 use payments::policy::Policy;
-use payments::ports::{Clock, Store};
-use payments::store::{self, Outcome};
 use payments::transition::{Event, Resolution};
+use ports::Outcome;
+use ports::{Clock, Store};
 use reconcile::operate::{End, Request, Said};
 
 use super::place::account;
@@ -54,12 +54,12 @@ impl Desk {
         let order = Order { order_id: OrderId::new(number).unwrap(), expires_at: None, ..order() };
         let fingerprint = Fingerprint::of([("order_id", number)]);
         let policy = Policy { max_attempts: attempts_left, ..policy() };
-        let moment = store::moment(&SystemClock, &SystemEntropy, &policy);
+        let moment = ports::moment(&SystemClock, &SystemEntropy, &policy);
         let mut payment = Payment::accepted(order, fingerprint, &moment);
         store.put(&payment).await.unwrap();
         for event in events {
             let entropy = SystemEntropy;
-            match store::decide(&store, &SystemClock, &entropy, &policy, payment, event).await.unwrap() {
+            match ports::decide(&store, &SystemClock, &entropy, &policy, payment, event).await.unwrap() {
                 Outcome::Changed(changed) => payment = *changed,
                 other => panic!("{event:?}: {other:?}"),
             }

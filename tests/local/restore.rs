@@ -9,8 +9,8 @@ use aws_sdk_dynamodb::types::{
 use cloud::embedded::{Fault, PAYMENTS_TABLE, When};
 use dev::ops::restore::{Course, Done, restore};
 use payments::payment::State;
-use payments::ports::Clock;
 use payments::transition::Recovery;
+use ports::Clock;
 
 use super::place::Place;
 

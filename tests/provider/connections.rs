@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use cloud::sandbox::Faults;
 use payments::answer::{NotTaken, SendAnswer, Unclear};
-use payments::ports::{Connection, Provider};
+use ports::{Connection, Provider};
 use providers::http::{HttpProvider, HttpSettings, SettingsError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;

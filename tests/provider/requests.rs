@@ -3,8 +3,8 @@
 use payments::id::{OrderId, PaymentId};
 use payments::money::{Currency, Money};
 use payments::payment::{Kind, Lane, Order, RefundOf};
-use payments::ports::{Connection, Provider};
 use payments::time::Timestamp;
+use ports::{Connection, Provider};
 use providers::open::contract::send_body;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

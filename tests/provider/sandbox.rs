@@ -11,7 +11,7 @@ use cloud::front::Front;
 use cloud::sandbox::{CallbackTarget, Fault, Faults, SandboxSettings, parse_fault};
 use payments::answer::{Found, NotTaken, QueryAnswer, SendAnswer, Unclear};
 use payments::payment::Order;
-use payments::ports::{Clock, Connection, Provider};
+use ports::{Clock, Connection, Provider};
 use providers::http::{HttpProvider, HttpSettings};
 use providers::open::callback::{Callback, CallbackKeys, SIGNATURE};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -9,12 +9,12 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
 use futures_util::future::{try_join, try_join_all};
-use payments::admission::{BUSY_MS, Backlog, Known};
-use payments::gate::{Form, GateState};
-use payments::limit::{Allowance, Bucket, Take, Taken};
+use pacing::admission::{BUSY_MS, Backlog, Known};
+use pacing::bucket::{Allowance, Bucket, Take, Taken};
+use pacing::gate::{Form, GateState};
 use payments::payment::Lane;
-use payments::ports::{Admission, AdmissionError, Depths, StoreError};
 use payments::time::Timestamp;
+use ports::{Admission, AdmissionError, Depths, StoreError};
 
 use crate::clients::Clients;
 use crate::gates::DynamoGates;

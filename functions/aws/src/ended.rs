@@ -2,8 +2,8 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use payments::pass::Part;
-use payments::ports::{EndedPage, EndedPayments, PageEnd, StoreError};
 use payments::time::Timestamp;
+use ports::{EndedPage, EndedPayments, PageEnd, StoreError};
 
 use crate::item::{Item, from_item, number};
 use crate::store::{DynamoStore, KEY};

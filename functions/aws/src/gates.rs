@@ -7,8 +7,8 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
-use payments::gate::{Control, Form, GateAnswer, GateState, GateUpdate};
-use payments::ports::{GateError, GateStore, StoreError};
+use pacing::gate::{Control, Form, GateAnswer, GateState, GateUpdate};
+use ports::{GateError, GateStore, StoreError};
 
 use crate::item::{Item, Update, from_item, number, to_attribute, to_item};
 use crate::verdict::describe;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use payments::payment::Payment;
-use payments::ports::StoreError;
+use ports::StoreError;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 

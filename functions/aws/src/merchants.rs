@@ -3,7 +3,7 @@
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use payments::merchant::{ApiKeyHash, Merchant};
-use payments::ports::{Merchants, StoreError};
+use ports::{Merchants, StoreError};
 
 use crate::item::from_item;
 use crate::verdict::{Attempts, store_error};

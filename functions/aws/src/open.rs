@@ -2,11 +2,12 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_sqs::types::QueueAttributeName;
-use payments::admission::Depth;
+use pacing::admission::Depth;
 use payments::id::PaymentId;
+use payments::index::{OpenKey, Shard};
 use payments::payment::Lane;
-use payments::ports::{Depths, OpenKey, OpenPayments, QueueError, Shard, StoreError};
 use payments::time::Timestamp;
+use ports::{Depths, OpenPayments, QueueError, StoreError};
 
 use crate::item::{Item, number};
 use crate::queue::SqsQueue;

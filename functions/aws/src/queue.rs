@@ -3,7 +3,7 @@
 use aws_sdk_sqs::Client;
 use payments::message::Message;
 use payments::payment::Lane;
-use payments::ports::{Queue, QueueError, Source};
+use ports::{Queue, QueueError, Source};
 
 use crate::verdict::describe;
 

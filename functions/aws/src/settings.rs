@@ -7,8 +7,8 @@ mod reader;
 
 use std::fmt;
 
-use payments::admission::AdmissionSettings;
-use payments::gate::{GateSettings, GateState};
+use pacing::admission::AdmissionSettings;
+use pacing::gate::{GateSettings, GateState};
 use payments::limit::Limit;
 use payments::policy::{OPERATION_TIMEOUT_MS, Policy};
 use payments::provider::ProviderKind;

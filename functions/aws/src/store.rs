@@ -20,8 +20,8 @@ use payments::case::CaseResolution;
 use payments::id::{Nonce, PaymentId};
 use payments::idempotency::{Binding, Bound};
 use payments::payment::{Payment, State};
-use payments::ports::{Store, StoreError};
-use payments::store::{SendClaim, Written, recaptured, released, reserved};
+use payments::write::{SendClaim, Written, recaptured, released, reserved};
+use ports::{Store, StoreError};
 
 use self::anchor::anchored;
 use crate::item::{Item, Update, difference, from_item, number, payment, to_attribute, to_item};

@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use payments::ports::{Clock, Entropy};
+use ports::{Clock, Entropy};
 
 /// The machine's clock, which AWS keeps in step with UTC.
 #[derive(Clone, Copy, Debug, Default)]

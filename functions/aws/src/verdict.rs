@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use aws_sdk_dynamodb::config::interceptors::FinalizerInterceptorContextRef;
 use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_dynamodb::error::{BoxError, ConnectorError, DisplayErrorContext, ProvideErrorMetadata, SdkError};
-use payments::ports::StoreError;
+use ports::StoreError;
 
 /// Watches every attempt of one operation. The SDK tries again by itself and reports only its last attempt, so a lost
 /// answer followed by a throttled retry would look like a plain refusal.

@@ -5,8 +5,8 @@
 //! Lambda"), so the list is built from verdicts, and a record without a verdict counts as failed.
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
-use payments::ports::{Queue, Source};
 use payments::time::Timestamp;
+use ports::{Queue, Source};
 use tracing::warn;
 
 /// Longest time for which a message is hidden, in seconds. SQS counts its 12 hours from the receive ("Amazon SQS visibility

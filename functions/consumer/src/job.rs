@@ -3,16 +3,17 @@
 use std::time::Duration;
 
 use batch::{Record, Verdict};
+use pacing::breaker::Health;
+use pacing::gate::Reservation;
 use payments::answer::{NotTaken, QueryAnswer, SendAnswer, Unclear};
-use payments::breaker::Health;
-use payments::gate::Reservation;
 use payments::id::{ClaimId, Nonce};
 use payments::message::Message;
 use payments::payment::{Claim, Payment, State};
-use payments::ports::{Clock, Connection, Entropy, GateStore, Provider, Queue, Store, StoreError};
-use payments::store::{self, Outcome, SendClaim, Written};
 use payments::time::Timestamp;
 use payments::transition::{Event, Kept, PAYMENT_RETRY_AFTER_MAX_MS};
+use payments::write::{SendClaim, Written};
+use ports::Outcome;
+use ports::{Clock, Connection, Entropy, GateStore, Provider, Queue, Store, StoreError};
 use tracing::{error, info, warn};
 
 use crate::pace::Slot;
@@ -121,7 +122,7 @@ where
             first_sent_after: now.minus_ms(self.policy.sure_key_window_ms()),
             nonce: Nonce::from_bits(self.entropy.bits()),
         };
-        match store::claim(&self.store, &request).await {
+        match ports::claim(&self.store, &request).await {
             Ok(Written::Applied(payment)) => self.held(*payment, &id),
             Ok(Written::Refused(Some(stands))) => self.claim_other(record, message, *stands, id, lease_until).await,
             Ok(Written::Refused(None) | Written::ChargeRefused(_)) => Err(self.missing(record, message)),
@@ -144,7 +145,7 @@ where
         }
         let payment = self.replayed(record, message, stands).await?;
         let event = Event::Claim { id: id.clone(), lease_until };
-        let outcome = store::decide(&self.store, &self.clock, &self.entropy, &self.policy, payment, &event).await;
+        let outcome = ports::decide(&self.store, &self.clock, &self.entropy, &self.policy, payment, &event).await;
         match outcome {
             Ok(Outcome::Changed(payment)) => self.held(*payment, &id),
             Ok(Outcome::Kept(payment, kept)) => Err(self.verdict(&payment, Some(kept))),
@@ -160,7 +161,7 @@ where
             return Ok(payment);
         }
         let outcome =
-            store::decide(&self.store, &self.clock, &self.entropy, &self.policy, payment, &Event::Replay).await;
+            ports::decide(&self.store, &self.clock, &self.entropy, &self.policy, payment, &Event::Replay).await;
         match outcome {
             Ok(Outcome::Changed(payment)) => {
                 info!(event = "payment_replayed_by_operator", payment_id = payment.id.as_str());
@@ -264,7 +265,7 @@ where
         };
         for _ in 0..SETTLE_TRIES {
             let payment = held.payment.clone();
-            let outcome = store::decide(&self.store, &self.clock, &self.entropy, &self.policy, payment, &event).await;
+            let outcome = ports::decide(&self.store, &self.clock, &self.entropy, &self.policy, payment, &event).await;
             match outcome {
                 Ok(Outcome::Changed(payment)) => {
                     self.log_settled(&payment);

@@ -15,11 +15,11 @@ use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use batch::{Record, Verdict};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use pace::{Next, Slot};
-use payments::gate::{GateSettings, GateState, GateView};
+use pacing::gate::{GateSettings, GateState, GateView};
 use payments::message::{Message, NotOurs};
 use payments::policy::{ANSWER_ALLOWANCE_MS, NEWER_VERSION_LOOK_SECONDS, Policy};
-use payments::ports::{Clock, Entropy, GateStore, Provider, Queue, Store};
 use payments::time::Timestamp;
+use ports::{Clock, Entropy, GateStore, Provider, Queue, Store};
 use providers::http::HttpSettings;
 use tracing::{error, info, warn};
 

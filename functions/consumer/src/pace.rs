@@ -4,10 +4,11 @@ use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
 use batch::Verdict;
-use payments::breaker::{Breaker, Cause, Health, Mode};
-use payments::gate::{self, GateView, Reservation, Slots};
-use payments::ports::{Clock, Entropy, GateError, GateStore, Provider, Queue, Store};
+use pacing::breaker::{Breaker, Cause, Health, Mode};
+use pacing::gate::{GateView, Reservation, Slots};
 use payments::time::Timestamp;
+use ports::gate;
+use ports::{Clock, Entropy, GateError, GateStore, Provider, Queue, Store};
 use tracing::{error, info, warn};
 
 use crate::Consumer;

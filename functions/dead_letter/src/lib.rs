@@ -12,11 +12,11 @@ use batch::{Record, Verdict};
 use payments::message::{Message, NotOurs};
 use payments::payment::Payment;
 use payments::policy::{MISSING_ITEM_LOOK_SECONDS, OPERATION_TIMEOUT_MS, Policy};
-use payments::ports::{Clock, Entropy, Queue, Store, StoreError};
-use payments::store::{self, Outcome};
 use payments::time::Timestamp;
 use payments::transition::{Event, Kept, Replaced};
 use payments::triage::{Triage, delay_seconds, triage};
+use ports::Outcome;
+use ports::{Clock, Entropy, Queue, Store, StoreError};
 use tracing::{error, info, warn};
 
 /// How long a message waits when the table or a queue does not answer, in seconds.
@@ -182,7 +182,7 @@ impl<S: Store, Q: Queue, C: Clock, E: Entropy> DeadLetter<S, Q, C, E> {
     }
 
     async fn decide(&self, payment: Payment, event: &Event<'_>) -> Result<Outcome, StoreError> {
-        store::decide(&self.store, &self.clock, &self.entropy, &self.policy, payment, event).await
+        ports::decide(&self.store, &self.clock, &self.entropy, &self.policy, payment, event).await
     }
 
     /// Whether this environment speaks of this message for the first time, as far as it remembers.

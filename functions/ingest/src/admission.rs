@@ -6,12 +6,14 @@ use aws::admission::DynamoAdmission;
 use aws::clients::Clients;
 use aws::settings::IngestSettings;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use payments::admission::{self, AdmissionSettings, Outlook, Provider, Refusal};
-use payments::limit::{self, Allowance, Limit, Limiter};
+use pacing::admission::{AdmissionSettings, Outlook, Provider, Refusal};
+use pacing::bucket::{Allowance, Limiter};
+use payments::limit::Limit;
 use payments::merchant::Merchant;
 use payments::payment::{Order, Payment, State};
-use payments::ports::Admission;
 use payments::time::Timestamp;
+use ports::Admission;
+use ports::admission;
 use tracing::warn;
 
 use crate::document::{Ahead, Problem};
@@ -106,8 +108,8 @@ impl<A: Admission> AdmissionControl<A> {
         limit: Limit,
         now: Timestamp,
     ) -> Result<Quota, Problem> {
-        let verdict = limit::admit(&self.port, limiter, &merchant.merchant, limit, now.us()).await;
-        if let Some(error) = verdict.error {
+        let (verdict, error) = admission::admit(&self.port, limiter, &merchant.merchant, limit, now.us()).await;
+        if let Some(error) = error {
             warn!(event = "limit_unreadable", merchant = merchant.merchant.as_str(), %error);
         }
         let quota = Quota {

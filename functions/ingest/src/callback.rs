@@ -6,9 +6,9 @@
 use aws::settings::{CallbackSettings, Secret};
 use aws_lambda_events::apigw::ApiGatewayV2httpResponse;
 use payments::payment::Payment;
-use payments::ports::{Admission, Clock, Entropy, Merchants, Queue, Store};
-use payments::store::Outcome;
 use payments::transition::Event;
+use ports::Outcome;
+use ports::{Admission, Clock, Entropy, Merchants, Queue, Store};
 use providers::callback::{Known, NotTaken, Received};
 use providers::http::SettingsError;
 use tracing::{error, info, warn};

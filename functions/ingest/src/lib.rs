@@ -20,11 +20,12 @@ use payments::merchant::Merchant;
 use payments::message::Message;
 use payments::payment::{Kind, Order, Payment, State};
 use payments::policy::Policy;
-use payments::ports::{Admission, Clock, Entropy, Merchants, NoAdmission, Queue, Store, StoreError};
 use payments::provider::ProviderKind;
 use payments::request::{self, Fault, FieldError, Foreign, Request};
-use payments::store::{self, Outcome, Written};
 use payments::transition::{Event, Kept, Recovery, accepted_after_recovery, may_lack_its_message};
+use payments::write::Written;
+use ports::Outcome;
+use ports::{Admission, Clock, Entropy, Merchants, NoAdmission, Queue, Store, StoreError};
 use providers::contract;
 use tracing::{error, info, warn};
 
@@ -265,7 +266,7 @@ impl<S: Store, M: Merchants, Q: Queue, C: Clock, E: Entropy, A: Admission> Inges
         self.bind_key(&request.order, &id).await?;
         progress.is_at(Problem::MayBeAccepted(id.clone()));
         let payment = self.accepted(request.clone());
-        match store::put(&self.store, &payment).await {
+        match ports::put(&self.store, &payment).await {
             Ok(Written::Applied(payment)) => {
                 info!(
                     event = "payment_accepted",
@@ -307,7 +308,7 @@ impl<S: Store, M: Merchants, Q: Queue, C: Clock, E: Entropy, A: Admission> Inges
     }
 
     fn accepted(&self, request: Request) -> Payment {
-        let moment = store::moment(&self.clock, &self.entropy, &self.policy);
+        let moment = ports::moment(&self.clock, &self.entropy, &self.policy);
         let accepted = Payment::accepted(request.order, request.fingerprint, &moment);
         match &self.recovery {
             Some(recovery) => accepted_after_recovery(&accepted, recovery, &moment),
@@ -435,12 +436,12 @@ impl<S: Store, M: Merchants, Q: Queue, C: Clock, E: Entropy, A: Admission> Inges
         }
         contract::check(self.provider_kind, &request.order).map_err(|error| Problem::Fields(vec![error]))?;
         let accepted = self.accepted(request);
-        let moment = store::moment(&self.clock, &self.entropy, &self.policy);
+        let moment = ports::moment(&self.clock, &self.entropy, &self.policy);
         let Some(canceled) = payments::transition::canceled_unseen(&accepted, &moment) else {
             return Err(Problem::NotCanceled(derived));
         };
         progress.is_at(Problem::MayBeCanceled(derived.clone()));
-        match store::put(&self.store, &canceled).await {
+        match ports::put(&self.store, &canceled).await {
             Ok(Written::Applied(payment)) => {
                 info!(
                     event = "payment_canceled_unseen",
@@ -462,7 +463,7 @@ impl<S: Store, M: Merchants, Q: Queue, C: Clock, E: Entropy, A: Admission> Inges
     }
 
     async fn decide(&self, payment: Payment, event: &Event<'_>) -> Result<Outcome, StoreError> {
-        store::decide(&self.store, &self.clock, &self.entropy, &self.policy, payment, event).await
+        ports::decide(&self.store, &self.clock, &self.entropy, &self.policy, payment, event).await
     }
 
     /// Reads a payment of this merchant's; another merchant's is not there.

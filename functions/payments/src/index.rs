@@ -1,51 +1,57 @@
-//! The index of open payments, as those read it who want several of its shards as one: oldest first, page by page.
+//! Where the open-payments index keeps a payment: its shards, by what the payment waits for.
 
-use std::collections::VecDeque;
-
-use crate::ports::{OpenKey, OpenPayments, Shard, StoreError};
+use crate::id::PaymentId;
+use crate::payment::{CASE_SHARD, OPEN_SHARDS, PARKED_SHARD, WAITING_SHARDS};
 use crate::time::Timestamp;
 
-/// Several shards as one, oldest first. It holds a page of each at most.
-#[derive(Debug)]
-pub struct Merged<'a, O> {
-    store: &'a O,
-    lines: Vec<Line>,
-    created_before: Timestamp,
-    page: u32,
+/// A place in the index of open payments.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct OpenKey {
+    /// When the payment was accepted.
+    pub created_at: Timestamp,
+    /// Which payment.
+    pub payment_id: PaymentId,
 }
 
-/// One shard of them.
-#[derive(Debug)]
-struct Line {
-    shard: Shard,
-    read: VecDeque<OpenKey>,
-    after: Option<OpenKey>,
-    is_over: bool,
+/// A part of the index of open payments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shard {
+    /// Open payments, spread by their ids.
+    Open(u32),
+    /// Parked ones, spread likewise; `None` is where all of them stood before they were spread.
+    Parked(Option<u32>),
+    /// Ended ones with an open case, likewise.
+    Case(Option<u32>),
 }
 
-impl<'a, O: OpenPayments> Merged<'a, O> {
-    /// What was created before a time, read `page` payments of a shard at once.
-    pub fn new(store: &'a O, shards: impl IntoIterator<Item = Shard>, created_before: Timestamp, page: u32) -> Self {
-        let line = |shard| Line { shard, read: VecDeque::new(), after: None, is_over: false };
-        Self { store, lines: shards.into_iter().map(line).collect(), created_before, page }
-    }
-
-    /// The next one; `None` after the last.
-    pub async fn next(&mut self) -> Result<Option<OpenKey>, StoreError> {
-        for line in &mut self.lines {
-            if line.read.is_empty() && !line.is_over {
-                let page = self.store.open(line.shard, line.after.as_ref(), self.created_before, self.page).await?;
-                match page.last() {
-                    Some(last) => line.after = Some(last.clone()),
-                    None => line.is_over = true,
-                }
-                line.read = page.into();
-            }
+impl Shard {
+    /// Its key in the index.
+    pub fn key(self) -> String {
+        match self {
+            Self::Open(shard) => shard.to_string(),
+            Self::Parked(Some(shard)) => format!("{PARKED_SHARD}-{shard}"),
+            Self::Parked(None) => PARKED_SHARD.to_owned(),
+            Self::Case(Some(shard)) => format!("{CASE_SHARD}-{shard}"),
+            Self::Case(None) => CASE_SHARD.to_owned(),
         }
-        let oldest = self.lines.iter_mut().filter(|line| !line.read.is_empty()).min_by(|one, another| {
-            // Each holds one, so that none is taken for the oldest because it is empty.
-            one.read.front().cmp(&another.read.front())
-        });
-        Ok(oldest.and_then(|line| line.read.pop_front()))
     }
+
+    /// Every shard of open payments.
+    pub fn all_open() -> impl Iterator<Item = Self> {
+        (0..OPEN_SHARDS).map(Self::Open)
+    }
+
+    /// Every shard of parked payments. infra/decisions/0023 says until when the last of them is read.
+    pub fn all_parked() -> impl Iterator<Item = Self> {
+        waiting().map(Self::Parked)
+    }
+
+    /// Every shard of payments with an open case, likewise.
+    pub fn all_cases() -> impl Iterator<Item = Self> {
+        waiting().map(Self::Case)
+    }
+}
+
+fn waiting() -> impl Iterator<Item = Option<u32>> {
+    (0..WAITING_SHARDS).map(Some).chain([None])
 }

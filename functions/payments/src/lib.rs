@@ -3,16 +3,12 @@
 //! This room decides and does nothing: no AWS, no tokio, no clock and no randomness of its own may enter.
 //! Time and dice are arguments; the world is reached through the traits in [`ports`].
 
-pub mod admission;
 pub mod answer;
 pub mod backoff;
-pub mod brake;
-pub mod breaker;
 pub mod card;
 pub mod case;
 pub mod evidence;
 pub mod fingerprint;
-pub mod gate;
 pub mod history;
 pub mod id;
 pub mod idempotency;
@@ -24,10 +20,9 @@ pub mod money;
 pub mod pass;
 pub mod payment;
 pub mod policy;
-pub mod ports;
 pub mod provider;
 pub mod request;
-pub mod store;
 pub mod time;
 pub mod transition;
 pub mod triage;
+pub mod write;

@@ -1,21 +1,6 @@
-//! How fast a merchant may bring payments: a token bucket for each, shared by every environment of `ingest`.
-//!
-//! The bucket is one item with one number, by the gate's arithmetic (virtual scheduling, ITU-T I.371 Annex A): the time
-//! at which it is full again. Taking `n` tokens moves it on by `n` ÷ rate, and is refused where it would lie further
-//! ahead than the burst takes to refill. Like the gate's, the update has two conditional forms.
-//!
-//! An environment takes a second's worth of tokens at a time, a *lease*, and hands them out by itself, so that an
-//! ordinary payment adds no call. What it does not hand out lapses. When the bucket is empty it asks again only after a
-//! pause, so that a merchant who knocks too often costs no more calls than one who does not.
-
-mod limiter;
+//! How fast a merchant may bring payments, as somebody stated it.
 
 use serde::{Deserialize, Serialize};
-
-use crate::gate::Form;
-use crate::id::MerchantId;
-
-pub use limiter::{LEASE_US, Limiter, Verdict, admit};
 
 /// The highest rate that can be set, in payments a second.
 pub const RATE_MAX: u32 = 1_000_000;
@@ -25,16 +10,6 @@ pub const BURST_MAX: u32 = 10_000_000;
 /// Looks at payments that a merchant may make for each payment that it may bring. Looks have a bucket of their own, so that
 /// polling takes no payment's place.
 pub const LOOKS_PER_PAYMENT: u32 = 4;
-
-/// What a bucket's tokens are for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Allowance {
-    /// To bring payments, and cancelations of orders that are not here, which are written as payments are.
-    #[default]
-    Payments,
-    /// To look payments up, and to cancel those that are here.
-    Looks,
-}
 
 /// A merchant's rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,83 +67,4 @@ impl Limit {
     pub const fn window_seconds(self) -> u32 {
         self.burst.div_ceil(self.rate_per_second)
     }
-
-    /// Microseconds in which so many tokens come, rounded up so that the rate is never exceeded.
-    pub fn span_us(self, tokens: u32) -> u64 {
-        u64::from(tokens).saturating_mul(1_000_000).div_ceil(u64::from(self.rate_per_second))
-    }
-
-    /// Tokens in a bucket that is full again at `full_us`.
-    pub fn room(self, full_us: u64, now_us: u64) -> u32 {
-        let missing_us = full_us.saturating_sub(now_us);
-        let left_us = self.span_us(self.burst).saturating_sub(missing_us);
-        let tokens = left_us.saturating_mul(u64::from(self.rate_per_second)) / 1_000_000;
-        u32::try_from(tokens).unwrap_or(u32::MAX).min(self.burst)
-    }
-
-    /// When the first token is there of a bucket that is full again at `full_us`.
-    pub fn free_us(self, full_us: u64) -> u64 {
-        full_us.saturating_sub(self.span_us(self.burst.saturating_sub(1)))
-    }
-}
-
-/// A merchant's bucket as its item has it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Bucket {
-    /// When it is full again, in microseconds since the epoch.
-    pub full_us: u64,
-}
-
-/// One conditional update of a bucket. When its answer is lost, tokens are wasted and none is handed out twice.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Take {
-    /// Whose bucket.
-    pub merchant: MerchantId,
-    /// Which of its buckets.
-    pub allowance: Allowance,
-    /// `Idle`: it is full, or there is none yet. `Busy`: it is not.
-    pub form: Form,
-    /// By the asking environment's clock, in microseconds since the epoch.
-    pub now_us: u64,
-    /// How far the bucket's time moves.
-    pub span_us: u64,
-    /// The latest that it may stand before the update (busy form only).
-    pub full_at_most_us: u64,
-}
-
-impl Take {
-    /// Takes so many tokens, at most a burst, of a bucket that was last seen as it is here.
-    pub fn new(merchant: &MerchantId, limit: Limit, tokens: u32, seen: Bucket, now_us: u64) -> Self {
-        let tokens = tokens.min(limit.burst);
-        let span_us = limit.span_us(tokens);
-        Self {
-            merchant: merchant.clone(),
-            allowance: Allowance::Payments,
-            form: if seen.full_us > now_us { Form::Busy } else { Form::Idle },
-            now_us,
-            span_us,
-            full_at_most_us: now_us.saturating_add(limit.span_us(limit.burst)).saturating_sub(span_us),
-        }
-    }
-
-    /// What the update makes of the bucket, or `None` when its condition fails. The AWS adapter writes the same as an
-    /// update expression; the contract suite holds the two together.
-    pub fn apply(&self, bucket: Option<Bucket>) -> Option<Bucket> {
-        let full_us = bucket.unwrap_or_default().full_us;
-        let from_us = match self.form {
-            Form::Idle if full_us <= self.now_us => self.now_us,
-            Form::Busy if full_us > self.now_us && full_us <= self.full_at_most_us => full_us,
-            Form::Idle | Form::Busy => return None,
-        };
-        Some(Bucket { full_us: from_us.saturating_add(self.span_us) })
-    }
-}
-
-/// What became of an update of a bucket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Taken {
-    /// Done; this is the bucket now.
-    Done(Bucket),
-    /// The condition failed; this is the bucket.
-    Refused(Bucket),
 }

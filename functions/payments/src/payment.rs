@@ -9,8 +9,8 @@ use crate::case::{Case, CaseResolution};
 use crate::fingerprint::Fingerprint;
 use crate::history::{self, Chain, Entry, Link};
 use crate::id::{ClaimId, MerchantId, Nonce, OrderId, PaymentId};
+use crate::index::Shard;
 use crate::money::Money;
-use crate::ports::Shard;
 use crate::time::Timestamp;
 use crate::transition::Moment;
 

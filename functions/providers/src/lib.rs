@@ -1,4 +1,4 @@
-//! The providers: one transport, and a contract for each kind, behind [`payments::ports::Provider`].
+//! The providers: one transport, and a contract for each kind, behind [`ports::Provider`].
 //!
 //! - [`contract`] says what a contract is: what is written for an order, and what an answer means. Contracts are pure:
 //!   they do no I/O, and time is an argument;

@@ -4,10 +4,10 @@
 use payments::backoff::Dice;
 use payments::pass::Part;
 use payments::payment::Payment;
-use payments::ports::{Clock, Depths, EndedPayments, Entropy, GateStore, OpenPayments, Queue, Store, StoreError};
-use payments::store::Outcome;
 use payments::time::Timestamp;
 use payments::transition::{Event, Kept};
+use ports::Outcome;
+use ports::{Clock, Depths, EndedPayments, Entropy, GateStore, OpenPayments, Queue, Store, StoreError};
 use tracing::{error, warn};
 
 use crate::{Reconcile, Tally};

@@ -14,16 +14,15 @@ mod forgetting;
 mod look;
 pub mod operate;
 
-use payments::gate::Healing;
-use payments::index::Merged;
+use pacing::gate::Healing;
+use payments::index::Shard;
 use payments::pass::Pass;
 use payments::payment::{Lane, OPEN_SHARDS, State};
 use payments::policy::Policy;
-use payments::ports::{
-    Clock, Depths, EndedPayments, Entropy, GateStore, OpenPayments, Queue, Shard, Store, StoreError,
-};
 use payments::time::Timestamp;
 use payments::transition::{LOST_IN_BUSY_LANE_MS, LOST_IN_EMPTY_LANE_MS};
+use ports::Merged;
+use ports::{Clock, Depths, EndedPayments, Entropy, GateStore, OpenPayments, Queue, Store, StoreError};
 use serde::Serialize;
 use tracing::{error, info, warn};
 

@@ -1,12 +1,12 @@
 //! One open payment, looked at: what is wrong with it, and what is done about it.
 
-use payments::gate::Healing;
+use pacing::gate::Healing;
 use payments::id::PaymentId;
 use payments::message::Message;
 use payments::payment::{Lane, Payment, RefundOf, State};
-use payments::ports::{Clock, Depths, EndedPayments, Entropy, GateStore, OpenPayments, Queue, Store, StoreError};
-use payments::store::{self, Outcome};
 use payments::transition::{Event, is_overdue};
+use ports::Outcome;
+use ports::{Clock, Depths, EndedPayments, Entropy, GateStore, OpenPayments, Queue, Store, StoreError};
 use tracing::{error, info};
 
 use crate::Reconcile;
@@ -133,7 +133,7 @@ impl<S: Store + OpenPayments + EndedPayments, Q: Queue + Depths, G: GateStore, C
     }
 
     pub(crate) async fn decide(&self, payment: Payment, event: &Event<'_>) -> Result<Outcome, StoreError> {
-        store::decide(&self.store, &self.clock, &self.entropy, &self.policy, payment, event).await
+        ports::decide(&self.store, &self.clock, &self.entropy, &self.policy, payment, event).await
     }
 }
 

@@ -7,10 +7,10 @@ use payments::case::CaseResolution;
 use payments::evidence::{Evidence, EvidenceError, Operator};
 use payments::id::PaymentId;
 use payments::payment::Payment;
-use payments::ports::{Clock, Depths, EndedPayments, Entropy, GateStore, OpenPayments, Queue, Store, StoreError};
-use payments::store::Outcome;
 use payments::time::Timestamp;
 use payments::transition::{Event, Kept, Recovery, Resolution};
+use ports::Outcome;
+use ports::{Clock, Depths, EndedPayments, Entropy, GateStore, OpenPayments, Queue, Store, StoreError};
 use serde::{Deserialize, Serialize};
 use tracing::{error, info, warn};
 

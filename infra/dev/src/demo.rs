@@ -14,8 +14,8 @@ use cloud::local::system::{self, System, Wiring};
 use cloud::sandbox::alipay;
 use payments::id::{Nonce, PaymentId};
 use payments::payment::{Kind, State};
-use payments::ports::Entropy;
 use payments::provider::ProviderKind;
+use ports::Entropy;
 
 use crate::merchants;
 use crate::outcome::{Answers, report_bad_rows, shots};

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use payments::history::{AnchorFinding, Anchored, Finding, HistoryKeys, Verification, anchored, verify};
 use payments::payment::Payment;
-use payments::ports::Store;
+use ports::Store;
 use serde_json::{Value, json};
 
 use crate::ops::get::read_id;

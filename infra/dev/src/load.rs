@@ -14,8 +14,8 @@ use cloud::local::settings;
 use futures_util::StreamExt;
 use payments::id::PaymentId;
 use payments::payment::State;
-use payments::ports::{Clock, Store};
 use payments::transition::LOST_IN_EMPTY_LANE_MS;
+use ports::{Clock, Store};
 
 use crate::account::{Account, AccountArguments};
 use crate::demo::located;

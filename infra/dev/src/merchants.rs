@@ -12,7 +12,7 @@ use cloud::local::system::System;
 use payments::id::{MerchantId, Nonce};
 use payments::limit::Limit;
 use payments::merchant::{ApiKeyHash, Merchant};
-use payments::ports::Entropy;
+use ports::Entropy;
 
 use crate::account::why;
 use crate::table::{Columns, Row, Table};

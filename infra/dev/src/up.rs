@@ -15,8 +15,8 @@ use cloud::local::settings;
 use cloud::local::system::{System, Wiring};
 use cloud::sandbox::{Fault, Faults, parse_fault};
 use payments::id::{MerchantId, Nonce};
-use payments::ports::Entropy;
 use payments::provider::ProviderKind;
+use ports::Entropy;
 
 use crate::load::share;
 use crate::merchants::{self, Permissions};

@@ -3,8 +3,8 @@
 
 use payments::id::Nonce;
 use payments::payment::State;
-use payments::store::SendClaim;
 use payments::transition::Kept;
+use payments::write::SendClaim;
 
 use crate::action::{Action, ConsumerAct, Landing};
 use crate::item::{Holder, Item, Ticks, at};

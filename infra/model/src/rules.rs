@@ -3,10 +3,10 @@
 
 use payments::payment::Payment;
 use payments::policy::Policy;
-use payments::store::SendClaim;
 use payments::time::Timestamp;
 use payments::transition::{Event, Moment, Step, transition};
 use payments::triage::{Triage, triage};
+use payments::write::SendClaim;
 
 /// The functions that the model's actors ask.
 #[derive(Clone, Copy, Debug)]

@@ -3,7 +3,7 @@
 use super::price::{Dollars, Prices};
 use super::size::CLAIM_LEAD_MS;
 use super::{Demand, Plan};
-use payments::admission::{BUSY_PAYMENTS, LOOK_MS};
+use pacing::admission::{BUSY_PAYMENTS, LOOK_MS};
 use payments::pass::Pass;
 
 /// Write units of an ordinary payment: put 1 and 1 to enter the index, claim 1, settle 1 and 1 to leave it. Its item

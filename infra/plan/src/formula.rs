@@ -3,7 +3,7 @@
 
 use super::deployment::{Deployment, QueueName, Times};
 use super::{cost, quota};
-use payments::gate::GateState;
+use pacing::gate::GateState;
 use payments::policy::{ANSWER_ALLOWANCE_MS, MISSING_ITEM_LOOK_SECONDS, NEWER_VERSION_LOOK_SECONDS};
 
 /// Receives of a dead letter beyond its looks for a missing item: a table that does not answer.

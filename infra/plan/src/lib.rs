@@ -22,7 +22,7 @@ pub mod template;
 use std::num::NonZeroU32;
 
 use flow::Flow;
-use payments::admission::LOOK_MS;
+use pacing::admission::LOOK_MS;
 use payments::payment::OPEN_SHARDS;
 use quota::Quota;
 use size::{CLAIM_LEAD_MS, DEAD_LETTER, RECONCILE_ENVIRONMENTS};

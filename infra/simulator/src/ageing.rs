@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use payments::message::Message;
 use payments::payment::{Kind, Lane, Payment, State};
-use payments::ports::Queue;
+use ports::Queue;
 
 use crate::callbacks::{self, Due, Status};
 use crate::memory::MemoryQueue;

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use payments::brake::Brake;
-use payments::breaker::Mode;
+use pacing::brake::Brake;
+use pacing::breaker::Mode;
 use payments::history::{Entry, verify};
 use payments::message::{LATE_SEND_MS, Message};
 use payments::payment::{Payment, Reason, State};

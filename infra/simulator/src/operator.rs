@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use payments::gate::{Note, Operation, operate};
+use pacing::gate::{Note, Operation};
+use ports::operate;
 
 use crate::faults::Pause;
 use crate::memory::MemoryGate;

@@ -5,8 +5,8 @@ use payments::answer::Found;
 use payments::case::CaseResolution;
 use payments::evidence::{Evidence, Operator};
 use payments::payment::{Payment, State};
-use payments::store::{self, Outcome};
 use payments::transition::{Event, Resolution};
+use ports::Outcome;
 
 use crate::memory::MemoryStore;
 use crate::system::System;
@@ -90,7 +90,7 @@ impl Person<'_> {
         for _ in 0..10 {
             let environment = Environment::new(&self.system.world, WHO);
             let store = MemoryStore::new(&self.system.table, &environment);
-            let deciding = store::decide(&store, &environment, &environment, &policy, payment.clone(), event);
+            let deciding = ports::decide(&store, &environment, &environment, &policy, payment.clone(), event);
             let decided = tokio::select! {
                 biased;
                 () = environment.death() => continue,

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use payments::message::Message;
 use payments::payment::Payment;
-use payments::ports::Queue;
-use payments::store::{self, Outcome};
 use payments::transition::{Event, Recovery};
+use ports::Outcome;
+use ports::Queue;
 
 use crate::faults::Restore;
 use crate::memory::{MemoryQueue, MemoryStore};
@@ -62,7 +62,7 @@ async fn doubt(system: &System, payment: Payment, recovery: &Recovery) {
         let store = MemoryStore::new(&system.table, &environment);
         let queue = MemoryQueue::new(&system.queues, &environment);
         let command = async {
-            let outcome = store::decide(&store, &environment, &environment, &policy, payment.clone(), &event).await;
+            let outcome = ports::decide(&store, &environment, &environment, &policy, payment.clone(), &event).await;
             let Ok(Outcome::Changed(unknown) | Outcome::Kept(unknown, _)) = outcome else { return false };
             // It had ended before the recovery point, and an end needs no message.
             if unknown.recovered_at.is_none() {

@@ -5,9 +5,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use payments::brake::BrakeSettings;
-use payments::breaker::BreakerSettings;
-use payments::gate::GateSettings;
+use pacing::brake::BrakeSettings;
+use pacing::breaker::BreakerSettings;
+use pacing::gate::GateSettings;
 use payments::history::{HistoryKey, HistoryKeys};
 use payments::pass::Pass;
 use payments::policy::Policy;

@@ -10,10 +10,10 @@ use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use consumer::{Consumer, Limits};
 use dead_letter::DeadLetter;
 use ingest::Ingest;
-use payments::gate::GateState;
+use pacing::gate::GateState;
 use payments::payment::State;
-use payments::ports::Clock;
 use payments::transition::Recovery;
+use ports::Clock;
 use reconcile::{Reconcile, Watched};
 
 use crate::callbacks;

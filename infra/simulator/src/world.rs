@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
-use payments::ports::{Clock, Entropy};
 use payments::time::Timestamp;
+use ports::{Clock, Entropy};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 

@@ -7,10 +7,11 @@ use aws::clients::Clients;
 use aws::gates::DynamoGates;
 use aws::queue::SqsQueue;
 use cloud::embedded::{ADMISSION_TABLE, Embedded, Fault, GATES_TABLE, QueueNumbers, When};
-use payments::admission::Known;
+use pacing::admission::Known;
+use pacing::bucket::{Bucket, Take};
 use payments::id::MerchantId;
-use payments::limit::{Bucket, Limit, Take};
-use payments::ports::Admission;
+use payments::limit::Limit;
+use ports::Admission;
 
 use super::super::admission::admission_contract;
 use super::super::queue::{DEAD_LETTER_RECEIVES_MAX, RECEIVES_MAX, VISIBILITY_SECONDS};

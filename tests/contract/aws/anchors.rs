@@ -2,9 +2,9 @@
 
 use payments::history::{Anchor, Link, anchored, verify};
 use payments::payment::Payment;
-use payments::ports::Store;
-use payments::store::{claim, put};
 use payments::transition::Event;
+use ports::Store;
+use ports::{claim, put};
 use serde_json::Value;
 
 use super::super::samples::{NOW, accepted, claim_of, full_order, history_keys, order, step};

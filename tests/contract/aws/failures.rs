@@ -5,9 +5,9 @@ use aws::store::DynamoStore;
 use aws_sdk_dynamodb::types::AttributeValue;
 use cloud::embedded::{Embedded, Fault, PAYMENTS_TABLE, When};
 use payments::payment::State;
-use payments::ports::{Store, StoreError};
-use payments::store::Written;
 use payments::transition::{Event, Recovery};
+use payments::write::Written;
+use ports::{Store, StoreError};
 
 use super::Aws;
 use crate::contract::samples::{NOW, accepted, charged, claim_of, order, policy, refund, step};
@@ -103,7 +103,7 @@ async fn a_caller_that_sends_the_same_write_again_learns_that_it_was_done() {
     aws.embedded.faults().inject(&["PutItem"], Fault::LoseAnswer, When::Next(3));
     assert!(matches!(store.put(&payment).await, Err(StoreError::Unresolved(_))));
     assert_eq!(store.put(&payment).await, Ok(Written::Refused(Some(Box::new(payment.clone())))));
-    let written = payments::store::put(&store, &payment).await;
+    let written = ports::put(&store, &payment).await;
     assert_eq!(written, Ok(Written::Applied(Box::new(payment.clone()))));
     assert_eq!(stands(&store, &payment.id).await.state, State::Queued);
     assert!(claim_of(&payment).apply(&payment, &policy()).is_some());

@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use cloud::embedded::PAYMENTS_TABLE;
 use payments::id::MerchantId;
 use payments::idempotency::{Binding, Bound};
-use payments::ports::Store;
+use ports::Store;
 
 use super::super::keys::{key_contract, lost_key_contract};
 use super::super::samples::{NOW, accepted, order};

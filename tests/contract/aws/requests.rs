@@ -14,12 +14,11 @@ use aws_sdk_dynamodb::config::interceptors::BeforeTransmitInterceptorContextRef;
 use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_dynamodb::error::BoxError;
 use cloud::embedded::{ADMISSION_TABLE, GATES_TABLE, MERCHANTS_TABLE, PAYMENTS_TABLE};
+use payments::index::{OpenKey, Shard};
 use payments::merchant::ApiKeyHash;
 use payments::pass::Part;
 use payments::payment::Lane;
-use payments::ports::{
-    Admission, Depths, EndedPayments, GateStore, Merchants, OpenKey, OpenPayments, PageEnd, Queue, Shard, Source, Store,
-};
+use ports::{Admission, Depths, EndedPayments, GateStore, Merchants, OpenPayments, PageEnd, Queue, Source, Store};
 use serde_json::{Value, json};
 
 use super::Aws;

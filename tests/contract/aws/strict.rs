@@ -8,7 +8,7 @@ use aws_sdk_sqs::types::QueueAttributeName;
 use cloud::embedded::{PAYMENTS_TABLE, queue_arn};
 use payments::id::{OrderId, PaymentId};
 use payments::payment::{Kind, Order};
-use payments::ports::Store;
+use ports::Store;
 
 use super::Aws;
 use crate::contract::samples::{accepted, merchant, order};

@@ -10,8 +10,8 @@ use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_dynamodb::error::BoxError;
 use cloud::embedded::{Fault, PAYMENTS_TABLE, When};
 use payments::payment::Payment;
-use payments::ports::{Store, StoreError};
-use payments::store::Written;
+use payments::write::Written;
+use ports::{Store, StoreError};
 use serde_json::json;
 use tokio::time::Instant;
 

@@ -1,6 +1,6 @@
 //! The settings of admission.
 
-use payments::admission::AdmissionSettings;
+use pacing::admission::AdmissionSettings;
 use payments::limit::{BURST_MAX, Limit, RATE_MAX};
 
 use super::gate::gate_settings;

@@ -1,8 +1,8 @@
 //! The settings of breaker and brake, and what they must be to the others.
 
-use payments::brake::BrakeSettings;
-use payments::breaker::BreakerSettings;
-use payments::gate::GateSettings;
+use pacing::brake::BrakeSettings;
+use pacing::breaker::BreakerSettings;
+use pacing::gate::GateSettings;
 
 use super::reader::Reader;
 use super::{ConsumerSettings, FUNCTION_TIMEOUT_MS, HOUR_MS};

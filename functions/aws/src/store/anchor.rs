@@ -2,8 +2,8 @@
 //! permissions and a retention of its own. Whoever can write the table alone cannot change what stands there.
 
 use payments::id::Nonce;
-use payments::ports::StoreError;
-use payments::store::Written;
+use payments::write::Written;
+use ports::StoreError;
 use tracing::info;
 
 /// The event's name, by which the lines are found.

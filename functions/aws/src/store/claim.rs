@@ -4,8 +4,8 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 use payments::history::{ENTRIES_MAX, Entry};
 use payments::payment::{State, open_shard};
-use payments::ports::StoreError;
-use payments::store::SendClaim;
+use payments::write::SendClaim;
+use ports::StoreError;
 
 use crate::item::{Update, number, to_attribute};
 

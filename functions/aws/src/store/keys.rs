@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
 use payments::id::PaymentId;
 use payments::idempotency::{Binding, Bound};
-use payments::ports::StoreError;
+use ports::StoreError;
 
 use super::{DynamoStore, KEY};
 use crate::item::{Item, number};

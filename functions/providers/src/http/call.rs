@@ -18,8 +18,8 @@ use hyper_util::rt::TokioIo;
 use payments::answer::{NotTaken, QueryAnswer, SendAnswer, Unclear};
 use payments::id::PaymentId;
 use payments::payment::Order;
-use payments::ports::Connection;
 use payments::time::Timestamp;
+use ports::Connection;
 
 use super::pool::Pool;
 use super::settings::Target;

@@ -14,7 +14,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use payments::ports::{ConnectError, Provider};
+use ports::{ConnectError, Provider};
 
 pub use self::call::HttpConnection;
 use self::pool::Pool;

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use payments::admission::AdmissionSettings;
-use payments::brake::BrakeSettings;
-use payments::breaker::BreakerSettings;
-use payments::gate::GateSettings;
+use pacing::admission::AdmissionSettings;
+use pacing::brake::BrakeSettings;
+use pacing::breaker::BreakerSettings;
+use pacing::gate::GateSettings;
 use payments::history::{HistoryKey, HistoryKeys};
 use payments::policy::Policy;
 use payments::provider::ProviderKind;

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::Request;
 use http::header::CONTENT_TYPE;
 use http_body_util::Full;
-use payments::ports::Clock;
+use ports::Clock;
 use providers::open::callback::{SIGNATURE, sign};
 use tokio::time::sleep;
 

@@ -9,9 +9,9 @@ use payments::fingerprint::Fingerprint;
 use payments::id::{ClaimId, MerchantId, Nonce, OrderId};
 use payments::money::{Currency, Money};
 use payments::payment::{Kind, Lane, Order};
-use payments::store::{SendClaim, Written};
 use payments::time::Timestamp;
 use payments::transition::{Event, Moment, Step, transition};
+use payments::write::{SendClaim, Written};
 
 use super::*;
 

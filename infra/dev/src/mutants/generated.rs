@@ -18,7 +18,8 @@ use super::{Arguments, cargo};
 /// The version of cargo-mutants whose list this reads.
 const CARGO_MUTANTS_VERSION: &str = "27.1.0";
 /// What is deployed.
-const PACKAGES: [&str; 8] = ["payments", "aws", "batch", "providers", "ingest", "consumer", "dead_letter", "reconcile"];
+const PACKAGES: [&str; 10] =
+    ["payments", "pacing", "ports", "aws", "batch", "providers", "ingest", "consumer", "dead_letter", "reconcile"];
 /// Each round takes out what does not compile; the compiler tells of more once that is gone.
 const ROUNDS_MAX: usize = 30;
 

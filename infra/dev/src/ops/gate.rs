@@ -6,10 +6,12 @@
 use std::fmt::{self, Write};
 
 use clap::Args;
-use payments::breaker::{Mode, WHOLE_PERMILLE};
-use payments::gate::{GateState, Note, Operated, Operation, operate};
-use payments::ports::{Clock, GateStore};
+use pacing::breaker::{Mode, WHOLE_PERMILLE};
+use pacing::gate::Operated;
+use pacing::gate::{GateState, Note, Operation};
 use payments::time::Timestamp;
+use ports::operate;
+use ports::{Clock, GateStore};
 
 use crate::account::{Account, AccountArguments};
 
@@ -185,7 +187,7 @@ fn by(note: &Note) -> String {
 
 #[cfg(test)]
 mod tests {
-    use payments::breaker::{Breaker, Cause};
+    use pacing::breaker::{Breaker, Cause};
 
     use super::*;
 

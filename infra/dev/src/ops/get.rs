@@ -5,8 +5,8 @@ use std::fmt::{self, Write};
 use clap::Args;
 use payments::id::{MerchantId, OrderId, PaymentId};
 use payments::payment::{Kind, Payment};
-use payments::ports::Store;
 use payments::time::Timestamp;
+use ports::Store;
 
 use super::payment_id;
 use crate::account::{Account, AccountArguments};

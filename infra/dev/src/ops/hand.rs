@@ -16,7 +16,7 @@ use cloud::client::{Base, Client};
 use cloud::local::settings;
 use http::{Request as HttpRequest, StatusCode};
 use http_body_util::Full;
-use payments::ports::Clock;
+use ports::Clock;
 use reconcile::operate::{Answer, Request};
 use reconcile::{Reconcile, Watched};
 use serde_json::{Value, json};

@@ -2,8 +2,9 @@
 
 use clap::{Args, ValueEnum};
 use payments::case::Case;
+use payments::index::Shard;
 use payments::payment::{Payment, State};
-use payments::ports::{Shard, Store};
+use ports::Store;
 
 use super::{indexed, next};
 use crate::account::{Account, AccountArguments};

@@ -12,10 +12,10 @@ pub mod restore;
 use aws::store::DynamoStore;
 use cloud::local::settings;
 use payments::id::PaymentId;
-use payments::index::Merged;
+use payments::index::Shard;
 use payments::policy::Policy;
-use payments::ports::Shard;
 use payments::time::Timestamp;
+use ports::Merged;
 
 use crate::account::Account;
 use crate::stack::Stack;

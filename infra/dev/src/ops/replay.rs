@@ -10,11 +10,12 @@ use std::time::Duration;
 use aws::system::SystemClock;
 use clap::Args;
 use payments::id::PaymentId;
+use payments::index::Shard;
 use payments::message::Message;
 use payments::payment::{Payment, State};
 use payments::policy::Policy;
-use payments::ports::{Clock, Shard, Store};
 use payments::time::Timestamp;
+use ports::{Clock, Store};
 use reconcile::operate::{Answer, Request};
 
 use super::hand::ask;

@@ -5,7 +5,7 @@ use clap::{Args, ValueEnum};
 use payments::case::CaseResolution;
 use payments::evidence::{Evidence, Operator};
 use payments::payment::Payment;
-use payments::ports::Store;
+use ports::Store;
 use reconcile::operate::{self, Answer, Request, Said};
 
 use super::get::{describe, read_id};

@@ -10,9 +10,10 @@ use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 use aws_sdk_dynamodb::types::AttributeValue;
 use clap::Args;
 use futures_util::StreamExt;
-use payments::ports::{Clock, Shard};
+use payments::index::Shard;
 use payments::time::Timestamp;
 use payments::transition::Recovery;
+use ports::Clock;
 use reconcile::operate::{Answer, DOUBTS_MAX, Request};
 
 use super::hand::ask;

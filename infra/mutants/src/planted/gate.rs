@@ -3,8 +3,8 @@
 use crate::{Edit, Mutant};
 
 const JOB: &str = "functions/consumer/src/job.rs";
-const BRAKE: &str = "functions/payments/src/brake.rs";
-const VIEW: &str = "functions/payments/src/gate/view.rs";
+const BRAKE: &str = "functions/pacing/src/brake.rs";
+const VIEW: &str = "functions/pacing/src/gate/view.rs";
 
 pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
@@ -31,12 +31,12 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         harm: "an operator's pause is passed over by whoever has a slot already",
         edits: &[
             Edit {
-                file: "functions/payments/src/gate/view.rs",
+                file: "functions/pacing/src/gate/view.rs",
                 text: "        !self.state.paused && !stopped_since &&",
                 instead: "        !stopped_since &&",
             },
             Edit {
-                file: "functions/payments/src/gate/update.rs",
+                file: "functions/pacing/src/gate/update.rs",
                 text: "            if gate.paused {
                 return None;
             }
@@ -44,7 +44,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
                 instead: "",
             },
             Edit {
-                file: "functions/payments/src/gate.rs",
+                file: "functions/pacing/src/gate.rs",
                 text: "        if self.paused {
             return Sending::Paused;
         }
@@ -57,7 +57,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         name: "rate-of-before-an-operators-change",
         harm: "slots are taken at a rate that an operator has lowered since",
         edits: &[Edit {
-            file: "functions/payments/src/gate/update.rs",
+            file: "functions/pacing/src/gate/update.rs",
             text: "        if gate.rate_version != self.rate_version || gate.rate_per_second != self.rate_per_second {
             return None;
         }
@@ -69,7 +69,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         name: "failures-counted-as-answers",
         harm: "the breaker never opens, and every payment is thrown at a provider that is down",
         edits: &[Edit {
-            file: "functions/payments/src/gate/view.rs",
+            file: "functions/pacing/src/gate/view.rs",
             text: "            Health::Fails => self.unreported.counts.add(true),",
             instead: "            Health::Fails => self.unreported.counts.add(false),",
         }],
@@ -78,7 +78,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         name: "waiting-for-a-resume-taken-for-lost",
         harm: "a payment gets one more message for each hour of a pause, and the lanes fill with them",
         edits: &[Edit {
-            file: "functions/payments/src/gate/healing.rs",
+            file: "functions/pacing/src/gate/healing.rs",
             text: "        if self.paused {
             return Healing::Nothing;
         }
@@ -90,7 +90,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         name: "breaker-never-probes",
         harm: "a breaker that has opened stays open until a person comes",
         edits: &[Edit {
-            file: "functions/payments/src/gate.rs",
+            file: "functions/pacing/src/gate.rs",
             text: "        if self.breaker.probe_is_due(now_us) {",
             instead: "        if self.breaker.probe_is_due(now_us) && now_us == 0 {",
         }],
@@ -134,7 +134,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         name: "share-over-calls-of-another-pace",
         harm: "429s of before a change are held against the pace after it",
         edits: &[Edit {
-            file: "functions/payments/src/gate/update.rs",
+            file: "functions/pacing/src/gate/update.rs",
             text: "                (after.paced, after.limited) = (0, 0);",
             instead: "                (after.paced, after.limited) = (after.paced, after.limited);",
         }],

@@ -2,11 +2,11 @@
 
 use crate::{Edit, Mutant};
 
-const BREAKER: &str = "functions/payments/src/breaker.rs";
-const LIMITER: &str = "functions/payments/src/limit/limiter.rs";
+const BREAKER: &str = "functions/pacing/src/breaker.rs";
+const LIMITER: &str = "functions/pacing/src/bucket/limiter.rs";
 const VERIFY: &str = "functions/payments/src/history/verify.rs";
 const ID: &str = "functions/payments/src/id.rs";
-const GATE: &str = "functions/payments/src/gate.rs";
+const GATE: &str = "functions/pacing/src/gate.rs";
 const REQUEST: &str = "functions/payments/src/request.rs";
 const MONEY: &str = "functions/payments/src/money.rs";
 const PAYMENT: &str = "functions/payments/src/payment.rs";

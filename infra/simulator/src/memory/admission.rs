@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use payments::admission::{BUSY_MS, Backlog, Known};
-use payments::gate::GateState;
+use pacing::admission::{BUSY_MS, Backlog, Known};
+use pacing::bucket::{Allowance, Bucket, Take, Taken};
+use pacing::gate::GateState;
 use payments::id::MerchantId;
-use payments::limit::{Allowance, Bucket, Take, Taken};
-use payments::ports::{Admission, AdmissionError};
 use payments::time::Timestamp;
+use ports::{Admission, AdmissionError};
 
 use super::Gates;
 use super::queue::{Name, Queues};

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use payments::gate::{GateAnswer, GateState, GateUpdate};
-use payments::ports::{GateError, GateStore};
+use pacing::gate::{GateAnswer, GateState, GateUpdate};
+use ports::{GateError, GateStore};
 
 use crate::world::{Environment, lock};
 

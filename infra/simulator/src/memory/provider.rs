@@ -12,7 +12,7 @@ use payments::answer::{Found, NotTaken, ProviderText, QueryAnswer, SendAnswer, U
 use payments::id::PaymentId;
 use payments::money::Money;
 use payments::payment::{Kind, Order};
-use payments::ports::{ConnectError, Connection, Provider};
+use ports::{ConnectError, Connection, Provider};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::callbacks::{Due, Status};

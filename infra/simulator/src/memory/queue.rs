@@ -7,12 +7,12 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use payments::admission::Depth;
+use pacing::admission::Depth;
 use payments::id::PaymentId;
 use payments::message::Message;
 use payments::payment::Lane;
-use payments::ports::{Depths, Queue, QueueError, Source};
 use payments::time::Timestamp;
+use ports::{Depths, Queue, QueueError, Source};
 use tokio::sync::Notify;
 
 use crate::world::{Environment, World, lock};

@@ -5,13 +5,14 @@ use std::sync::{Arc, Mutex};
 
 use payments::id::PaymentId;
 use payments::idempotency::{Binding, Bound, KeyId};
+use payments::index::{OpenKey, Shard};
 use payments::merchant::{ApiKeyHash, Merchant};
 use payments::pass::Part;
 use payments::payment::{Kind, Payment, Reason, State};
 use payments::policy::Policy;
-use payments::ports::{EndedPage, EndedPayments, Merchants, OpenKey, OpenPayments, PageEnd, Shard, Store, StoreError};
-use payments::store::{SendClaim, Written, recaptured, released, reserved};
 use payments::time::Timestamp;
+use payments::write::{SendClaim, Written, recaptured, released, reserved};
+use ports::{EndedPage, EndedPayments, Merchants, OpenPayments, PageEnd, Store, StoreError};
 
 use crate::refunds;
 use crate::world::{Environment, lock};

@@ -3,16 +3,17 @@
 use std::collections::HashMap;
 use std::sync::Mutex;
 
-use payments::admission::{AdmissionSettings, BUSY_MS, Backlog, Depth, Known};
-use payments::gate::GateState;
+use pacing::admission::{AdmissionSettings, BUSY_MS, Backlog, Depth, Known};
+use pacing::bucket::{Allowance, Bucket, Take, Taken};
+use pacing::gate::GateState;
 use payments::id::MerchantId;
-use payments::limit::{Allowance, Bucket, Limit, RATE_MAX, Take, Taken};
+use payments::limit::{Limit, RATE_MAX};
 use payments::payment::Lane;
-use payments::ports::{Admission, AdmissionError};
 use payments::time::Timestamp;
+use ports::{Admission, AdmissionError};
 
-use crate::sale::ports::{Ports, lane_index};
 use crate::sale::settings::gate_settings;
+use crate::sale::world::{Ports, lane_index};
 use crate::world::lock;
 
 /// What the table of admission holds.

@@ -7,8 +7,8 @@ use std::time::Duration;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use payments::payment::Lane;
 
-use crate::sale::ports::{Services, arn, lane_index, receipt};
 use crate::sale::queue::Letter;
+use crate::sale::world::{Services, arn, lane_index, receipt};
 use crate::world::lock;
 
 /// Batches at a time at first.

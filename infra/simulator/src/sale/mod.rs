@@ -7,7 +7,6 @@ mod mapping;
 mod measure;
 mod ours;
 mod place;
-mod ports;
 mod provider;
 mod queue;
 mod recipe;
@@ -15,6 +14,7 @@ mod report;
 mod settings;
 mod shop;
 pub mod target;
+mod world;
 
 pub use measure::{Told, Wait};
 pub use provider::Trouble;

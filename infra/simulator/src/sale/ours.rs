@@ -10,21 +10,21 @@ use consumer::{Consumer, Limits};
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderValue, Method};
 use ingest::{AdmissionControl, Ingest};
-use payments::admission::AdmissionSettings;
-use payments::gate::GateState;
+use pacing::admission::AdmissionSettings;
+use pacing::gate::GateState;
 use payments::payment::Lane;
-use payments::ports::Clock;
+use ports::Clock;
 use serde::Deserialize;
 
 use crate::sale::admission;
 use crate::sale::mapping;
 use crate::sale::place::{Environment, Place};
-use crate::sale::ports::{Ports, Services};
 use crate::sale::provider::Provider;
 use crate::sale::queue;
 use crate::sale::report::{CameOfIt, Course, QuotaUse, Samples, Way};
 use crate::sale::settings::{Settings, gate_settings, policy};
 use crate::sale::shop::{Purchase, Shop, Size};
+use crate::sale::world::{Ports, Services};
 use crate::world::lock;
 
 /// The consumer's time-out, and what is kept of it.

@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use payments::ports::{Clock, Entropy};
+use ports::{Clock, Entropy};
 use tokio::time::Instant;
 
 use crate::sale::shop::mixed;

@@ -1,6 +1,6 @@
 //! What a sale is: how much comes, how much the provider takes, and how both are scaled.
 
-use payments::gate::GateSettings;
+use pacing::gate::GateSettings;
 use payments::policy::Policy;
 
 use crate::sale::provider::Trouble;

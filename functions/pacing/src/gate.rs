@@ -20,9 +20,9 @@ use crate::brake::{Brake, BrakeSettings, Paced};
 use crate::breaker::{Breaker, BreakerSettings, WHOLE_PERMILLE};
 
 pub use healing::Healing;
-pub use operate::{Note, NoteError, OperateError, Operated, Operation, WHO_MAX, WHY_MAX, operate};
+pub use operate::{Note, NoteError, Operated, Operation, WHO_MAX, WHY_MAX};
 pub use update::{Control, Counts, Form, GateAnswer, GateUpdate, Take};
-pub use view::{GateView, look, report, reserve};
+pub use view::{Ask, GateView, Next, Sent};
 
 /// The numbers that pace and breaker go by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

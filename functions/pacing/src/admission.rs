@@ -9,14 +9,11 @@ mod backlog;
 mod crowd;
 mod line;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
 use crate::breaker::{Breaker, Mode, WHOLE_PERMILLE};
 use crate::gate::{GateSettings, GateState, Sending};
-use crate::id::MerchantId;
-use crate::payment::Lane;
-use crate::ports::{Admission, AdmissionError};
-use crate::time::Timestamp;
+use payments::id::MerchantId;
+use payments::payment::Lane;
+use payments::time::Timestamp;
 
 pub use backlog::{Backlog, Depth, Filling, Known};
 pub use crowd::Crowd;
@@ -143,7 +140,7 @@ impl Outlook {
     }
 
     /// What this environment brings to a figure.
-    fn known(&self, before: Option<Backlog>) -> Known {
+    pub fn known(&self, before: Option<Backlog>) -> Known {
         Known {
             before,
             answered: self.gate.as_ref().map_or(0, |(gate, _)| gate.answered()),
@@ -153,7 +150,7 @@ impl Outlook {
     }
 
     /// What it knew is in a figure now.
-    fn has_told(&mut self) {
+    pub fn has_told(&mut self) {
         (self.high_crowd, self.standard_crowd) = (Crowd::default(), Crowd::default());
     }
 
@@ -343,35 +340,4 @@ fn ramping(gate: &GateState, at_us: u64) -> GateState {
 fn millionths_per_second(gate: &GateState, permille: u32) -> u64 {
     let used_ms = 1_000_u64.saturating_sub(u64::from(gate.margin_ms));
     u64::from(gate.rate_per_second).saturating_mul(used_ms).saturating_mul(u64::from(permille)).max(1)
-}
-
-/// Looks at gate and lanes if it is time to, and measures the lanes if nobody has lately. What cannot be read is not
-/// known; the error is returned to be logged, and refuses nobody.
-pub async fn look<A: Admission>(port: &A, outlook: &Mutex<Outlook>, now: Timestamp) -> Result<(), AdmissionError> {
-    let measured_again_after_ms = {
-        let mut outlook = lock(outlook);
-        if !outlook.is_due(now) {
-            return Ok(());
-        }
-        outlook.looks(now)
-    };
-    let (gate, backlog) = port.look().await?;
-    let is_due = backlog.as_ref().is_none_or(|backlog| now.since_ms(backlog.at) >= measured_again_after_ms);
-    let known = {
-        let mut outlook = lock(outlook);
-        outlook.saw(gate.clone(), backlog.clone(), now);
-        is_due.then(|| outlook.known(backlog))
-    };
-    if let Some(known) = known
-        && let Some(measured) = port.measure(now, &known).await?
-    {
-        let mut outlook = lock(outlook);
-        outlook.has_told();
-        outlook.saw(gate, Some(measured), now);
-    }
-    Ok(())
-}
-
-fn lock(outlook: &Mutex<Outlook>) -> MutexGuard<'_, Outlook> {
-    outlook.lock().unwrap_or_else(PoisonError::into_inner)
 }

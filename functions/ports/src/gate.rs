@@ -1,10 +1,26 @@
-//! How a consumer reserves slots, reports and looks: the view decides, the gate's table is asked.
+//! The gate, and how a consumer reserves slots, reports and looks: its view decides, the gate's table is asked.
 
+use std::future::Future;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::{Ask, GateView, Next};
-use crate::gate::Reservation;
-use crate::ports::{GateError, GateStore};
+use pacing::gate::{Ask, GateAnswer, GateState, GateUpdate, GateView, Next, Reservation};
+
+/// Why the gate gave no answer; nothing is sent then.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the gate did not answer: {0}")]
+pub struct GateError(pub String);
+
+/// The table of gates.
+pub trait GateStore: Sync {
+    /// One conditional update.
+    fn update(&self, update: &GateUpdate) -> impl Future<Output = Result<GateAnswer, GateError>> + Send;
+
+    /// The gate as it stands, strongly consistent.
+    fn read(&self, provider: &str) -> impl Future<Output = Result<Option<GateState>, GateError>> + Send;
+
+    /// Writes the gate if there is none yet.
+    fn create(&self, gate: &GateState) -> impl Future<Output = Result<(), GateError>> + Send;
+}
 
 /// Locks; no holder of this lock can panic between two changes of it.
 fn lock(view: &Mutex<GateView>) -> MutexGuard<'_, GateView> {
@@ -36,7 +52,7 @@ pub async fn reserve<G: GateStore>(
             Ask::Nothing(_) => {
                 let (provider, asked) = {
                     let view = lock(view);
-                    (view.state.provider.clone(), view.heard)
+                    (view.state().provider.clone(), view.heard())
                 };
                 match store.read(&provider).await? {
                     Some(state) => lock(view).hear(state, asked, now_us),
@@ -46,16 +62,21 @@ pub async fn reserve<G: GateStore>(
                 continue;
             }
         };
-        let answer = store.update(&sent.update).await;
+        let answer = match store.update(sent.update()).await {
+            Ok(answer) => answer,
+            Err(error) => {
+                lock(view).unanswered(&sent);
+                return Err(error);
+            }
+        };
         let next = lock(view).answered(sent, answer, now_us);
         match next {
             Next::Slots(slots) => return Ok(Reservation::Slots(slots)),
             Next::Again => is_fresh = true,
             Next::Create => create(store, view).await?,
-            Next::Failed(error) => return Err(error),
         }
     }
-    let free_us = lock(view).state.next_us.max(now_us);
+    let free_us = lock(view).state().next_us.max(now_us);
     Ok(Reservation::Later { free_us })
 }
 
@@ -66,7 +87,7 @@ pub async fn look<G: GateStore>(store: &G, view: &Mutex<GateView>, now_us: u64) 
         if !view.begins_a_look(now_us) {
             return Ok(());
         }
-        (view.state.provider.clone(), view.heard)
+        (view.state().provider.clone(), view.heard())
     };
     if let Some(state) = store.read(&provider).await? {
         lock(view).hear(state, asked, now_us);
@@ -83,6 +104,6 @@ pub async fn report<G: GateStore>(store: &G, view: &Mutex<GateView>, now_us: u64
 }
 
 async fn create<G: GateStore>(store: &G, view: &Mutex<GateView>) -> Result<(), GateError> {
-    let state = lock(view).state.clone();
+    let state = lock(view).state().clone();
     store.create(&state).await
 }

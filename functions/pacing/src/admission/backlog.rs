@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::crowd::Crowd;
-use crate::payment::Lane;
-use crate::time::Timestamp;
+use payments::payment::Lane;
+use payments::time::Timestamp;
 
 /// How many messages a lane holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

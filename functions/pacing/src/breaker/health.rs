@@ -1,6 +1,6 @@
 //! What a call's outcome says about the provider, apart from its payment.
 
-use crate::answer::{NotTaken, QueryAnswer, SendAnswer, Unclear};
+use payments::answer::{NotTaken, QueryAnswer, SendAnswer, Unclear};
 
 /// What one call says about the provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,15 +1,10 @@
 //! The gate as one consumer sees it, and what it has to report.
 
-mod reserve;
-
 use super::{
     Control, Counts, Form, GateAnswer, GateSettings, GateState, GateUpdate, Reservation, Sending, Slots, Take,
 };
 use crate::brake::{Limited, PaceWindow, Paced, is_used};
 use crate::breaker::{Breaker, Cause, Counted, Health, Mode, WHOLE_PERMILLE, Window};
-use crate::ports::GateError;
-
-pub use reserve::{look, report, reserve};
 
 /// What a consumer has not reported yet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,7 +45,8 @@ pub struct GateView {
 }
 
 /// An update that is on its way.
-struct Sent {
+#[derive(Clone, Debug)]
+pub struct Sent {
     update: Box<GateUpdate>,
     /// How many slots it takes.
     count: u32,
@@ -67,23 +63,30 @@ struct Sent {
 }
 
 /// What comes after an update.
-enum Next {
+#[derive(Clone, Debug)]
+pub enum Next {
     /// These are ours.
     Slots(Slots),
     /// Ask again, by what is known now.
     Again,
     /// There is no gate yet.
     Create,
-    /// The gate did not answer.
-    Failed(GateError),
 }
 
 /// What to ask of the gate's item.
-enum Ask {
+#[derive(Clone, Debug)]
+pub enum Ask {
     /// This update.
     Update(Sent),
     /// Nothing: this is what it would say, if it is still as we have seen it.
     Nothing(Reservation),
+}
+
+impl Sent {
+    /// The update.
+    pub const fn update(&self) -> &GateUpdate {
+        &self.update
+    }
 }
 
 impl GateView {
@@ -131,7 +134,7 @@ impl GateView {
     }
 
     /// Whether the gate should be looked at before slots are used that were reserved a while ago. Whoever is told so looks.
-    const fn begins_a_look(&mut self, now_us: u64) -> bool {
+    pub const fn begins_a_look(&mut self, now_us: u64) -> bool {
         let is_old = self.asked_us.saturating_add(LOOK_US) <= now_us;
         if is_old {
             self.asked_us = now_us;
@@ -220,7 +223,7 @@ impl GateView {
     }
 
     /// What to ask for up to `wanted` slots between now and `latest_us`. What it reports is on its way from here on.
-    fn ask(&mut self, wanted: u32, now_us: u64, latest_us: u64, is_fresh: bool) -> Ask {
+    pub fn ask(&mut self, wanted: u32, now_us: u64, latest_us: u64, is_fresh: bool) -> Ask {
         let told = std::mem::take(&mut self.unreported);
         let pace = self.state.brake.version;
         let mut control = self.changed(&told, now_us);
@@ -284,15 +287,15 @@ impl GateView {
     }
 
     /// Takes in what became of an update.
-    fn answered(&mut self, sent: Sent, answer: Result<GateAnswer, GateError>, now_us: u64) -> Next {
+    pub fn answered(&mut self, sent: Sent, answer: GateAnswer, now_us: u64) -> Next {
         let Sent { update, count, is_probe, told, pace, asked, permille } = sent;
         let after = match answer {
-            Ok(GateAnswer::Done(after)) => after,
-            Ok(GateAnswer::Refused(None)) => {
+            GateAnswer::Done(after) => after,
+            GateAnswer::Refused(None) => {
                 self.give_back(told, pace);
                 return Next::Create;
             }
-            Ok(GateAnswer::Refused(Some(stands))) => {
+            GateAnswer::Refused(Some(stands)) => {
                 // Our own change of the breaker, whose answer was lost: it is ours to log, and is not reported again.
                 let is_ours = |control: &Control| update.begins_a_row() && control.breaker == stands.breaker;
                 if update.control.as_deref().is_some_and(is_ours) {
@@ -302,10 +305,6 @@ impl GateView {
                 }
                 self.hear(*stands, asked, now_us);
                 return Next::Again;
-            }
-            Err(error) => {
-                self.give_back(told, pace);
-                return Next::Failed(error);
             }
         };
         let slots = update.take.map(|take| Slots {
@@ -330,6 +329,16 @@ impl GateView {
         }
     }
 
+    /// An update was not answered: what it told is told again.
+    pub fn unanswered(&mut self, sent: &Sent) {
+        self.give_back(sent.told, sent.pace);
+    }
+
+    /// How many answers were taken in: to be asked before a read, and said to [`Self::hear`] with what it brought.
+    pub const fn heard(&self) -> u64 {
+        self.heard
+    }
+
     /// What an update has not told after all. It may have been overtaken by a change of the pace.
     fn give_back(&mut self, mut told: Unreported, pace: u64) {
         if pace != self.state.brake.version {
@@ -339,10 +348,10 @@ impl GateView {
         self.unreported = told.then(self.unreported);
     }
 
-    /// Takes in what the gate says now. `asked` is what [`Self::heard`] counted when this was asked: of two questions that
+    /// Takes in what the gate says now. `asked` is what [`Self::heard`] said when this was asked: of two questions that
     /// were under way side by side the older answer may come last, and must not undo a pause nor take back sums. One that
     /// was asked with the newer state in hand and is older all the same is of an item that was put back: it is believed.
-    fn hear(&mut self, state: GateState, asked: u64, now_us: u64) {
+    pub fn hear(&mut self, state: GateState, asked: u64, now_us: u64) {
         let is_older = state.rate_version < self.state.rate_version
             || (state.rate_version == self.state.rate_version
                 && (state.calls < self.state.calls || state.next_us < self.state.next_us));

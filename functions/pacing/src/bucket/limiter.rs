@@ -1,11 +1,11 @@
 //! What one environment knows of the merchants' buckets, and how it decides about a payment.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::{Allowance, Bucket, Limit, Take, Taken};
-use crate::id::MerchantId;
-use crate::ports::{Admission, AdmissionError};
+use payments::id::MerchantId;
+use payments::limit::Limit;
+
+use super::{Allowance, Bucket, Take, Taken, free_us, room, span_us};
 
 /// How long leased tokens are good for, in microseconds. Longer, and a merchant whose payments come by seldom could
 /// gather a burst beyond its own; shorter, and they would lapse between one payment and the next.
@@ -21,8 +21,6 @@ const PAUSE_US: u64 = 250_000;
 const PAUSE_MAX_US: u64 = 2_000_000;
 /// While the bucket does not answer: the least that an environment lets through in a second, as a share of the rate.
 const BLIND_SHARE: u32 = 100;
-/// Most updates that one payment may cause.
-const TRIES_MAX: u32 = 4;
 /// Most merchants that are remembered.
 const MERCHANTS_MAX: usize = 4_096;
 
@@ -52,9 +50,15 @@ const FREE_LOOKS: u32 = 2;
 /// What one environment knows of the merchants' buckets.
 #[derive(Debug, Default)]
 pub struct Limiter {
+    kind: Kind,
+    known: BTreeMap<MerchantId, Known>,
+}
+
+/// What a limiter's tokens are for, and how many need none.
+#[derive(Clone, Copy, Debug, Default)]
+struct Kind {
     allowance: Allowance,
     free_per_second: u32,
-    known: BTreeMap<MerchantId, Known>,
 }
 
 /// What is said about a payment.
@@ -66,15 +70,23 @@ pub struct Verdict {
     pub remaining: u32,
     /// Seconds until the bucket is full again; for a refused payment, until it is worth trying again.
     pub seconds: u32,
-    /// Why the bucket gave no answer, if that is so.
-    pub error: Option<AdmissionError>,
 }
 
 /// What to do about a payment.
-enum Step {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Nothing more: this is said.
     Decided(Verdict),
-    /// Ask for so many tokens.
-    Ask(Take, u32),
+    /// Ask the bucket.
+    Ask(Asked),
+}
+
+/// A question to a merchant's bucket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// The update that asks.
+    pub take: Take,
+    tokens: u32,
 }
 
 impl Known {
@@ -88,45 +100,46 @@ impl Known {
         self.came = self.came.saturating_add(1);
     }
 
-    fn verdict(&self, limit: Limit, is_admitted: bool, now_us: u64, error: Option<AdmissionError>) -> Verdict {
+    fn verdict(&self, limit: Limit, is_admitted: bool, now_us: u64) -> Verdict {
         let until_us = if is_admitted { self.bucket.full_us } else { self.ask_from_us };
         let whole = until_us.saturating_sub(now_us).div_ceil(1_000_000);
         let seconds = u32::try_from(whole).unwrap_or(u32::MAX);
         let remaining =
-            if is_admitted { self.tokens.saturating_add(limit.room(self.bucket.full_us, now_us)) } else { 0 };
-        Verdict { is_admitted, remaining: remaining.min(limit.burst()), seconds: seconds.max(1), error }
+            if is_admitted { self.tokens.saturating_add(room(limit, self.bucket.full_us, now_us)) } else { 0 };
+        Verdict { is_admitted, remaining: remaining.min(limit.burst()), seconds: seconds.max(1) }
     }
 
     /// Tokens to ask for: a second's worth of this environment's own use, as far as they are there.
     fn wanted(&self, limit: Limit, now_us: u64) -> u32 {
-        let room = limit.room(self.bucket.full_us, now_us);
+        let room = room(limit, self.bucket.full_us, now_us);
         let is_half_full = room > limit.burst() / 2;
         let least = if is_half_full { limit.burst() / LEAST_LEASE } else { 1 };
         self.came.max(self.came_before).max(least).min(room)
     }
 
-    fn begin(&mut self, merchant: &MerchantId, limit: Limit, now_us: u64, free_per_second: u32) -> Step {
+    fn begin(&mut self, merchant: &MerchantId, limit: Limit, now_us: u64, of: Kind) -> Step {
         self.count(now_us);
-        if self.came <= free_per_second {
-            return Step::Decided(self.verdict(limit, true, now_us, None));
+        if self.came <= of.free_per_second {
+            return Step::Decided(self.verdict(limit, true, now_us));
         }
         if self.lapse_us <= now_us {
             self.tokens = 0;
         }
         if self.tokens > 0 {
             self.tokens = self.tokens.saturating_sub(1);
-            return Step::Decided(self.verdict(limit, true, now_us, None));
+            return Step::Decided(self.verdict(limit, true, now_us));
         }
         if now_us < self.ask_from_us {
-            return Step::Decided(self.verdict(limit, false, now_us, None));
+            return Step::Decided(self.verdict(limit, false, now_us));
         }
         // What is remembered may be old by now: one token is asked for in any case.
-        self.ask(merchant, limit, now_us, 1)
+        self.ask(merchant, limit, now_us, of)
     }
 
-    fn ask(&self, merchant: &MerchantId, limit: Limit, now_us: u64, least: u32) -> Step {
-        let tokens = self.wanted(limit, now_us).max(least);
-        Step::Ask(Take::new(merchant, limit, tokens, self.bucket, now_us), tokens)
+    fn ask(&self, merchant: &MerchantId, limit: Limit, now_us: u64, of: Kind) -> Step {
+        let tokens = self.wanted(limit, now_us).max(1);
+        let take = Take { allowance: of.allowance, ..Take::new(merchant, limit, tokens, self.bucket, now_us) };
+        Step::Ask(Asked { take, tokens })
     }
 
     fn leased(&mut self, tokens: u32, now_us: u64) {
@@ -137,10 +150,10 @@ impl Known {
     }
 
     fn found_empty(&mut self, limit: Limit, now_us: u64) {
-        let longest_us = PAUSE_MAX_US.min(limit.span_us(limit.burst()) / 2);
+        let longest_us = PAUSE_MAX_US.min(span_us(limit, limit.burst()) / 2);
         let doubled_us = self.pause_us.saturating_mul(2).max(PAUSE_US);
         self.pause_us = doubled_us.min(longest_us);
-        self.ask_from_us = limit.free_us(self.bucket.full_us).max(now_us.saturating_add(self.pause_us));
+        self.ask_from_us = free_us(limit, self.bucket.full_us).max(now_us.saturating_add(self.pause_us));
     }
 
     /// The bucket did not answer. The limiter keeps merchants from one another's way and holds nobody's money: it goes
@@ -157,7 +170,50 @@ impl Known {
 impl Limiter {
     /// A limiter of looks, the first of which in each second are free.
     pub fn of_looks() -> Self {
-        Self { allowance: Allowance::Looks, free_per_second: FREE_LOOKS, known: BTreeMap::new() }
+        let kind = Kind { allowance: Allowance::Looks, free_per_second: FREE_LOOKS };
+        Self { kind, known: BTreeMap::new() }
+    }
+
+    /// Whether a payment of this merchant's may come in now. In the ordinary case nothing is asked.
+    pub fn begin(&mut self, merchant: &MerchantId, limit: Limit, now_us: u64) -> Step {
+        let kind = self.kind;
+        self.of(merchant, now_us).begin(merchant, limit, now_us, kind)
+    }
+
+    /// Goes on from what the bucket answered.
+    pub fn answered(&mut self, asked: &Asked, taken: Taken, limit: Limit, now_us: u64) -> Step {
+        let (kind, merchant) = (self.kind, &asked.take.merchant);
+        let known = self.of(merchant, now_us);
+        match taken {
+            Taken::Done(bucket) => {
+                known.bucket = bucket;
+                known.leased(asked.tokens, now_us);
+                Step::Decided(known.verdict(limit, true, now_us))
+            }
+            Taken::Refused(bucket) => {
+                known.bucket = bucket;
+                if room(limit, bucket.full_us, now_us) == 0 {
+                    known.found_empty(limit, now_us);
+                    Step::Decided(known.verdict(limit, false, now_us))
+                } else {
+                    known.ask(merchant, limit, now_us, kind)
+                }
+            }
+        }
+    }
+
+    /// The bucket did not answer: the payment comes in.
+    pub fn unanswered(&mut self, asked: &Asked, limit: Limit, now_us: u64) -> Verdict {
+        let known = self.of(&asked.take.merchant, now_us);
+        known.go_on_blind(limit, now_us);
+        known.verdict(limit, true, now_us)
+    }
+
+    /// Others were quicker each time: the bucket is all but empty.
+    pub fn overtaken(&mut self, asked: &Asked, limit: Limit, now_us: u64) -> Verdict {
+        let known = self.of(&asked.take.merchant, now_us);
+        known.found_empty(limit, now_us);
+        known.verdict(limit, false, now_us)
     }
 
     fn of(&mut self, merchant: &MerchantId, now_us: u64) -> &mut Known {
@@ -168,61 +224,5 @@ impl Limiter {
             self.known.clear();
         }
         self.known.entry(merchant.clone()).or_default()
-    }
-}
-
-fn lock(limiter: &Mutex<Limiter>) -> MutexGuard<'_, Limiter> {
-    limiter.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Decides whether a payment of this merchant's may come in now. In the ordinary case no call is made.
-pub async fn admit<A: Admission>(
-    buckets: &A,
-    limiter: &Mutex<Limiter>,
-    merchant: &MerchantId,
-    limit: Limit,
-    now_us: u64,
-) -> Verdict {
-    let (mut step, allowance) = {
-        let mut limiter = lock(limiter);
-        let (free, allowance) = (limiter.free_per_second, limiter.allowance);
-        (limiter.of(merchant, now_us).begin(merchant, limit, now_us, free), allowance)
-    };
-    for _ in 0..TRIES_MAX {
-        let (take, tokens) = match step {
-            Step::Decided(verdict) => return verdict,
-            Step::Ask(take, tokens) => (take, tokens),
-        };
-        let answer = buckets.take(&Take { allowance, ..take }).await;
-        let mut limiter = lock(limiter);
-        let known = limiter.of(merchant, now_us);
-        match answer {
-            Ok(Taken::Done(bucket)) => {
-                known.bucket = bucket;
-                known.leased(tokens, now_us);
-                return known.verdict(limit, true, now_us, None);
-            }
-            Ok(Taken::Refused(bucket)) => known.bucket = bucket,
-            Err(error) => {
-                known.go_on_blind(limit, now_us);
-                return known.verdict(limit, true, now_us, Some(error));
-            }
-        }
-        step = if limit.room(known.bucket.full_us, now_us) == 0 {
-            known.found_empty(limit, now_us);
-            Step::Decided(known.verdict(limit, false, now_us, None))
-        } else {
-            known.ask(merchant, limit, now_us, 1)
-        };
-    }
-    match step {
-        Step::Decided(verdict) => verdict,
-        // Others were quicker each time: the bucket is all but empty.
-        Step::Ask(..) => {
-            let mut limiter = lock(limiter);
-            let known = limiter.of(merchant, now_us);
-            known.found_empty(limit, now_us);
-            known.verdict(limit, false, now_us, None)
-        }
     }
 }

@@ -7,21 +7,21 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use pacing::gate::{GateAnswer, GateState, GateUpdate};
 use payments::answer::{Found, NotTaken, ProviderText, QueryAnswer, SendAnswer, Unclear};
-use payments::gate::{GateAnswer, GateState, GateUpdate};
 use payments::id::PaymentId;
 use payments::idempotency::{Binding, Bound};
 use payments::merchant::{ApiKeyHash, Merchant};
 use payments::message::Message;
 use payments::payment::{Lane, Order, Payment, State};
 use payments::policy::Policy;
-use payments::ports::{
+use payments::request;
+use payments::time::Timestamp;
+use payments::write::{SendClaim, Written};
+use ports::{
     ConnectError, Connection, GateError, GateStore, Merchants, Provider as ProviderPort, Queue, QueueError, Source,
     Store, StoreError,
 };
-use payments::request;
-use payments::store::{self, SendClaim, Written};
-use payments::time::Timestamp;
 use tokio::sync::Notify;
 
 use crate::sale::admission::Desk;
@@ -168,7 +168,7 @@ impl Services {
         let request = request::read(Shop::body(purchase).as_bytes(), merchant, None)
             .expect("what ingest took once can be read again");
         let draws = Draws::new(self.seed, number, at_ms);
-        Payment::accepted(request.order, request.fingerprint, &store::moment(&draws, &draws, &self.policy))
+        Payment::accepted(request.order, request.fingerprint, &ports::moment(&draws, &draws, &self.policy))
     }
 
     pub(super) fn message(&self, letter: Letter) -> Message {

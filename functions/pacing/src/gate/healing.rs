@@ -2,9 +2,9 @@
 //! merely waits, and each message put back for it would be one more for every hour of an outage.
 
 use crate::breaker::Mode;
-use crate::payment::Payment;
-use crate::time::Timestamp;
-use crate::transition::{LOST_IN_BUSY_LANE_MS, has_lost_its_message};
+use payments::payment::Payment;
+use payments::time::Timestamp;
+use payments::transition::{LOST_IN_BUSY_LANE_MS, has_lost_its_message};
 
 use super::GateState;
 

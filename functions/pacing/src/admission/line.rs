@@ -7,7 +7,7 @@
 //! lane passes on before a payment that comes now.
 
 use super::crowd::Crowd;
-use crate::id::MerchantId;
+use payments::id::MerchantId;
 
 /// How many times a merchant's part of what is in flight goes into the whole when it begins to count as noisy.
 const NOISY_PART: u64 = 10;

@@ -3,9 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{GateAnswer, GateState, GateUpdate};
-use crate::ports::{GateError, GateStore};
-use crate::time::Timestamp;
+use super::{GateState, GateUpdate};
+use payments::time::Timestamp;
 
 /// Longest name that is kept, in characters.
 pub const WHO_MAX: usize = 48;
@@ -109,40 +108,4 @@ impl Operated {
         let count = ahead_us.div_ceil(pace.span_us(1).max(1));
         (count > 0).then_some((Timestamp::from_us(self.after.next_us), count))
     }
-}
-
-/// Why it was not done.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum OperateError {
-    /// There is no gate of that name.
-    #[error("there is no gate for the provider {0}: a consumer writes it with its first batch")]
-    Missing(String),
-    /// Others changed it each time.
-    #[error("the gate of {0} was changed by others each time: look at it and try again")]
-    Contended(String),
-    /// The table.
-    #[error(transparent)]
-    Gate(#[from] GateError),
-}
-
-/// Most times that an operator's change is made anew because somebody else changed the gate in between.
-const TRIES_MAX: u32 = 16;
-
-/// Does it.
-pub async fn operate<G: GateStore>(
-    store: &G,
-    provider: &str,
-    operation: Operation,
-    note: &Note,
-) -> Result<Operated, OperateError> {
-    let missing = || OperateError::Missing(provider.to_owned());
-    let mut before = store.read(provider).await?.ok_or_else(missing)?;
-    for _ in 0..TRIES_MAX {
-        match store.update(&operation.update(&before, note)).await? {
-            GateAnswer::Done(after) => return Ok(Operated { before, after: *after }),
-            GateAnswer::Refused(Some(stands)) => before = *stands,
-            GateAnswer::Refused(None) => return Err(missing()),
-        }
-    }
-    Err(OperateError::Contended(provider.to_owned()))
 }

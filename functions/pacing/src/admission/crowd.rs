@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::MerchantId;
+use payments::id::MerchantId;
 
 /// Most merchants that an environment counts; others are nobody's share.
 const MERCHANTS_MAX: usize = 4_096;

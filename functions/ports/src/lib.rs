@@ -1,0 +1,22 @@
+//! The ports: all that the handlers need of the world, and the procedures over them that several handlers share. Two
+//! families implement them, AWS's and the simulator's, and one contract suite runs against both.
+
+pub mod admission;
+mod clock;
+pub mod gate;
+mod ledger;
+mod merged;
+mod operate;
+mod provider;
+mod queue;
+mod store;
+
+pub use admission::{Admission, AdmissionError, NoAdmission};
+pub use clock::{Clock, Entropy};
+pub use gate::{GateError, GateStore};
+pub use ledger::{Outcome, claim, decide, moment, put};
+pub use merged::Merged;
+pub use operate::{OperateError, operate};
+pub use provider::{ConnectError, Connection, Provider};
+pub use queue::{Depths, Queue, QueueError, Source};
+pub use store::{EndedPage, EndedPayments, Merchants, OpenPayments, PageEnd, Store, StoreError};
