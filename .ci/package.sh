@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds the four functions as Lambda takes them: .ci/package.sh arm64 or .ci/package.sh x86_64.
-# Leaves target/package/ARCHITECTURE: a zip file for each function, and SHA256SUMS.
+# Builds the four functions as Lambda takes them, and the operator's command: .ci/package.sh arm64 or .ci/package.sh x86_64.
+# Leaves target/package/ARCHITECTURE: a zip file for each function, sluice-ARCHITECTURE, and SHA256SUMS.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -48,4 +48,11 @@ for function in "${FUNCTIONS[@]}"; do
     "$TOOLS/build/bin/python" -m zipfile --create "$PACKAGE/$function.zip" "$binary"
     echo "$function: glibc $needed or later, $(stat --format=%s "$PACKAGE/$function.zip") bytes zipped"
 done
-(cd "$PACKAGE" && sha256sum -- *.zip >SHA256SUMS && cat SHA256SUMS)
+
+step "sluice for $ARCHITECTURE"
+# Apart from the functions, whose features it must not widen.
+cargo lambda build --release --locked "$BUILD_FLAG" --lambda-dir "$BUILT" --package=operator --bin=sluice
+needed="$(glibc_needed "$BUILT/sluice/bootstrap")"
+cp "$BUILT/sluice/bootstrap" "$PACKAGE/sluice-$ARCHITECTURE"
+echo "sluice: glibc $needed or later, $(stat --format=%s "$PACKAGE/sluice-$ARCHITECTURE") bytes"
+(cd "$PACKAGE" && sha256sum -- *.zip sluice-* >SHA256SUMS && cat SHA256SUMS)

@@ -10,7 +10,6 @@ use aws::store::DynamoStore;
 use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_sqs::types::QueueAttributeName;
-use cloud::client::{Answer, Base, Client};
 use cloud::embedded::{
     ADMISSION_TABLE, Embedded, Endpoint, GATES_TABLE, MERCHANTS_TABLE, PAYMENTS_TABLE, QueueNumbers, Queues, REGION,
     queue_arn,
@@ -19,6 +18,7 @@ use cloud::front::Front;
 use cloud::local::provider::{Keys, Provider};
 use cloud::mapping::{self, Mapping, QueueAddress};
 use cloud::runtime_api::{Function, Settings};
+use operator::client::{Answer, Base, Client};
 use payments::id::PaymentId;
 use payments::merchant::ApiKeyHash;
 use payments::payment::Payment;

@@ -16,7 +16,7 @@ fn charge(order_id: &str) -> Value {
     json!({ "order_id": order_id, "kind": "charge", "amount": 100, "currency": "EUR" })
 }
 
-fn id_of(answer: &cloud::client::Answer) -> String {
+fn id_of(answer: &operator::client::Answer) -> String {
     let document: Value = serde_json::from_slice(&answer.body).unwrap();
     document["id"].as_str().expect("the answer has the payment's id").to_owned()
 }

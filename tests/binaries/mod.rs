@@ -6,6 +6,7 @@ pub(crate) mod deployment;
 mod killed;
 mod one_payment;
 mod operate;
+mod sluice;
 mod start;
 mod up;
 pub(crate) mod variables;

@@ -1,12 +1,14 @@
 //! An operator's commands, through the real binary that has the keys of histories: no secret is where they run.
 
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use aws::system::{SystemClock, SystemEntropy};
 use cloud::runtime_api::Function;
-use dev::account::Account;
-use dev::ops::hand::Deployed;
-use dev::ops::resolve::write;
+use operator::account::Account;
+use operator::evidence::write;
+use operator::function::Function as Writer;
+use operator::stack::Stack;
 use payments::case::CaseResolution;
 use payments::fingerprint::Fingerprint;
 use payments::history::{HistoryKeys, verify};
@@ -74,8 +76,8 @@ async fn answer(stream: TcpStream, function: &Function, is_busy: bool) {
 }
 
 async fn account(deployment: &Deployment) -> Account {
-    let config =
-        deployment.embedded.config("command").into_builder().endpoint_url(lambda(deployment.reconcile.clone()).await);
+    let url = lambda(deployment.reconcile.clone()).await;
+    let config = deployment.embedded.config("command").into_builder().endpoint_url(url).build();
     Account {
         clients: deployment.watcher.clone(),
         payments_table: cloud::embedded::PAYMENTS_TABLE.to_owned(),
@@ -83,8 +85,10 @@ async fn account(deployment: &Deployment) -> Account {
         gates_table: cloud::embedded::GATES_TABLE.to_owned(),
         queues: deployment.queues.urls(),
         parked_url: deployment.queues.parked.clone(),
-        operator: Some(Deployed::new(&config.build(), NAME).unwrap()),
-        stack: None,
+        writer: Writer::new(&config, NAME).unwrap(),
+        stack: Stack::new("sluice", BTreeMap::new()),
+        config,
+        is_local: false,
     }
 }
 
@@ -122,10 +126,10 @@ async fn what_a_person_decides_is_written_and_linked_by_the_function_that_has_th
     assert!(last.provider_text.as_ref().unwrap().as_str().contains("by=anna"), "{last:?}");
     let checked = verify(&ended, &keys);
     assert!(last.tag.is_some() && checked.findings.is_empty(), "{:?}", checked.findings);
-    let refused = write(&account, &resolve(&parked.id)).await.unwrap_err();
+    let refused = write(&account, &resolve(&parked.id)).await.unwrap_err().to_string();
     assert!(refused.contains("it is canceled"), "an end is for ever: {refused}");
     let nobody = Request::TakeCase { payment_id: ended.id.clone(), who: "no body".to_owned() };
-    assert!(write(&account, &nobody).await.unwrap_err().contains("the operator must consist of"));
+    assert!(write(&account, &nobody).await.unwrap_err().to_string().contains("the operator must consist of"));
 
     let approved = payments::answer::Found::Approved { reference: reference() };
     let case = step(&in_state(State::Declined), &Event::CalledBack(&approved), NOW);

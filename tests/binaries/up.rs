@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use cloud::client::{Base, Client};
+use operator::client::{Base, Client};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
@@ -12,17 +12,17 @@ use super::built::binary;
 use super::deployment::until;
 
 /// `up` on free ports, with what it printed.
-struct Up {
+pub(super) struct Up {
     _process: Child,
     url: String,
-    aws: String,
-    key: String,
-    body: String,
+    pub(super) aws: String,
+    pub(super) key: String,
+    pub(super) body: String,
     log: PathBuf,
 }
 
 impl Up {
-    async fn start(log: &Path, faults: &[&str]) -> Self {
+    pub(super) async fn start(log: &Path, faults: &[&str]) -> Self {
         let any_port = ["--listen", "--aws-listen", "--provider-listen"].map(|name| [name, "127.0.0.1:0"]).concat();
         let mut process = Command::new(binary("dev"))
             .arg("up")
@@ -44,14 +44,14 @@ impl Up {
         Self { _process: process, url, aws, key, body, log: log.to_owned() }
     }
 
-    fn client(&self) -> Client {
+    pub(super) fn client(&self) -> Client {
         Client::new(Base::parse(&self.url).expect("a URL"), std::time::Duration::from_secs(10))
     }
 
-    /// `cargo dev explain`: whether all is well, and what it prints.
+    /// `sluice payments explain`: whether all is well, and what it prints.
     async fn explain(&self, id: &str) -> (bool, String) {
-        let output = Command::new(binary("dev"))
-            .args(["explain", id, "--verify", "--aws-endpoint", &self.aws, "--log"])
+        let output = Command::new(binary("sluice"))
+            .args(["payments", "explain", id, "--verify", "--endpoint", &self.aws, "--log"])
             .arg(&self.log)
             .output()
             .await

@@ -23,7 +23,7 @@ use aws_sdk_sqs::types::MessageSystemAttributeName;
 use cloud::embedded::{
     Embedded, Fault, GATES_TABLE, MERCHANTS_TABLE, OPEN_INDEX, PAYMENTS_TABLE, QueueNumbers, Queues, When, queue_arn,
 };
-use dev::merchants::limit_attribute;
+use operator::merchants::keys::limit_attribute;
 use pacing::breaker::{Breaker, Cause, Health};
 use pacing::gate::{Counts, GateAnswer, GateState, GateUpdate, GateView};
 use payments::merchant::Merchant;

@@ -165,7 +165,7 @@ impl Inspect for Side {
     async fn move_all(&self, from: Place, _: Option<Place>) -> usize {
         let task = self.client.start_message_move_task().source_arn(&self.arns[index(from)]);
         task.send().await.expect("a move begins");
-        panic!("the emulator moves messages: follow its task, as `cargo dev replay` does")
+        panic!("the emulator moves messages: follow its task, as `sluice payments replay` does")
     }
 
     async fn wait_ms(&self, ms: u64) {

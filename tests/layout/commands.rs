@@ -1,5 +1,5 @@
-//! Every `cargo dev …` that a document, a workflow, a comment or a message names is one that the tool understands, and every
-//! `--option` that its messages name is one of its options.
+//! Every `cargo dev …` and `sluice …` that a document, a workflow, a comment or a message names is one that the tool understands,
+//! and every `--option` that its messages name is one of its options.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -8,10 +8,58 @@ use clap::error::ErrorKind;
 
 use super::{read, root, sources};
 
-const COMMAND: &str = "cargo dev";
+/// A command that is named in texts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Tool {
+    /// The developer's.
+    Dev,
+    /// The operator's.
+    Sluice,
+}
+
+impl Tool {
+    const ALL: [Self; 2] = [Self::Dev, Self::Sluice];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Dev => "cargo dev",
+            Self::Sluice => "sluice",
+        }
+    }
+
+    fn command(self) -> clap::Command {
+        match self {
+            Self::Dev => dev::cli::command(),
+            Self::Sluice => operator::cli::command(),
+        }
+    }
+
+    /// What it is quoted by. Between others the system's name begins many a text.
+    const fn quotes(self) -> &'static [char] {
+        match self {
+            Self::Dev => &['`', '"'],
+            Self::Sluice => &['`'],
+        }
+    }
+
+    /// Whether the name, with this before and after it, is the command at all. The system is called as the operator's
+    /// command is: only between quotes and at the beginning of a line it is the command.
+    fn is_meant(self, is_quoted_or_line: bool, after: &str) -> bool {
+        match self {
+            Self::Dev => after.starts_with(' '),
+            Self::Sluice => {
+                let is_word = |c: char| c.is_ascii_lowercase() || c == '-';
+                is_quoted_or_line && after.strip_prefix(' ').is_some_and(|rest| rest.starts_with(is_word))
+            }
+        }
+    }
+}
 
 /// What a reader puts something of their own for, where the tool takes no text as it stands.
-const PLACEHOLDERS: [(&str, &str); 11] = [
+const PLACEHOLDERS: [(&str, &str); 14] = [
+    ("ID", "shop-a/charge/A-1001"),
+    ("MERCHANT", "shop-a"),
+    ("{merchant}", "shop-a"),
     ("{seed}", "1"),
     ("{name}", "none"),
     ("N", "20"),
@@ -28,6 +76,7 @@ const PLACEHOLDERS: [(&str, &str); 11] = [
 /// A command as it is named somewhere.
 #[derive(Debug)]
 struct Named {
+    tool: Tool,
     place: String,
     words: Vec<String>,
     /// Whether it is meant to be typed, or only spoken of.
@@ -80,42 +129,48 @@ fn named(place: &str, text: &str) -> Vec<Named> {
     let mut found = Vec::new();
     for (number, line) in joined.lines().enumerate() {
         let place = format!("{place}:{}: {}", number + 1, line.trim());
-        for (at, _) in line.match_indices(COMMAND) {
-            let (before, after) = (&line[..at], &line[at + COMMAND.len()..]);
-            if !after.starts_with(' ') {
+        let names =
+            Tool::ALL.into_iter().flat_map(|tool| line.match_indices(tool.name()).map(move |(at, _)| (tool, at)));
+        for (tool, at) in names {
+            let (before, after) = (&line[..at], &line[at + tool.name().len()..]);
+            let begins = before.trim().trim_start_matches("run:").trim_start_matches("name:").trim();
+            let quote = tool.quotes().iter().copied().find(|quote| before.ends_with(*quote));
+            let is_line = matches!(begins, "" | "$") && !is_comment(tool, place.as_str(), line);
+            if !tool.is_meant(quote.is_some() || is_line, after) {
                 continue;
             }
-            let begins = before.trim().trim_start_matches("run:").trim_start_matches("name:").trim();
-            let quote = ['`', '"'].into_iter().find(|quote| before.ends_with(*quote));
-            let is_line = matches!(begins, "" | "$") && !is_comment(place.as_str(), line);
             let own = quote.map_or(after, |quote| after.split(quote).next().unwrap_or_default());
             let words = words(own);
             // A changelog tells which option came, and nobody types it from there.
             let is_whole = (quote.is_some() || is_line) && !place.starts_with("CHANGELOG.md:");
             let words = if is_whole { words } else { words.into_iter().take(1).collect() };
-            found.push(Named { place: place.clone(), words, is_typed: is_line });
+            found.push(Named { tool, place: place.clone(), words, is_typed: is_line });
         }
     }
     found
 }
 
 /// In a source or a workflow a line that begins with the command may still be running text.
-fn is_comment(place: &str, line: &str) -> bool {
-    (place.contains(".rs:") || place.contains(".yaml:")) && !line.contains("run:") && !line.trim().starts_with(COMMAND)
+fn is_comment(tool: Tool, place: &str, line: &str) -> bool {
+    (place.contains(".rs:") || place.contains(".yaml:"))
+        && !line.contains("run:")
+        && !line.trim().starts_with(tool.name())
 }
 
 /// Why the tool does not understand this, if it does not.
 fn fault(named: &Named) -> Option<String> {
     let stand_in = |word: &String| {
+        // Where a message says at which stack.
+        let word = &word.replace("{at}", "");
         let known = PLACEHOLDERS.iter().find(|(placeholder, _)| placeholder == word);
         known.map_or_else(|| word.clone(), |(_, stands)| (*stands).to_owned())
     };
     let words: Vec<String> = named.words.iter().map(stand_in).collect();
-    let command = dev::cli::command();
+    let command = named.tool.command();
     if !named.is_typed && is_mention(&command, &words) {
         return None;
     }
-    let fault = command.try_get_matches_from(std::iter::once(COMMAND.to_owned()).chain(words)).err()?;
+    let fault = command.try_get_matches_from(std::iter::once(named.tool.name().to_owned()).chain(words)).err()?;
     if matches!(fault.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
         return None;
     }
@@ -153,23 +208,27 @@ fn every_command_that_is_named_anywhere_can_be_typed() {
 fn what_cannot_be_typed_is_found() {
     let is_wrong = |text: &str| named("x.md", text).iter().filter_map(fault).count();
     for wrong in [
-        "`cargo dev cases take ID --owner YOU`",
-        "    cargo dev cases take ID",
-        "`cargo dev merchant --aws revoke`",
-        "cargo dev merchant set shop-a --rate R-q",
-        "cargo dev resolve ID",
-        "look with `cargo dev lists --aws`",
+        "`sluice cases take ID --owner YOU`",
+        "    sluice cases take",
+        "`sluice merchants --stack shop revoke`",
+        "sluice merchants limit shop-a --rate R-q",
+        "sluice payments resolve ID",
+        "`sluice gate pause --stack shop`, nobody knows why",
+        "look with `sluice payment list --stack shop`",
+        "look with `cargo dev lists`",
         "cargo dev demonstrates it",
         "$ cargo dev simulate sales # a sale",
     ] {
         assert_eq!(is_wrong(wrong), 1, "{wrong}");
     }
     for right in [
-        "`cargo dev resolve` ends it",
-        "a replay (`cargo dev replay --aws --dry-run`) says",
-        "    cargo dev rate PROVIDER REST --aws --why \"q of it # is theirs\"   # a comment",
+        "`sluice payments resolve` ends it",
+        "a replay (`sluice payments replay --stack shop --dry-run`) says",
+        "    sluice gate rate REST --stack shop --why \"q of it # is theirs\"   # a comment",
+        "sluice    http://127.0.0.1:8080",
+        "the stack `sluice` is called as sluice the command is",
         "cargo dev simulate --runs 1 \\\n    --seed 7 | head",
-        "The gates; cargo dev gate, pause and rate look at one.",
+        "The runs; cargo dev simulate, model and mutants are three.",
     ] {
         assert_eq!(is_wrong(right), 0, "{right}");
     }
@@ -210,9 +269,14 @@ fn every_option_that_a_message_names_exists() {
     ];
     let mut known: BTreeSet<String> = OF_OTHERS.map(str::to_owned).into();
     known.extend(["help".to_owned(), "version".to_owned()]);
-    options(&dev::cli::command(), &mut known);
+    for tool in Tool::ALL {
+        options(&tool.command(), &mut known);
+    }
     let mut unknown = Vec::new();
-    for file in ["infra/cloud/src", "infra/dev/src"].iter().flat_map(|folder| sources(&root().join(folder))) {
+    for file in ["infra/cloud/src", "infra/dev/src", "infra/operator/src"]
+        .iter()
+        .flat_map(|folder| sources(&root().join(folder)))
+    {
         for (number, line) in read(&file).lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//")) {
             for (at, _) in line.match_indices("--") {
                 let name: String = line[at + 2..]
@@ -234,17 +298,39 @@ fn every_option_that_a_message_names_exists() {
 #[test]
 fn the_order_of_options_does_not_matter() {
     for line in [
-        "merchant --aws set shop-a --rate 20",
-        "merchant set --aws shop-a --rate 20",
-        "merchant set shop-a --rate 20 --aws",
-        "merchant --stack second add-key shop-a",
-        "merchant add-key shop-a --stack second",
-        "list --aws",
-        "list --state parked --aws --stack second",
-        "replay --dry-run --stack second",
-        "resolve --aws ID --as declined --reference rf-17 --who anna --why books",
+        "merchants --stack shop limit shop-a --rate 20",
+        "merchants limit --stack shop shop-a --rate 20",
+        "merchants limit shop-a --rate 20 --stack shop",
+        "--stack second merchants add-key shop-a",
+        "payments list --stack shop",
+        "payments list --state parked --stack second",
+        "payments replay --dry-run --stack second",
+        "payments resolve --stack shop shop-a/charge/1 --as declined --reference rf-17 --why books",
     ] {
-        let parsed = dev::cli::command().try_get_matches_from([COMMAND].into_iter().chain(line.split(' ')));
+        let parsed = operator::cli::command().try_get_matches_from(["sluice"].into_iter().chain(line.split(' ')));
         assert!(parsed.is_ok(), "{line}: {}", parsed.unwrap_err());
+    }
+}
+
+/// Who pauses a provider without saying why, or is two systems at once, is told so before anything is asked of anybody.
+#[test]
+fn what_an_operator_has_to_say_is_asked_for() {
+    for line in [
+        "gate pause --stack shop",
+        "gate rate 20",
+        "cases close shop-a/charge/1 --as accept --why asked",
+        "payments get pay_nothing",
+        "payments list --stack shop --endpoint http://127.0.0.1:8070",
+    ] {
+        let parsed = operator::cli::command().try_get_matches_from(["sluice"].into_iter().chain(line.split(' ')));
+        assert!(parsed.is_err(), "{line}");
+    }
+}
+
+/// clap's own judgement of both command lines.
+#[test]
+fn both_command_lines_are_sound() {
+    for tool in Tool::ALL {
+        tool.command().debug_assert();
     }
 }

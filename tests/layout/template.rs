@@ -334,12 +334,21 @@ fn a_stack_tells_the_commands_what_it_tells_its_functions() {
     let parameters = template.keys(&["Parameters"]).into_iter().map(|name| (name.to_owned(), value(name)));
     let output = |name: &str| if name.ends_with("Url") { format!("https://sqs/{name}") } else { name.to_owned() };
     let outputs = template.keys(&["Outputs"]).into_iter().map(|name| (name.to_owned(), output(name)));
-    let stack = dev::stack::Stack::new("sluice", parameters.chain(outputs).collect());
+    let stack = operator::stack::Stack::new("sluice", parameters.chain(outputs).collect());
     let seen = template.seen("DeadLetterFunction");
     let told = DeadLetterSettings::from(|name| seen.get(name).cloned()).unwrap().policy;
     let learnt = stack.policy().unwrap();
     assert_eq!(payments::policy::Policy { history_keys: told.history_keys.clone(), ..learnt }, told);
-    for output in ["PaymentsTableName", "MerchantsTableName", "GatesTableName", "ParkedQueueUrl"] {
+    for output in [
+        "PaymentsTableName",
+        "MerchantsTableName",
+        "GatesTableName",
+        "ParkedQueueUrl",
+        "ReconcileFunctionName",
+        "ApiUrl",
+        "ProviderName",
+        "HistorySecretName",
+    ] {
         assert!(stack.output(output).is_ok(), "{output}");
     }
     assert!(stack.queues().unwrap().dead_letter.is_some());

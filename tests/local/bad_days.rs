@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cloud::embedded::{Fault, When};
-use dev::ops::merchant::revoke;
+use operator::merchants::revoke;
 use payments::message::Message;
 use payments::payment::State;
 use payments::time::Timestamp;
@@ -16,7 +16,10 @@ async fn a_table_that_throttles_one_call_in_five_costs_time_and_no_payment() {
     let calls = ["GetItem", "PutItem", "UpdateItem", "Query", "TransactWriteItems"];
     place.system.embedded().faults().inject(&calls, Fault::Throttle, When::Every(5));
     let hits = place.charge(0..60).await;
-    assert!(hits.iter().all(dev::sender::Hit::is_accepted), "the SDK's and the merchants' own repeats are enough");
+    assert!(
+        hits.iter().all(operator::load::sender::Hit::is_accepted),
+        "the SDK's and the merchants' own repeats are enough"
+    );
     place.all_succeed(0..60, Duration::from_mins(2)).await;
     for number in 0..60 {
         let attempts = place.payment(number).await.unwrap().attempts;

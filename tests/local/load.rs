@@ -3,22 +3,21 @@
 use std::path::{Path, PathBuf};
 
 use cloud::embedded::{Fault, When};
-use dev::account::AccountArguments;
-use dev::load::{self, Arguments};
+use operator::failure::Failure;
+use operator::load::{self, Arguments};
 
 use super::place::Place;
 
-fn arguments(place: &Place, file: &Path) -> Arguments {
+fn arguments(file: &Path) -> Arguments {
     Arguments {
         file: file.to_owned(),
         ignored: Vec::new(),
-        url: format!("http://{}", place.system.address()),
+        url: None,
         rate: Some(15),
         repeat: 0.0,
         connections: 4,
-        provider_url: place.provider.base_url(),
+        provider_url: None,
         keys: None,
-        account: AccountArguments { aws_endpoint: place.account_url(), aws: false, stack: None },
     }
 }
 
@@ -36,7 +35,7 @@ async fn a_load_looks_on_though_the_table_throttles_every_other_read_and_more() 
     let file = file("load", &format!("order_id,kind,merchant,amount,currency\n{}\n", rows.join("\n")));
     // One look in three finds each of the SDK's tries throttled.
     place.system.embedded().faults().inject(&["GetItem"], Fault::Throttle, When::Share(0.7));
-    assert_eq!(load::run(arguments(&place, &file)).await, Ok(()));
+    assert_eq!(load::run(&place.account, arguments(&file)).await, Ok(()));
     assert_eq!(place.provider.ledger().len(), 30);
     std::fs::remove_file(file).unwrap();
 }
@@ -48,14 +47,20 @@ async fn what_is_good_in_a_file_is_sent_and_the_rest_ends_the_command_with_an_er
     let file = file("malformed", &format!("order_id,kind,merchant,currency,amount\n{rows}"));
     // The first answers to whoever makes the merchant's key are lost, each of the SDK's tries and one more.
     place.system.embedded().faults().inject(&["PutItem"], Fault::LoseAnswer, When::Next(4));
-    let ended = load::run(arguments(&place, &file)).await;
-    assert_eq!(ended, Err("2 lines of the file were not sent; they are named above".to_owned()));
+    let ended = load::run(&place.account, arguments(&file)).await;
+    assert_eq!(ended, Err(Failure::Found("2 lines of the file were not sent; they are named above".to_owned())));
     let ledger = place.provider.ledger();
     assert_eq!(ledger.iter().map(|effect| effect.amount).collect::<Vec<_>>(), [1_999]);
 
     std::fs::write(&file, "order_id,kind,merchant,currency,amount,amount\nDC4,charge,csv-shop,EUR,5,19\n").unwrap();
-    let ended = load::run(arguments(&place, &file)).await.unwrap_err();
+    let ended = load::run(&place.account, arguments(&file)).await.unwrap_err().to_string();
     assert!(ended.contains("two columns are named amount"), "{ended}");
     assert_eq!(place.provider.ledger().len(), 1);
     std::fs::remove_file(file).unwrap();
+}
+
+/// What the operator's command waits for is what the sandbox does.
+#[test]
+fn a_load_waits_for_what_the_sandbox_still_lands() {
+    const { assert!(load::LATE_MS >= cloud::local::settings::LATE_MS) };
 }

@@ -2,6 +2,7 @@
 //! whoever looks after it. In real time, so few and short.
 
 mod bad_days;
+mod explain;
 mod load;
 mod place;
 mod rates;

@@ -6,14 +6,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use cloud::client::Base;
 use cloud::embedded::Endpoint;
 use cloud::local::settings;
 use cloud::local::system::{System, Wiring};
 use cloud::sandbox::{Faults, Running, SandboxSettings};
-use dev::account::{Account, AccountArguments};
-use dev::merchants::{Permissions, create_in};
-use dev::sender::{self, Hit, Pace, Shot};
+use dev::merchants::create_in;
+use operator::account::{Account, AccountArguments};
+use operator::client::Base;
+use operator::load::sender::{self, Hit, Pace, Shot};
+use operator::merchants::keys::Permissions;
 use payments::id::{MerchantId, OrderId, PaymentId};
 use payments::payment::{Kind, Payment, State};
 use payments::provider::ProviderKind;
@@ -28,11 +29,11 @@ pub(super) struct Place {
     pub(super) account: Account,
     pub(super) key: Arc<str>,
     merchant: MerchantId,
-    endpoint: Endpoint,
+    _endpoint: Endpoint,
 }
 
 pub(super) async fn account(endpoint: &Endpoint) -> Account {
-    Account::open(&AccountArguments { aws_endpoint: endpoint.url(), aws: false, stack: None }).await.unwrap()
+    Account::open(&AccountArguments { endpoint: endpoint.url(), stack: None }).await.unwrap()
 }
 
 impl Place {
@@ -72,7 +73,7 @@ impl Place {
         let permissions = BTreeMap::from([(merchant.clone(), Permissions::default())]);
         let keys = create_in(&system, &permissions).await.unwrap();
         let key = Arc::clone(&keys[&merchant]);
-        Self { account: account(&endpoint).await, system, provider, key, merchant, endpoint }
+        Self { account: account(&endpoint).await, system, provider, key, merchant, _endpoint: endpoint }
     }
 
     /// Sends charges with these numbers, each of so many minor units as its number says and one more.
@@ -86,11 +87,6 @@ impl Place {
             .collect();
         let base = Base::parse(&format!("http://{}", self.system.address())).unwrap();
         sender::send(&base, shots, Pace::Unbounded, 8, |_| {}).await
-    }
-
-    /// Where its AWS answers to commands.
-    pub(super) fn account_url(&self) -> String {
-        self.endpoint.url()
     }
 
     pub(super) fn id(&self, number: usize) -> PaymentId {

@@ -5,9 +5,10 @@ use std::net::Ipv4Addr;
 use aws::system::{SystemClock, SystemEntropy};
 use cloud::embedded::{Embedded, QueueNumbers};
 use cloud::local::settings;
-use dev::account::Account;
-use dev::ops::replay::{Would, dry_run, replay};
-use dev::ops::resolve::write;
+use cloud::local::stack::deploy;
+use operator::account::Account;
+use operator::evidence::write;
+use operator::payments::replay::{Would, dry_run, replay};
 use payments::answer::{SendAnswer, Unclear};
 use payments::evidence::Evidence;
 use payments::fingerprint::Fingerprint;
@@ -43,7 +44,8 @@ impl Desk {
             dead_letter_visibility_seconds: 0,
             dead_letter_max_receive_count: 1,
         };
-        embedded.create_queues(numbers).await.unwrap();
+        let queues = embedded.create_queues(numbers).await.unwrap();
+        deploy(&embedded, &queues, None);
         let endpoint = embedded.serve((Ipv4Addr::LOCALHOST, 0).into()).await.unwrap();
         Self { account: account(&endpoint).await, _endpoint: endpoint }
     }
@@ -170,7 +172,7 @@ async fn a_replay_moves_the_messages_back_and_starts_from_the_item_what_has_none
 fn an_id_can_be_derived_from_what_the_merchant_knows() {
     let merchant = MerchantId::new("shop").unwrap();
     let id = PaymentId::derive(&merchant, Kind::Charge, &OrderId::new("A/1").unwrap());
-    assert_eq!(dev::ops::get::read_id("shop/charge/A/1"), Ok(id));
+    assert_eq!(operator::payments::read_id("shop/charge/A/1"), Ok(id));
 }
 
 #[tokio::test]
@@ -184,11 +186,11 @@ async fn a_person_ends_a_parked_payment_with_evidence_and_nothing_else() {
         end: End::Canceled,
         said: Said { reference: "ticket-17".to_owned(), who: "anna".to_owned(), why: "never sent".to_owned() },
     };
-    let refused = write(&desk.account, &cancels(&queued)).await.unwrap_err();
+    let refused = write(&desk.account, &cancels(&queued)).await.unwrap_err().to_string();
     assert!(refused.contains("it is queued"), "{refused}");
     let ended = write(&desk.account, &cancels(&parked)).await.unwrap();
     assert_eq!(ended.state, State::Canceled);
     assert_eq!(ended.history.last().unwrap().provider_text, Some(evidence.text()));
-    let refused = write(&desk.account, &cancels(&parked)).await.unwrap_err();
+    let refused = write(&desk.account, &cancels(&parked)).await.unwrap_err().to_string();
     assert!(refused.contains("it is canceled"), "an end is for ever: {refused}");
 }

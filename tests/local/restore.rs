@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::types::{
     AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
 };
 use cloud::embedded::{Fault, PAYMENTS_TABLE, When};
-use dev::ops::restore::{Course, Done, restore};
+use operator::restore::{Course, Done, restore};
 use payments::payment::State;
 use payments::transition::Recovery;
 use ports::Clock;

@@ -9,6 +9,7 @@ mod faults;
 mod messages;
 mod queues;
 mod server;
+mod stack;
 mod tables;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,6 +28,7 @@ use aws_sdk_sqs::types::QueueAttributeName;
 pub use connector::Permission;
 pub use faults::{Fault, Faults, When};
 pub use server::{Endpoint, endpoint_config};
+pub use stack::{Handler, Stack};
 
 use connector::{Inside, LabelledClient};
 
@@ -132,6 +134,11 @@ impl Embedded {
     /// The faults to inject; none at first.
     pub fn faults(&self) -> &Faults {
         self.inside.faults()
+    }
+
+    /// Shows this stack to whoever asks for one, in place of the one before.
+    pub fn deploy(&self, stack: Stack) {
+        self.inside.deploy(stack);
     }
 
     /// Creates the tables as the template does.

@@ -3,8 +3,6 @@
 //!
 //! Nothing here is ever deployed, and nothing that is deployed depends on it.
 
-pub mod books;
-pub mod client;
 pub mod embedded;
 pub mod front;
 pub mod local;

@@ -3,4 +3,5 @@
 
 pub mod provider;
 pub mod settings;
+pub mod stack;
 pub mod system;

@@ -7,11 +7,10 @@ use std::process::ExitCode;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use cloud::local::provider::{CALLBACK_KEY_VARIABLE, KEY_VARIABLE, LISTENING};
 use cloud::sandbox::{CallbackTarget, Fault, Faults, KEY_WINDOW_MS, Sandbox, SandboxSettings, parse_fault};
-
-use crate::account::{Account, AccountArguments};
-use crate::ops::{gate, get, list, merchant, replay, resolve, restore};
-use crate::{demo, explain, load, model_check, mutants, plan, sale, simulate, up};
+use operator::failure::Failure;
 use payments::provider::ProviderKind;
+
+use crate::{demo, model_check, mutants, plan, sale, simulate, up};
 
 /// Sluice on this machine, without an AWS account.
 #[derive(Parser)]
@@ -27,34 +26,8 @@ enum Command {
     Demo(DemoArguments),
     /// Keeps the whole system running until it is interrupted, for requests by hand.
     Up(up::Arguments),
-    /// Sends a file of payments to a running system and says what became of them.
-    Load(load::Arguments),
-    /// One payment as it stands.
-    Get(get::Arguments),
-    /// The payments that wait, for something or for a person.
-    List(list::Arguments),
-    /// Puts everything parked back to work, as "Start DLQ redrive" does; with --dry-run only says what that would do.
-    Replay(replay::Arguments),
-    /// Ends a parked payment by a person's word, with evidence.
-    Resolve(resolve::Resolve),
-    /// After a point-in-time recovery: makes unknown what was open, so that the provider is asked first
-    Restore(restore::Arguments),
-    /// Says who sees to the case of a late success.
-    TakeCase(resolve::TakeCase),
-    /// Says what becomes of the money of a late success, with evidence.
-    CloseCase(resolve::CloseCase),
-    /// Gives a merchant an API key, or takes one back.
-    Merchant(merchant::Arguments),
-    /// Tells one payment's story, and checks that it is the one that was written.
-    Explain(ExplainArguments),
-    /// A provider's gate: its rate, whether it is paused, its breaker, since when and why.
-    Gate(gate::Arguments),
-    /// Sends nothing to a provider from now on, as an open breaker does, until `resume`.
-    Pause(gate::Change),
-    /// Ends a pause; a breaker that is open makes a probe at once.
-    Resume(gate::Change),
-    /// Sets how many calls a second a provider is sent.
-    Rate(gate::Rate),
+    /// The operator's command, of this build: `cargo sluice` is short for it.
+    Sluice(operator::cli::CommandLine),
     /// Plays the real handlers in virtual time over ports that misbehave, and checks the invariants after each step.
     Simulate(Box<SimulateArguments>),
     /// Explores every order of one payment's steps under the deployed rules, and judges the invariants in every state.
@@ -84,24 +57,6 @@ struct DemoArguments {
     /// Nothing goes wrong: what an ordinary payment costs.
     #[arg(long)]
     calm: bool,
-}
-
-#[derive(Args)]
-struct ExplainArguments {
-    /// The payment's id, or MERCHANT/KIND/ORDER_ID.
-    id: String,
-    /// Checks the chain of its history, under the keys in HISTORY_KEYS; without --aws those of `cargo dev up` if there are
-    /// none.
-    #[arg(long)]
-    verify: bool,
-    /// Checks the chain against the heads in a function's log too, one JSON event a line.
-    #[arg(long, value_name = "FILE", requires = "verify")]
-    log: Option<PathBuf>,
-    /// One JSON document instead of text.
-    #[arg(long)]
-    json: bool,
-    #[command(flatten)]
-    account: AccountArguments,
 }
 
 #[derive(Args)]
@@ -203,86 +158,33 @@ pub fn command() -> clap::Command {
 
 /// Runs what this process's command line asks for.
 pub fn main() -> ExitCode {
-    end_with_the_reader();
-    let command_line = CommandLine::parse();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return failed(&format!("cannot start: {error}")),
-    };
-    let done = runtime.block_on(async {
-        match command_line.command {
-            Command::Demo(DemoArguments { rate, seed, file, provider, calm }) => {
-                demo::run(demo::Options { rate_per_second: rate, seed, file, provider, calm }).await
-            }
-            Command::Up(arguments) => up::run(arguments).await,
-            Command::Load(arguments) => load::run(arguments).await,
-            Command::Get(arguments) => get::run(&arguments).await,
-            Command::List(arguments) => list::run(&arguments).await,
-            Command::Resolve(arguments) => resolve::resolve(&arguments).await,
-            Command::Restore(arguments) => restore::run(&arguments).await,
-            Command::TakeCase(arguments) => resolve::take_case(&arguments).await,
-            Command::CloseCase(arguments) => resolve::close_case(&arguments).await,
-            Command::Merchant(arguments) => merchant::run(&arguments).await,
-            Command::Replay(arguments) => replay::run(&arguments).await,
-            Command::Model(ModelArguments { bounds }) => model_check::run(&bounds),
-            Command::Mutants(arguments) => mutants::run(&arguments).await,
-            Command::Plan(arguments) => plan::run(&arguments),
-            Command::Gate(arguments) => gate::show(&arguments).await,
-            Command::Pause(arguments) => gate::pause(&arguments).await,
-            Command::Resume(arguments) => gate::resume(&arguments).await,
-            Command::Rate(arguments) => gate::rate(&arguments).await,
-            Command::Sandbox(arguments) => sandbox(arguments).await,
-            Command::Explain(arguments) => explained(arguments).await,
-            // Virtual time has a runtime of its own, and none may be under way around it.
-            Command::Simulate(arguments) => {
-                let SimulateArguments { what, seed, runs, minutes, faults, payments, sweep, crash } = *arguments;
-                let options = simulate::Options { seed, runs, minutes, faults, payments, sweep, crash };
-                let playing = tokio::task::spawn_blocking(move || match what {
-                    Some(Simulated::Sale(arguments)) => sale::run(&arguments),
-                    None => simulate::run(&options),
-                });
-                playing.await.unwrap_or_else(|_| Err("the simulation stopped by itself".to_owned()))
-            }
+    operator::cli::end_with_the_reader();
+    operator::cli::end(run(CommandLine::parse().command))
+}
+
+async fn run(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Demo(DemoArguments { rate, seed, file, provider, calm }) => {
+            demo::run(demo::Options { rate_per_second: rate, seed, file, provider, calm }).await?;
         }
-    });
-    // A read of standard input that is still waited for must not keep the process.
-    runtime.shutdown_background();
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => failed(&error),
-    }
-}
-
-/// Whoever reads the output, such as `head`, has read enough: the rest is not worth a panic's lines.
-fn end_with_the_reader() {
-    /// What a shell makes of a process that SIGPIPE has ended.
-    const ENDED_BY_SIGPIPE: i32 = 128 + 13;
-    let report = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |panic| {
-        // print! and println! have no other way to say it.
-        if panic.payload_as_str().is_some_and(|text| text.starts_with("failed printing to stdout")) {
-            std::process::exit(ENDED_BY_SIGPIPE);
+        Command::Up(arguments) => up::run(arguments).await?,
+        Command::Sluice(command_line) => operator::cli::run(command_line).await?,
+        Command::Model(ModelArguments { bounds }) => model_check::run(&bounds)?,
+        Command::Mutants(arguments) => mutants::run(&arguments).await?,
+        Command::Plan(arguments) => plan::run(&arguments)?,
+        Command::Sandbox(arguments) => sandbox(arguments).await?,
+        // Virtual time has a runtime of its own, and none may be under way around it.
+        Command::Simulate(arguments) => {
+            let SimulateArguments { what, seed, runs, minutes, faults, payments, sweep, crash } = *arguments;
+            let options = simulate::Options { seed, runs, minutes, faults, payments, sweep, crash };
+            let playing = tokio::task::spawn_blocking(move || match what {
+                Some(Simulated::Sale(arguments)) => sale::run(&arguments),
+                None => simulate::run(&options),
+            });
+            playing.await.map_err(|_| "the simulation stopped by itself")??;
         }
-        report(panic);
-    }));
-}
-
-fn failed(error: &str) -> ExitCode {
-    eprintln!("error: {error}");
-    ExitCode::FAILURE
-}
-
-async fn explained(arguments: ExplainArguments) -> Result<(), String> {
-    let ExplainArguments { id, verify, log, json, account } = arguments;
-    let verify = if verify { Some(explain::keys(account.stack().is_some())?) } else { None };
-    let account = Account::open(&account).await?;
-    let explained = explain::run(&account.store(), &id, &explain::Options { verify, log, json }).await?;
-    println!("{}", explained.text);
-    match explained.findings.len() {
-        0 => Ok(()),
-        1 => Err("the history is not the one that was written: 1 finding".to_owned()),
-        more => Err(format!("the history is not the one that was written: {more} findings")),
     }
+    Ok(())
 }
 
 async fn sandbox(arguments: SandboxArguments) -> Result<(), String> {

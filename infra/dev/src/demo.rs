@@ -7,22 +7,23 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use cloud::client::Base;
 use cloud::local::provider::{Keys, Provider};
 use cloud::local::settings;
 use cloud::local::system::{self, System, Wiring};
 use cloud::sandbox::alipay;
+use operator::client::Base;
+use operator::load::outcome::{Answers, report_bad_rows, shots};
+use operator::load::progress::{Display, Progress};
+use operator::load::sender::{self, Hit, Shot, repeated};
+use operator::load::summary::{Accepted, AwsCalls, Evidence, Inside, Report, Standing};
+use operator::load::transactions::{self, Transaction};
+use operator::merchants::keys::named;
 use payments::id::{Nonce, PaymentId};
 use payments::payment::{Kind, State};
 use payments::provider::ProviderKind;
 use ports::Entropy;
 
 use crate::merchants;
-use crate::outcome::{Answers, report_bad_rows, shots};
-use crate::progress::{Display, Progress};
-use crate::sender::{self, Hit, Shot, repeated};
-use crate::summary::{Accepted, AwsCalls, Evidence, Inside, Report, Standing};
-use crate::transactions::{self, Transaction};
 
 /// The file that the demo sends when no other is named.
 pub const SHIPPED_FILE: &str = "events/online-retail-2010-12.csv";
@@ -90,7 +91,7 @@ async fn run_to_end(options: Options) -> Result<(), String> {
         seed,
     };
     let mut system = System::start(&wiring).await?;
-    let merchants = merchants::named(&file.rows);
+    let merchants = named(&file.rows);
     let api_keys = merchants::create_in(&system, &merchants).await?;
     println!("sluice    http://{}, {} merchants", system.address(), merchants.len());
     println!("provider  {}, a process of its own, {rate_per_second} calls a second", provider.base_url());

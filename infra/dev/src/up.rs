@@ -14,12 +14,14 @@ use cloud::local::provider::{CALLBACK_KEY_VARIABLE, KEY_VARIABLE, Keys, Provider
 use cloud::local::settings;
 use cloud::local::system::{System, Wiring};
 use cloud::sandbox::{Fault, Faults, parse_fault};
+use operator::account::LOCAL_ENDPOINT;
+use operator::load::share;
+use operator::merchants::keys::Permissions;
 use payments::id::{MerchantId, Nonce};
 use payments::provider::ProviderKind;
 use ports::Entropy;
 
-use crate::load::share;
-use crate::merchants::{self, Permissions};
+use crate::merchants;
 
 /// The queues that `--aws-refuse-sends` speaks of.
 const LANES: [&str; 2] = ["high", "standard"];
@@ -32,7 +34,7 @@ pub struct Arguments {
     /// Where merchants send their payments.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
-    /// Where the embedded AWS answers to `load`, `get`, `list` and `replay`.
+    /// Where the embedded AWS answers to `sluice`.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8070")]
     pub aws_listen: SocketAddr,
     /// Where the sandbox provider listens.
@@ -166,19 +168,26 @@ pub async fn run(arguments: Arguments) -> Result<(), String> {
     say(&format!(
         r#"sluice    http://{address}
 provider  {provider_url}{books}
-aws       {aws}, for `cargo dev load`, `get`, `list` and `replay`
+aws       {aws}, for `{sluice} payments list` and what else `{sluice} help` names
 numbers   {scale}
 try       curl -i http://{address}/v1/payments -H 'Authorization: Bearer {key}' \
                -H 'Content-Type: application/json' \
                -d '{{"order_id":"A-1001","kind":"charge","amount":1999,"currency":"EUR"}}'
 Everything is kept in memory: whoever ends it, Ctrl-C or kill, a restart begins with empty tables, queues and books, and with another key."#,
         aws = endpoint.url(),
+        sluice = sluice(&endpoint.url()),
         scale = settings::scale(),
     ));
     let interrupted = tokio::signal::ctrl_c().await;
     // What is under way is dropped, and its connections reset: nobody waits for a restart that remembers nothing.
     system.abort();
     interrupted.map_err(|error| format!("cannot wait for Ctrl-C: {error}"))
+}
+
+/// The operator's command, as it is typed for this system.
+fn sluice(url: &str) -> String {
+    let name = "sluice";
+    if url == LOCAL_ENDPOINT { name.to_owned() } else { format!("{name} --endpoint {url}") }
 }
 
 /// What callbacks are signed with: drawn for the sandbox; another provider's is taken from the environment, if it has one.

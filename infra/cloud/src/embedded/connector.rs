@@ -18,12 +18,14 @@ use winterbaume_core::{MockRequest, MockResponse};
 
 use super::faults::{Fault, Faults};
 use super::messages::Messages;
+use super::stack::{Asked, Stack};
 use super::tables::Tables;
 
-/// Both services, their faults and their counters.
+/// The services, their faults and their counters.
 pub(super) struct Inside {
     tables: Tables,
     messages: Messages,
+    stack: Mutex<Arc<Stack>>,
     faults: Faults,
     calls: Mutex<BTreeMap<(String, String), u64>>,
     permissions: Mutex<BTreeSet<Permission>>,
@@ -43,10 +45,19 @@ impl Inside {
         Self {
             tables: Tables::default(),
             messages: Messages::new(),
+            stack: Mutex::default(),
             faults: Faults::default(),
             calls: Mutex::default(),
             permissions: Mutex::default(),
         }
+    }
+
+    pub(super) fn deploy(&self, stack: Stack) {
+        *self.deployed() = Arc::new(stack);
+    }
+
+    fn deployed(&self) -> MutexGuard<'_, Arc<Stack>> {
+        self.stack.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn faults(&self) -> &Faults {
@@ -83,16 +94,14 @@ impl Inside {
     }
 
     pub(super) async fn answer(&self, label: &str, request: MockRequest) -> Result<MockResponse, ConnectorError> {
-        let target = request.headers.get("x-amz-target").and_then(|value| value.to_str().ok());
-        let (service, operation) = target.and_then(|target| target.split_once('.')).unwrap_or_default();
-        let (service, operation) = (Service::of(service), operation.to_owned());
+        let (service, operation) = Service::of(&request);
         let body = serde_json::from_slice(&request.body).unwrap_or_default();
         let needs = service.needs(&operation, &body);
         self.needed().extend(needs.into_iter().map(|(action, resource)| (label.to_owned(), action, resource)));
         *self.counters().entry((label.to_owned(), operation.clone())).or_default() += 1;
         // A network's answer is never there at once; without this, tasks on one thread would never interleave.
         tokio::task::yield_now().await;
-        let fault = match (service, operation.as_str()) {
+        let fault = match (&service, operation.as_str()) {
             (Service::Sqs, "SendMessage" | "SendMessageBatch") if self.refuses_sends(&body) => Some(Fault::FailBefore),
             _ => self.faults.of(&operation),
         };
@@ -102,9 +111,13 @@ impl Inside {
             Some(Fault::Stall) => std::future::pending::<()>().await,
             Some(Fault::FailAfter | Fault::LoseAnswer) | None => {}
         }
-        let response = match service {
+        let response = match &service {
             Service::DynamoDb => self.tables.answer(&operation, &request),
             Service::Sqs => self.messages.answer(&operation, request).await,
+            Service::Stack(asked) => {
+                let stack = Arc::clone(&self.deployed());
+                stack.answer(asked, label, &request).await
+            }
             Service::Unknown => failure(400, "UnknownOperationException", "the embedded AWS has no such service"),
         };
         tokio::task::yield_now().await;
@@ -120,25 +133,34 @@ impl Inside {
     }
 }
 
-#[derive(Clone, Copy, Debug)]
 enum Service {
     DynamoDb,
     Sqs,
+    /// CloudFormation, Lambda, Secrets Manager and STS, as far as they show a stack.
+    Stack(Asked),
     Unknown,
 }
 
 impl Service {
-    fn of(target: &str) -> Self {
-        match target {
+    /// The service that a request is for, and its operation.
+    fn of(request: &MockRequest) -> (Self, String) {
+        if let Some(asked) = Asked::of(request) {
+            let operation = asked.operation().to_owned();
+            return (Self::Stack(asked), operation);
+        }
+        let target = request.headers.get("x-amz-target").and_then(|value| value.to_str().ok());
+        let (service, operation) = target.and_then(|target| target.split_once('.')).unwrap_or_default();
+        let service = match service {
             "DynamoDB_20120810" => Self::DynamoDb,
             "AmazonSQS" => Self::Sqs,
             _ => Self::Unknown,
-        }
+        };
+        (service, operation.to_owned())
     }
 
     /// Actions and resources of a call. A transaction needs those of its items ("IAM and DynamoDB transactions"), a batch
     /// of messages that of one ("Amazon SQS API permissions").
-    fn needs(self, operation: &str, body: &Value) -> Vec<(String, String)> {
+    fn needs(&self, operation: &str, body: &Value) -> Vec<(String, String)> {
         let table = |of: &Value| {
             let name = of["TableName"].as_str().unwrap_or_default();
             of["IndexName"].as_str().map_or_else(|| name.to_owned(), |index| format!("{name}/index/{index}"))
@@ -157,29 +179,32 @@ impl Service {
                 let queue = body["QueueUrl"].as_str().and_then(|url| url.rsplit('/').next()).unwrap_or_default();
                 vec![(format!("sqs:{}", operation.trim_end_matches("Batch")), queue.to_owned())]
             }
+            (Self::Stack(asked), _) => asked.needs().into_iter().collect(),
             (Self::Unknown, _) => Vec::new(),
         }
     }
 
-    fn throttled(self) -> MockResponse {
+    fn throttled(&self) -> MockResponse {
         match self {
             Self::DynamoDb => failure(
                 400,
                 "com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException",
                 "the level of configured throughput was exceeded, as asked for",
             ),
-            Self::Sqs | Self::Unknown => {
+            Self::Sqs | Self::Stack(_) | Self::Unknown => {
                 failure(400, "com.amazonaws.sqs#RequestThrottled", "request was throttled, as asked for")
             }
         }
     }
 
-    fn failed(self) -> MockResponse {
+    fn failed(&self) -> MockResponse {
         match self {
             Self::DynamoDb => {
                 failure(500, "com.amazonaws.dynamodb.v20120810#InternalServerError", "an internal error, as asked for")
             }
-            Self::Sqs | Self::Unknown => failure(500, "InternalError", "an internal error, as asked for"),
+            Self::Sqs | Self::Stack(_) | Self::Unknown => {
+                failure(500, "InternalError", "an internal error, as asked for")
+            }
         }
     }
 }

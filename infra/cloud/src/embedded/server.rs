@@ -1,7 +1,7 @@
 //! The embedded AWS over HTTP, for processes of their own: the functions' real binaries, and a person's commands.
 //!
 //! Anybody who reaches it may do anything, so it is for this machine's own addresses. A browser cannot be made to call
-//! it: a request without `X-Amz-Target` is refused, and that header cannot be sent across origins unasked.
+//! it: a request that is not signed is refused, and the header that signs one cannot be sent across origins unasked.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -82,7 +82,9 @@ async fn answer(inside: Arc<Inside>, request: Request) -> Response {
             return into_http(refusal);
         }
     };
-    let label = caller(&parts.headers).unwrap_or("unsigned").to_owned();
+    let Some(label) = caller(&parts.headers).map(str::to_owned) else {
+        return into_http(failure(403, "MissingAuthenticationTokenException", "the request is not signed"));
+    };
     let request = MockRequest {
         method: parts.method.as_str().to_owned(),
         uri: parts.uri.to_string(),

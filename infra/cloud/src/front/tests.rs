@@ -2,7 +2,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::client::{Base, Client};
+use operator::client::{Base, Client};
 
 fn event_of(request: http::request::Builder, body: &[u8]) -> Value {
     let (parts, ()) = request.body(()).unwrap().into_parts();

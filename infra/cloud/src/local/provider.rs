@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
-use crate::books::Books;
+use operator::load::books::Books;
 
 /// How long the process may take to listen.
 const START_TIMEOUT: Duration = Duration::from_secs(10);

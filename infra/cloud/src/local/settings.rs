@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use data_encoding::HEXLOWER;
 use pacing::admission::AdmissionSettings;
 use pacing::brake::BrakeSettings;
 use pacing::breaker::BreakerSettings;
@@ -119,10 +120,17 @@ pub fn policy() -> Policy {
     }
 }
 
-/// What histories are linked under here. It protects nothing: it is known, so that
-/// `cargo dev explain` can check what another process wrote.
+/// What histories are linked under here. It protects nothing: everybody may know it.
+const HISTORY_KEY: &[u8; 32] = b"cargo dev's key, known to anyone";
+
+/// The keys of histories here.
 pub fn history_keys() -> HistoryKeys {
-    HistoryKeys::one(HistoryKey::of(b"cargo dev's key, known to anyone"))
+    HistoryKeys::one(HistoryKey::of(HISTORY_KEY))
+}
+
+/// The same as a deployment's secret has them.
+pub fn history_keys_text() -> String {
+    HEXLOWER.encode(HISTORY_KEY)
 }
 
 /// The breaker's and the brake's numbers: a deployment's, with waits of seconds instead of minutes.

@@ -27,9 +27,9 @@ use payments::time::Timestamp;
 use ports::{Clock, Store};
 use providers::callback::Known;
 use providers::http::{HttpProvider, HttpSettings};
-use reconcile::{Reconcile, Watched};
 
 use super::settings;
+use super::stack::{self, Addresses, LocalReconcile};
 use crate::embedded::{
     ADMISSION_TABLE, Embedded, Endpoint, GATES_TABLE, MERCHANTS_TABLE, PAYMENTS_TABLE, QueueNumbers, Queues, REGION,
     queue_arn,
@@ -46,7 +46,7 @@ pub const MAPPINGS: &str = "mappings";
 /// Under which name the calls of `dead_letter` are counted.
 pub const DEAD_LETTER: &str = "dead_letter";
 /// Under which name the calls of `reconcile` are counted.
-pub const RECONCILE: &str = "reconcile";
+pub const RECONCILE: &str = stack::RECONCILE;
 const WATCHER: &str = "watcher";
 
 /// What a system is started with.
@@ -99,8 +99,10 @@ impl System {
             .await?;
         let consumer = consumer(&embedded, &queues, wiring)?;
         let mappings = mappings(&embedded, &queues, consumer, wiring);
-        let sweeps = tokio::spawn(sweeps(reconcile(&embedded, &queues)));
         let front = front(&embedded, &queues, wiring).await?;
+        let addresses =
+            Addresses { api_url: format!("http://{}", front.address()), provider_url: wiring.provider_url.to_owned() };
+        let sweeps = tokio::spawn(sweeps(stack::deploy(&embedded, &queues, Some(&addresses))));
         let watcher = Clients::new(&embedded.config(WATCHER));
         let store = DynamoStore::new(watcher.dynamodb.clone(), PAYMENTS_TABLE);
         Ok(Self { embedded, watcher, store, front, mappings, sweeps })
@@ -203,24 +205,8 @@ fn consumer(embedded: &Embedded, queues: &Queues, wiring: &Wiring<'_>) -> Result
     ))
 }
 
-type RealReconcile = Reconcile<DynamoStore, SqsQueue, DynamoGates, SystemClock, SystemEntropy>;
-
-fn reconcile(embedded: &Embedded, queues: &Queues) -> RealReconcile {
-    let clients = Clients::new(&embedded.config(RECONCILE));
-    let gates = DynamoGates::new(clients.dynamodb.clone(), GATES_TABLE);
-    Reconcile::new(
-        DynamoStore::new(clients.dynamodb, PAYMENTS_TABLE),
-        SqsQueue::new(clients.sqs, queues.urls()),
-        Watched { gates, provider: settings::PROVIDER_NAME.to_owned() },
-        SystemClock,
-        SystemEntropy,
-        settings::policy(),
-        settings::MAX_HEALS_PER_SWEEP,
-    )
-}
-
 /// The schedule that a deployment has for `reconcile`.
-async fn sweeps(reconcile: RealReconcile) {
+async fn sweeps(reconcile: Arc<LocalReconcile>) {
     loop {
         tokio::time::sleep(settings::SWEEP_EVERY).await;
         reconcile.handle(SystemClock.now().plus_ms(settings::FUNCTION_TIMEOUT_MS)).await;

@@ -17,7 +17,7 @@ use super::answer;
 use super::book::{Asked, Outcome};
 use super::faults::Drawn;
 use super::server::State;
-use crate::client::{Base, Client, NoAnswer};
+use operator::client::{Base, Client, NoAnswer};
 
 /// Times that a callback is sent which nobody takes.
 const ATTEMPTS_MAX: u32 = 20;
