@@ -109,6 +109,7 @@ fn changed(breaker_version: u64) -> Control {
             version: breaker_version,
             seen_permille: 400,
             stray_permille: 20,
+            found_permille: 480,
         },
     }
 }

@@ -67,6 +67,7 @@ fn the_gates_item_is_one_write_unit_whatever_people_write_into_it() {
             version: most,
             seen_permille: 1_000,
             stray_permille: 1_000,
+            found_permille: 1_000,
         },
         calls: most,
         failures: most,

@@ -31,6 +31,8 @@ struct Drive {
     dice: fastrand::Rng,
     /// What was sent in each second, in thousandths of the rate.
     sent_permille: Vec<u64>,
+    /// Changes of the pace.
+    changes: usize,
 }
 
 impl Drive {
@@ -43,6 +45,7 @@ impl Drive {
             version: 1,
             dice: fastrand::Rng::with_seed(seed),
             sent_permille: Vec::new(),
+            changes: 0,
         }
     }
 
@@ -72,13 +75,17 @@ impl Drive {
         let own = if counts { own } else { Paced::default() };
         self.sums = self.sums.plus(&own);
         let window = self.window.until(self.sums, self.now_us);
-        let counted = Limited { window, since_change: self.sums, own, retry_after_ms: None };
+        let window = window.or_else(|| self.brake.young(self.sums, self.now_us));
+        let sent_permille = Some(self.brake.permille(&SETTINGS, self.now_us));
+        let early = self.window.early();
+        let counted = Limited { window, since_change: self.sums, early, own, sent_permille, retry_after_ms: None };
         if let Some(after) = self.brake.judged(&counted, &SETTINGS, self.now_us, self.version + 1) {
             (self.brake, self.sums) = (after, Paced::default());
-            self.version += 1;
+            (self.version, self.changes) = (self.version + 1, self.changes + 1);
             self.window.clear();
         }
-        self.window.mark(self.sums, self.now_us);
+        let is_early = self.brake.is_below_what_was_found(&SETTINGS, self.now_us);
+        self.window.mark(self.sums, self.now_us, is_early);
     }
 
     /// What was used on average from this second on, in thousandths.
@@ -114,9 +121,11 @@ proptest! {
         // Which of its calls are over the limit is known after a window; a lower limit than half takes a second cut.
         let known_after = if limit_permille >= 500 { 62 } else { 65 };
         let most = drive.sent_permille[known_after..].iter().max().unwrap();
-        prop_assert!(*most * 100 <= limit_permille * 112, "{} of {}", most, limit_permille);
+        // Within noise, and what grows until it is noticed: 3 % and 2 %.
+        prop_assert!(*most * 100 <= limit_permille * 105, "{} of {}", most, limit_permille);
         let used = drive.used_since(known_after);
-        prop_assert!(used * 100 >= limit_permille * 80, "{} of {} used", used, limit_permille);
+        prop_assert!(used * 100 >= limit_permille * 90, "{} of {} used", used, limit_permille);
+        prop_assert!(drive.changes < 20, "{} changes in 200 seconds", drive.changes);
         drive.seconds(SETTINGS.recovery_ms / 1_000 + 5, RATE, stray_permille);
         prop_assert_eq!(*drive.sent_permille.last().unwrap(), 1_000);
     }
@@ -127,24 +136,44 @@ proptest! {
         let window = Paced { calls, limited };
         let counted = Limited { window: Some(window), since_change: window, ..Limited::default() };
         let judged = Brake::default().judged(&counted, &SETTINGS, NOW.us(), 2);
-        prop_assert_eq!(judged.is_some(), window.permille() > NOISE_PERMILLE);
+        // A Poisson count's deviation is the root of what is expected; two 429s more than five of them are no chance.
+        let expected = calls * u64::from(NOISE_PERMILLE) / 1_000;
+        let chance = 5 * expected.isqrt() + 2;
+        prop_assert!(judged.is_none() || window.permille() >= NOISE_PERMILLE);
+        prop_assert!(judged.is_none() || limited > expected + chance - 6, "{} of {}", limited, calls);
+        prop_assert!(judged.is_some() || limited <= expected + chance + 6, "{} of {}", limited, calls);
         if let Some(after) = judged {
+            if window.permille() * 3 >= WHOLE_PERMILLE {
+                // All of it is refused for a moment, by however little the limit was passed.
+                prop_assert_eq!(after.permille, 800);
+                return Ok(());
+            }
             // Below what was let through, and by little.
             let let_through = WHOLE_PERMILLE - window.permille();
             prop_assert!(after.permille <= let_through.max(LEAST_PERMILLE));
-            prop_assert!(after.permille + 60 >= let_through);
+            prop_assert!(after.permille + 70 >= let_through);
+            prop_assert!(after.found_permille > after.permille && after.found_permille < let_through);
             prop_assert!(after.version == 2 && after.hold_until_us == NOW.us());
         }
     }
 
     #[test]
-    fn time_gives_back_all_of_the_rate_and_no_more(permille in LEAST_PERMILLE..=WHOLE_PERMILLE) {
-        let brake = Brake { permille, hold_until_us: NOW.us(), version: 2, ..Brake::default() };
+    fn time_gives_back_all_of_the_rate_and_no_more(
+        permille in LEAST_PERMILLE..=WHOLE_PERMILLE,
+        found_permille in 0..=WHOLE_PERMILLE,
+    ) {
+        let brake = Brake { permille, found_permille, hold_until_us: NOW.us(), version: 2, ..Brake::default() };
         let at = |ms: u64| brake.permille(&SETTINGS, NOW.us() + ms * 1_000);
         let shares: Vec<u32> = (0..200).map(|step| at(step * 500)).collect();
         prop_assert!(shares.is_sorted() && shares.iter().all(|share| *share <= WHOLE_PERMILLE));
         prop_assert_eq!((at(0), at(SETTINGS.recovery_ms)), (permille, WHOLE_PERMILLE));
-        prop_assert!(at(SETTINGS.recovery_ms / 10) <= permille + 10, "slowly at first");
+        if found_permille <= permille {
+            prop_assert!(at(SETTINGS.recovery_ms / 10) <= permille + 10, "slowly at first");
+            return Ok(());
+        }
+        // Back to what was let through, long near it, and then faster.
+        let back_ms = SETTINGS.recovery_ms / 4;
+        prop_assert!(at(back_ms) == found_permille && at(back_ms + 10_000) <= found_permille + 12);
     }
 
     /// Slots in hand are used as far as the pace has left of theirs, evenly.
@@ -191,8 +220,8 @@ fn take(table: &Table, view: &Mutex<GateView>, wanted: u32, now_us: u64) -> Slot
 
 /// Sends so many calls. Says at which pace, if they count.
 fn send(table: &Table, view: &Mutex<GateView>, count: u32, now_us: u64) -> Vec<Option<u64>> {
-    take(table, view, count, now_us);
-    (0..count).map(|_| view.lock().unwrap().sends(now_us)).collect()
+    let slots = take(table, view, count, now_us);
+    (0..count).map(|_| view.lock().unwrap().sends(&slots, now_us)).collect()
 }
 
 fn limited(table: &Table, view: &Mutex<GateView>, paces: &[Option<u64>], retry_after_ms: Option<u64>, now_us: u64) {
@@ -212,7 +241,7 @@ fn a_storms_retry_after_holds_everybody_and_sending_begins_again_at_a_slower_pac
     let slots = take(&table, &two, 1, now_us);
     table.requests();
     limited(&table, &one, &paces, Some(7_000), now_us);
-    assert!(table.requests() <= 2, "one update, and a look at what it left");
+    assert!(table.requests() <= 4, "told as they come, and one update that holds everybody");
     let within = reserve(&table, &two, 10, now_us, now_us + 6_999_999);
     assert_eq!(now_or_never(within).unwrap(), Reservation::Later { free_us: now_us + 7_000_000 });
     assert!(!two.lock().unwrap().may_send(slots.version, now_us), "nor are slots from before used meanwhile");
@@ -236,6 +265,52 @@ fn a_stray_429_with_a_retry_after_holds_nobody_and_costs_no_write() {
     take(&table, &view, 1, NOW.us());
     let state = table.state();
     assert_eq!((state.paced, state.limited, state.brake), (50, 4, Brake::default()), "told with the next reservation");
+}
+
+/// While a limit that was found is felt for, the first 429s beside none say that it is reached. Nobody waits for a batch's
+/// slowest answer to tell them.
+#[test]
+fn while_the_pace_grows_back_429s_are_told_at_once_and_judged_by_everybodys() {
+    let table = Table::new(1_000);
+    let brake = Brake { permille: 465, found_permille: 482, hold_until_us: NOW.us(), version: 2, ..Brake::default() };
+    table.change(|gate| (gate.brake, gate.rate_version) = (brake, 2));
+    let views = [(); 5].map(|()| view(&table));
+    let at = |seconds: u64| NOW.us() + seconds * 1_000_000;
+    for seconds in 1..5 {
+        send(&table, &views[0], 100, at(seconds));
+    }
+    for view in &views {
+        take(&table, view, 1, at(4));
+    }
+    for (nth, view) in views.iter().enumerate() {
+        let paces = send(&table, view, 60, at(10));
+        table.requests();
+        limited(&table, view, &paces[..1], None, at(10));
+        assert!(table.requests() >= 1 && table.state().limited == u64::try_from(nth).unwrap() + 1, "told at once");
+        assert_eq!(table.state().brake, brake, "which may be chance");
+    }
+    let paces = send(&table, &views[0], 60, at(10));
+    limited(&table, &views[0], &paces[..1], None, at(10));
+    let after = table.state().brake;
+    assert!(after.version == 3 && after.permille < 465 && after.found_permille < 482, "{after:?}");
+    assert!(after.permille > 440, "and by little: {after:?}");
+}
+
+/// Slots are reserved seconds ahead, at the pace of then. What was refused is that pace, not the one that has grown since.
+#[test]
+fn a_cut_is_of_the_pace_that_was_sent() {
+    let table = Table::new(1_000);
+    let brake = Brake { permille: 420, hold_until_us: NOW.us(), version: 2, ..Brake::default() };
+    table.change(|gate| (gate.brake, gate.rate_version) = (brake, 2));
+    let view = view(&table);
+    let slots = take(&table, &view, 500, NOW.us());
+    assert_eq!(slots.permille, 420);
+    let later_us = NOW.us() + 10_000_000;
+    assert_eq!(table.state().sending(&gate_settings(), later_us), Sending::Pace(670));
+    let paces: Vec<_> = (0..500).map(|_| view.lock().unwrap().sends(&slots, later_us)).collect();
+    limited(&table, &view, &paces[..50], None, later_us);
+    let after = table.state().brake;
+    assert!(after.version > 2 && after.permille < 420, "{after:?}");
 }
 
 /// What was sent at a pace before, or before the provider has forgotten that, says nothing about the one that is.

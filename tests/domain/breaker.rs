@@ -61,7 +61,7 @@ impl Consumers {
     fn tally(&self, consumer: usize, health: Health, slots: &Slots) {
         {
             let mut view = self.views[consumer].lock().unwrap();
-            let pace = view.sends(self.now_us);
+            let pace = view.sends(slots, self.now_us);
             view.tally(health, slots.version, slots.is_probe);
             if let Health::RateLimits { retry_after_ms } = health {
                 view.is_limited(pace, retry_after_ms);

@@ -235,7 +235,7 @@ where
                 return false;
             }
             if now_us <= slot.start_us.saturating_add(slot.of.margin_us) {
-                slot.pace = self.seen().sends(now_us);
+                slot.pace = self.seen().sends(&slot.of, now_us);
                 return true;
             }
             info!(

@@ -37,6 +37,8 @@ pub struct GateView {
     window: Window,
     paces: PaceWindow,
     unreported: Unreported,
+    /// The pace that the last call was sent at since the brake last changed, in thousandths of the rate.
+    sent_permille: Option<u32>,
     changes: Vec<Breaker>,
     /// Answers that were taken in.
     heard: u64,
@@ -98,6 +100,7 @@ impl GateView {
             window: Window::default(),
             paces: PaceWindow::default(),
             unreported: Unreported::default(),
+            sent_permille: None,
             changes: Vec::new(),
             heard: 0,
             asked_us: 0,
@@ -142,8 +145,10 @@ impl GateView {
         is_old
     }
 
-    /// A call is sent now. Says at which pace, if it counts for that.
-    pub const fn sends(&mut self, now_us: u64) -> Option<u64> {
+    /// A call is sent now, in one of these slots. Says at which pace, if it counts for that.
+    pub fn sends(&mut self, slots: &Slots, now_us: u64) -> Option<u64> {
+        let known = self.state.brake.permille(&self.settings.brake, now_us);
+        self.sent_permille = Some(slots.permille.min(known));
         if now_us < self.state.brake.counts_from_us() {
             return None;
         }
@@ -191,7 +196,24 @@ impl GateView {
 
     /// Whether what has to be reported changes the breaker or the brake, and should not wait for the next reservation.
     pub fn is_urgent(&self, now_us: u64) -> bool {
-        self.changed(&self.unreported, now_us).is_some()
+        let is_worth_telling = || {
+            let limited = self.limited(&self.unreported, now_us);
+            self.state.brake.is_worth_telling(&limited, &self.settings.brake, now_us)
+        };
+        self.changed(&self.unreported, now_us).is_some() || is_worth_telling()
+    }
+
+    /// What the brake is judged by.
+    fn limited(&self, unreported: &Unreported, now_us: u64) -> Limited {
+        let sums = self.state.counts().then(&unreported.counts).paced;
+        Limited {
+            window: self.paces.until(sums, now_us).or_else(|| self.state.brake.young(sums, now_us)),
+            since_change: sums,
+            early: self.paces.early(),
+            own: unreported.counts.paced,
+            sent_permille: self.sent_permille,
+            retry_after_ms: unreported.retry_after_ms,
+        }
     }
 
     /// What the gate assumes from now on, if what is known and what is yet unreported change it.
@@ -208,12 +230,7 @@ impl GateView {
             probe: unreported.probe.filter(|(taken, _)| *taken == breaker.version).map(|(_, health)| health),
         };
         let judged = breaker.judged(&counted, &self.settings.breaker, now_us, version);
-        let limited = Limited {
-            window: self.paces.until(sums.paced, now_us),
-            since_change: sums.paced,
-            own: unreported.counts.paced,
-            retry_after_ms: unreported.retry_after_ms,
-        };
+        let limited = self.limited(unreported, now_us);
         let braked = brake.judged(&limited, &self.settings.brake, now_us, version);
         if judged.is_none() && braked.is_none() {
             return None;
@@ -259,7 +276,8 @@ impl GateView {
         let earliest_us = now_us.max(planned.brake.hold_until_us);
         let from_us = planned.next_us.max(earliest_us);
         let count = most.min(planned.slots_until(from_us, latest_us, permille));
-        if count == 0 && control.is_none() {
+        let tells = wanted == 0 && told.counts.paced.limited > 0;
+        if count == 0 && control.is_none() && !tells {
             self.unreported = told.then(self.unreported);
             return Ask::Nothing(match sending {
                 Sending::Paused => Reservation::Paused,
@@ -320,6 +338,10 @@ impl GateView {
             self.changes.push(after.breaker);
         }
         self.hear(*after, asked, now_us);
+        if count == 0 && update.control.is_none() && pace == self.state.brake.version {
+            // It told its 429s to judge by everybody's. What they ask for is part of that.
+            self.unreported.retry_after_ms = self.unreported.retry_after_ms.max(told.retry_after_ms);
+        }
         // With everybody's counts in front of us: may these slots be used at all?
         let change = self.changed(&Unreported::default(), now_us);
         let opens = change.is_some_and(|control| matches!(control.breaker.mode, Mode::Open { .. }));
@@ -371,9 +393,11 @@ impl GateView {
             // Nor does what was sent at the pace before about this one.
             self.unreported.counts.paced = Paced::default();
             self.unreported.retry_after_ms = None;
+            self.sent_permille = None;
             self.paces.clear();
         }
-        self.paces.mark(Paced { calls: state.paced, limited: state.limited }, now_us);
+        let is_early = state.brake.is_below_what_was_found(&self.settings.brake, now_us);
+        self.paces.mark(Paced { calls: state.paced, limited: state.limited }, now_us, is_early);
         self.window.mark(state.calls, state.failures, self.settings.breaker.window_ms, now_us);
         self.state = state;
     }

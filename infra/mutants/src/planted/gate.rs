@@ -144,8 +144,35 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         harm: "the pace falls and falls for a share of 429s that no pace changes",
         edits: &[Edit {
             file: BRAKE,
-            text: "        share <= STRAY_MAX_PERMILLE && self.permille <= cut_twice && is_the_same",
-            instead: "        share <= STRAY_MAX_PERMILLE && self.permille < cut_twice / 1_000 && is_the_same",
+            text: "        is_judged && since_change.permille() <= STRAY_MAX_PERMILLE && is_the_same && is_young",
+            instead: "        is_judged && since_change.permille() < STRAY_MAX_PERMILLE / 1_000 && is_the_same && is_young",
+        }],
+    },
+    Mutant {
+        name: "cut-of-the-pace-that-is-reserved",
+        harm: "a pace that is cut stays above the limit that it was cut for",
+        edits: &[Edit {
+            file: BRAKE,
+            text: "        let pace = counted.sent_permille.map_or(known, |sent| sent.min(known));",
+            instead: "        let pace = counted.sent_permille.map_or(known, |sent| sent.max(known));",
+        }],
+    },
+    Mutant {
+        name: "limit-felt-for-in-the-dark",
+        harm: "a limit that holds is passed for ten seconds each time that the pace has grown back to it",
+        edits: &[Edit {
+            file: BRAKE,
+            text: "        let is_known = known < WHOLE_PERMILLE && early.calls >= WINDOW_CALLS_MIN;",
+            instead: "        let is_known = known > WHOLE_PERMILLE && early.calls >= WINDOW_CALLS_MIN;",
+        }],
+    },
+    Mutant {
+        name: "refusals-wait-for-their-batchs-end",
+        harm: "a limit is passed until the slowest answer of a batch has come",
+        edits: &[Edit {
+            file: VIEW,
+            text: "        let tells = wanted == 0 && told.counts.paced.limited > 0;",
+            instead: "        let tells = wanted == 0 && told.counts.paced.limited > told.counts.paced.calls;",
         }],
     },
     Mutant {

@@ -15,9 +15,15 @@ pub const STRAY_SHARE_USED_MIN: f64 = 0.97;
 /// The drain, over the ideal one in which they are made once more, beside stray 429s: at one in two hundred 1.03 of the
 /// ideal without them.
 pub const STRAY_DRAIN_OVER_IDEAL_MAX: f64 = 1.0248;
-/// Calls in any second, over what a provider takes that takes less than it says, two seconds after that began: whoever looks
-/// for a limit that nobody tells touches it from above, by the more the longer a window of 500 calls takes.
-pub const OVER_THE_LIMIT_MAX: f64 = 1.2;
+/// Calls in any second, over what a provider takes that takes less than it says, from two seconds after that began.
+pub const OVER_THE_LIMIT_MAX: f64 = 1.02;
+/// Calls that may be more than that: whoever looks for a limit that nobody tells touches it from above, and five 429s where
+/// there were none are the first that are no chance. At 125 calls a second they are 4 %, at 2,500 a five-hundredth. Beside
+/// stray ones it takes more, by what chance brings of those.
+pub const OVER_THE_LIMIT_CALLS: f64 = 5.0;
+/// Messages of a batch from which on that holds: with fewer no environment meets a storm (`STORM_LIMITED`) by itself, and what
+/// everybody has met is known a second later.
+pub const OVER_THE_LIMIT_BATCH: u64 = 10;
 /// The coefficient of variation of calls a window, with clocks that agree. Clocks that do not move calls across a window's
 /// edges: by as much of a window as they are apart.
 pub const VARIATION_MAX: f64 = 0.005;
@@ -81,8 +87,12 @@ pub fn missed(settings: &Settings, course: &Course) -> Vec<String> {
         miss(used < STRAY_SHARE_USED_MIN, format!("{:.2} % of the rate was used, less than 97 %", 100.0 * used));
     }
     if limit < 1.0 {
-        let (most, over) = (course.most_while_less, ratio(course.most_while_less, rate) / limit);
-        miss(over > OVER_THE_LIMIT_MAX, format!("{most} calls in a second of {rate} times {limit}, two seconds after"));
+        let (most, calls) = (course.most_while_less, ratio(course.most_while_less, 1));
+        let taken = ratio(rate, 1) * limit;
+        let chance = 3.0 * (taken * stray).sqrt();
+        let is_over = calls > taken * OVER_THE_LIMIT_MAX + OVER_THE_LIMIT_CALLS + chance;
+        let is_judged = settings.scale.of(settings.batch) >= OVER_THE_LIMIT_BATCH;
+        miss(is_judged && is_over, format!("{most} calls in a second of {rate} times {limit}, two seconds after"));
     }
     if settings.trouble == Trouble::NONE {
         // With less of the rate what is under way takes longer.
