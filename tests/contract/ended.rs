@@ -9,8 +9,7 @@ use payments::payment::{Payment, State};
 use payments::time::Timestamp;
 use payments::transition::{Event, Kept};
 use payments::write::Written;
-use ports::{EndedPayments, Store};
-use ports::{Outcome, decide};
+use ports::{EndedPayments, Outcome, Store, decide};
 
 use super::samples::{Counting, NOW, Stopped, accepted, charged, in_state, order, policy, reference, refund, step};
 use super::store::{applied, stands};

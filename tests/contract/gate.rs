@@ -8,9 +8,8 @@ use pacing::breaker::{Breaker, Cause, Health, Mode};
 use pacing::gate::{
     Control, Counts, Form, GateAnswer, GateState, GateUpdate, GateView, Note, Operation, Reservation, Slots, Take,
 };
-use ports::GateStore;
 use ports::gate::reserve;
-use ports::{OperateError, operate};
+use ports::{GateStore, OperateError, operate};
 use simulator::run::gate_settings;
 
 use super::samples::{NOW, drawn};

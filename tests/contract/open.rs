@@ -8,8 +8,7 @@ use payments::index::{OpenKey, Shard};
 use payments::payment::{CASE_SHARD, Lane, OPEN_SHARDS, PARKED_SHARD, Payment, State, WAITING_SHARDS};
 use payments::time::Timestamp;
 use payments::transition::Event;
-use ports::Merged;
-use ports::{Depths, OpenPayments, Queue, Store};
+use ports::{Depths, Merged, OpenPayments, Queue, Store};
 
 use super::queue::{Inspect, Place};
 use super::samples::{NOW, accepted, claim_of, in_state, message, order, policy, step};

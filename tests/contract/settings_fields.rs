@@ -10,7 +10,6 @@ use aws::settings::{
     CallbackSettings, ConsumerSettings, DeadLetterSettings, IngestSettings, ReconcileSettings, Secret, SettingsError,
 };
 use consumer::Limits;
-use ingest::Callbacks;
 use pacing::admission::AdmissionSettings;
 use pacing::brake::BrakeSettings;
 use pacing::breaker::BreakerSettings;
@@ -264,15 +263,15 @@ fn each_setting_of_dead_letter_and_of_reconcile_reaches_its_field() {
 fn what_is_wired_from_the_settings_is_what_they_say() {
     let settings = consumer_settings();
     let HttpSettings { kind, base_url, key, connect_timeout_ms, pool_size, idle_timeout_ms } =
-        consumer::provider_settings(&settings);
+        consumer::wiring::provider_settings(&settings);
     assert_eq!(kind, ProviderKind::Open);
     assert_eq!((base_url.as_str(), key.as_str()), ("https://api.acme.example/v1", "key_0123456789"));
     assert_eq!((connect_timeout_ms, pool_size, idle_timeout_ms), (2_001, 64, 30_065));
     let expected = Limits { max_in_flight: 206, gate: gate_settings(21_007) };
-    assert_eq!(consumer::limits(&settings), expected);
+    assert_eq!(consumer::wiring::limits(&settings), expected);
     assert_eq!(settings.gate(), GateState::new("acme", 5_062, 63));
 
-    let callbacks = IngestSettings::from(with(&[])).unwrap().callbacks.map(Callbacks::try_from).unwrap().unwrap();
+    let callbacks = IngestSettings::from(with(&[])).unwrap().callbacks.map(ingest::wiring::callbacks).unwrap().unwrap();
     assert_eq!(callbacks.provider, "acme");
     let now = Timestamp::from_ms(1_764_000_000_000);
     for (key, is_known) in [(CALLBACK_KEY, true), (CALLBACK_KEY_BEFORE, true), ("another", false)] {

@@ -6,8 +6,7 @@ use payments::id::{MerchantId, OrderId, PaymentId};
 use payments::payment::{Kind, Payment, Reason, State};
 use payments::transition::{Event, Kept};
 use payments::write::{SendClaim, Written};
-use ports::{Outcome, claim, decide, put};
-use ports::{Store, StoreError};
+use ports::{Outcome, Store, StoreError, claim, decide, put};
 
 use super::samples::{
     Counting, NOW, Stopped, accepted, charged, claim_of, drawn, full_order, held, in_state, nonce, order, policy,

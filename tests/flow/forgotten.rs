@@ -6,9 +6,8 @@ use payments::id::{Nonce, PaymentId};
 use payments::pass::Pass;
 use payments::payment::{Payment, State};
 use serde_json::json;
+use simulator::memory::MemoryGate;
 use simulator::memory::queue::Name;
-use simulator::memory::{MemoryGate, MemoryQueue, MemoryStore};
-use simulator::run::policy;
 
 use super::stage::{Stage, ask, cancel, charge, get, post};
 use crate::contract::samples::{NOW, charged, in_state};
@@ -18,12 +17,8 @@ const ALL: Pass = Pass { sweeps: 1, parts_a_sweep: 3 };
 
 async fn sweep(stage: &Stage, pass: Pass) -> Sweep {
     let reconcile = Reconcile::new(
-        MemoryStore::new(&stage.table, &stage.environment),
-        MemoryQueue::new(&stage.queues, &stage.environment),
+        stage.wired(stage.store()),
         Watched { gates: MemoryGate::new(&stage.gates, &stage.environment), provider: "sandbox".to_owned() },
-        stage.environment.clone(),
-        stage.environment.clone(),
-        policy(),
         10,
     );
     reconcile.with_pass(pass).handle(stage.now().plus_ms(60_000)).await

@@ -11,10 +11,12 @@ use payments::transition::Recovery;
 use ports::{GateError, GateStore};
 use serde_json::json;
 use simulator::memory::queue::Name;
-use simulator::memory::{MemoryProvider, MemoryQueue, MemoryStore};
-use simulator::run::{gate_settings, policy};
+use simulator::memory::{MemoryProvider, MemoryQueue};
+use simulator::run::gate_settings;
 
-use super::stage::{Stage, UK, ask, cancel, charge, failed, get, merchant, message_for, post, request, seconds};
+use super::stage::{
+    Stage, TheDeadLetter, UK, ask, cancel, charge, failed, get, merchant, message_for, post, request, seconds,
+};
 use crate::contract::samples::{NOW, accepted, charged, full_order, in_state, in_state_of, order, refund};
 
 /// A gate that does not answer, while the table and the queues do.
@@ -47,13 +49,9 @@ async fn a_gate_that_fails_alone_sends_nothing_and_claims_nothing() {
     for reads in [false, true] {
         let stage = Stage::calm();
         let consumer = Consumer::new(
-            MemoryStore::new(&stage.table, &stage.environment),
+            stage.wired(stage.store()),
             Down { reads },
-            MemoryQueue::new(&stage.queues, &stage.environment),
             MemoryProvider::new(&stage.ledger, &stage.environment),
-            stage.environment.clone(),
-            stage.environment.clone(),
-            policy(),
             Limits { max_in_flight: 50, gate: gate_settings() },
             GateState::new("sandbox", 100, 10),
         );
@@ -74,12 +72,8 @@ async fn a_gate_that_fails_alone_sends_nothing_and_claims_nothing() {
     }
 }
 
-fn triage(
-    stage: &Stage,
-) -> DeadLetter<MemoryStore, MemoryQueue, simulator::world::Environment, simulator::world::Environment> {
-    let store = MemoryStore::new(&stage.table, &stage.environment);
-    let queue = MemoryQueue::new(&stage.queues, &stage.environment);
-    DeadLetter::new(store, queue, stage.environment.clone(), stage.environment.clone(), policy())
+fn triage(stage: &Stage) -> TheDeadLetter {
+    DeadLetter::new(stage.wired(stage.store()))
 }
 
 /// Lambda deletes what an answer does not name.

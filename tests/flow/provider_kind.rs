@@ -72,7 +72,7 @@ async fn deliver(stage: &Stage, form: String, content_type: &'static str) -> (u1
     let mut request = request(Method::POST, &format!("/v1/providers/{PROVIDER}/events"), "", Some(form));
     request.headers.remove("authorization");
     request.headers.insert("content-type", HeaderValue::from_static(content_type));
-    let answer = ingest(stage).handle(request).await;
+    let answer = Box::pin(ingest(stage).handle(request)).await;
     let body = match answer.body {
         Some(aws_lambda_events::encodings::Body::Text(text)) => text,
         _ => String::new(),

@@ -12,25 +12,21 @@ use payments::id::Nonce;
 use payments::payment::{Claim, Lane, OPEN_SHARDS, Order, Payment, Reason, State};
 use payments::time::Timestamp;
 use payments::transition::Event;
+use ports::Wired;
 use simulator::Faults;
 use simulator::memory::queue::Name;
 use simulator::memory::{MemoryGate, MemoryQueue, MemoryStore};
 use simulator::run::policy;
-use simulator::world::Environment;
 
-use super::stage::Stage;
+use super::stage::{LedgerOver, Stage};
 use crate::contract::samples::{NOW, accepted, charged, in_state, order, reference, refund, step};
 
-type TheReconcile = Reconcile<MemoryStore, MemoryQueue, MemoryGate, Environment, Environment>;
+type TheReconcile = Reconcile<LedgerOver<MemoryStore>, MemoryGate>;
 
 fn reconcile(stage: &Stage, most_heals: u32) -> TheReconcile {
     Reconcile::new(
-        MemoryStore::new(&stage.table, &stage.environment),
-        MemoryQueue::new(&stage.queues, &stage.environment),
+        stage.wired(stage.store()),
         Watched { gates: MemoryGate::new(&stage.gates, &stage.environment), provider: "sandbox".to_owned() },
-        stage.environment.clone(),
-        stage.environment.clone(),
-        policy(),
         most_heals,
     )
 }
@@ -151,12 +147,14 @@ async fn reconcile_with_a_table_that_works(stage: &Stage) -> Sweep {
     let calm = Stage::calm();
     let gates = MemoryGate::new(&stage.gates, &stage.environment);
     let sweep = Reconcile::new(
-        MemoryStore::new(&stage.table, &calm.environment),
-        MemoryQueue::new(&stage.queues, &calm.environment),
+        Wired {
+            store: MemoryStore::new(&stage.table, &calm.environment),
+            queue: MemoryQueue::new(&stage.queues, &calm.environment),
+            clock: stage.environment.clone(),
+            entropy: stage.environment.clone(),
+            policy: policy(),
+        },
         Watched { gates, provider: "sandbox".to_owned() },
-        stage.environment.clone(),
-        stage.environment.clone(),
-        policy(),
         10,
     );
     sweep.handle(stage.now().plus_ms(60_000)).await

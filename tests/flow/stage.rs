@@ -19,14 +19,14 @@ use payments::merchant::{ApiKeyHash, Merchant};
 use payments::message::Message;
 use payments::payment::Payment;
 use payments::time::Timestamp;
-use ports::{Admission, Clock, Merchants, Provider, Store};
+use ports::{Admission, Clock, Ledger, Merchants, Provider, Store, Wired};
 use providers::callback::Known;
 use providers::open::callback::CallbackKeys;
 use serde_json::{Value, json};
 use simulator::Faults;
 use simulator::memory::queue::{Count, Name};
 use simulator::memory::{
-    Buckets, Gates, Ledger, MemoryAdmission, MemoryGate, MemoryProvider, MemoryQueue, MemoryStore, Queues, Table,
+    Buckets, Gates, MemoryAdmission, MemoryGate, MemoryProvider, MemoryQueue, MemoryStore, Queues, Table,
 };
 use simulator::run::{gate_settings, policy};
 use simulator::world::{Environment, World};
@@ -42,14 +42,17 @@ pub const PROVIDER: &str = "sandbox";
 pub const CALLBACK_KEY: &str = "callback_key_0123456789abcdefghij";
 pub const CALLBACK_KEY_BEFORE: &str = "callback_key_before_9876543210zyxw";
 
-pub type TheIngest = Ingest<MemoryStore, MemoryStore, MemoryQueue, Environment, Environment>;
+/// The table or another store, the queues, a clock and dice.
+pub type LedgerOver<S> = Wired<S, MemoryQueue, Environment, Environment>;
+
+pub type TheIngest = Ingest<LedgerOver<MemoryStore>, MemoryStore, MemoryAdmission>;
 
 /// The same, which holds merchants to their rates.
-pub type AdmittingIngest = Ingest<MemoryStore, MemoryStore, MemoryQueue, Environment, Environment, MemoryAdmission>;
+pub type AdmittingIngest = TheIngest;
 
-pub type TheConsumer = Consumer<MemoryStore, MemoryGate, MemoryQueue, MemoryProvider, Environment, Environment>;
+pub type TheConsumer = Consumer<LedgerOver<MemoryStore>, MemoryGate, MemoryProvider>;
 
-pub type TheDeadLetter = DeadLetter<MemoryStore, MemoryQueue, Environment, Environment>;
+pub type TheDeadLetter = DeadLetter<LedgerOver<MemoryStore>>;
 
 pub struct Stage {
     pub world: Arc<World>,
@@ -57,7 +60,7 @@ pub struct Stage {
     pub queues: Arc<Queues>,
     pub gates: Arc<Gates>,
     pub buckets: Arc<Buckets>,
-    pub ledger: Arc<Ledger>,
+    pub ledger: Arc<simulator::memory::Ledger>,
     pub environment: Environment,
 }
 
@@ -73,7 +76,7 @@ impl Stage {
         Self {
             queues: Queues::new(&world, 360_000, 12, Count::GoesOn),
             buckets: Arc::default(),
-            ledger: Ledger::new(&world),
+            ledger: simulator::memory::Ledger::new(&world),
             environment: Environment::new(&world, "stage"),
             gates,
             table,
@@ -99,7 +102,7 @@ impl Stage {
     }
 
     /// An ingest over another store than the table.
-    pub fn ingest_over<S: Store>(&self, store: S) -> Ingest<S, MemoryStore, MemoryQueue, Environment, Environment> {
+    pub fn ingest_over<S: Store>(&self, store: S) -> Ingest<LedgerOver<S>, MemoryStore, MemoryAdmission> {
         self.ingest_with(store, self.store())
     }
 
@@ -108,12 +111,30 @@ impl Stage {
         &self,
         store: S,
         merchants: M,
-    ) -> Ingest<S, M, MemoryQueue, Environment, Environment> {
-        let queue = MemoryQueue::new(&self.queues, &self.environment);
+    ) -> Ingest<LedgerOver<S>, M, MemoryAdmission> {
+        self.ingest_admitting(store, merchants, None)
+    }
+
+    fn ingest_admitting<S: Store, M: Merchants>(
+        &self,
+        store: S,
+        merchants: M,
+        admission: Option<AdmissionControl<MemoryAdmission>>,
+    ) -> Ingest<LedgerOver<S>, M, MemoryAdmission> {
         let known = Known::Open(CallbackKeys::new(CALLBACK_KEY, Some(CALLBACK_KEY_BEFORE)));
         let callbacks = Callbacks { provider: PROVIDER.to_owned(), known };
-        Ingest::new(store, merchants, queue, self.environment.clone(), self.environment.clone(), policy())
-            .with_callbacks(Some(callbacks))
+        Ingest::new(self.wired(store), merchants, admission).with_callbacks(Some(callbacks))
+    }
+
+    /// This store, and the stage's queues, clock and dice.
+    pub fn wired<S>(&self, store: S) -> LedgerOver<S> {
+        Wired {
+            store,
+            queue: MemoryQueue::new(&self.queues, &self.environment),
+            clock: self.environment.clone(),
+            entropy: self.environment.clone(),
+            policy: policy(),
+        }
     }
 
     /// One environment's ingest, with merchants who may bring this many a second and lanes that may hold this much.
@@ -121,7 +142,7 @@ impl Stage {
         let port = MemoryAdmission::new(&self.buckets, &self.gates, &self.queues, PROVIDER, &self.environment);
         let settings =
             AdmissionSettings { gate: gate_settings(), high_concurrency: 2, standard_concurrency: 2, queue_depth_max };
-        self.ingest().with_admission(AdmissionControl::new(port, limit, settings))
+        self.ingest_admitting(self.store(), self.store(), Some(AdmissionControl::new(port, limit, settings)))
     }
 
     /// The consumer on a batch, in an invocation of a minute.
@@ -143,15 +164,11 @@ impl Stage {
         &self,
         store: S,
         provider: P,
-    ) -> Consumer<S, MemoryGate, MemoryQueue, P, Environment, Environment> {
+    ) -> Consumer<LedgerOver<S>, MemoryGate, P> {
         Consumer::new(
-            store,
+            self.wired(store),
             MemoryGate::new(&self.gates, &self.environment),
-            MemoryQueue::new(&self.queues, &self.environment),
             provider,
-            self.environment.clone(),
-            self.environment.clone(),
-            policy(),
             Limits { max_in_flight: 50, gate: gate_settings() },
             gate(),
         )
@@ -167,9 +184,8 @@ impl Stage {
     }
 
     /// The same over another store than the table.
-    pub fn dead_letter_over<S: Store>(&self, store: S) -> DeadLetter<S, MemoryQueue, Environment, Environment> {
-        let queue = MemoryQueue::new(&self.queues, &self.environment);
-        DeadLetter::new(store, queue, self.environment.clone(), self.environment.clone(), policy())
+    pub fn dead_letter_over<S: Store>(&self, store: S) -> DeadLetter<LedgerOver<S>> {
+        DeadLetter::new(self.wired(store))
     }
 
     /// Puts a body into a queue and receives the batch with it. Returns what is received, in the order of sending.
@@ -332,8 +348,8 @@ impl Answer {
     }
 }
 
-pub async fn ask<S: Store, M: Merchants, A: Admission>(
-    ingest: &Ingest<S, M, MemoryQueue, Environment, Environment, A>,
+pub async fn ask<L: Ledger, M: Merchants, A: Admission>(
+    ingest: &Ingest<L, M, A>,
     request: ApiGatewayV2httpRequest,
 ) -> Answer {
     let ApiGatewayV2httpResponse { status_code, headers, body, .. } = Box::pin(ingest.handle(request)).await;

@@ -11,7 +11,7 @@ use payments::message::Message;
 use payments::payment::{Claim, Lane, Payment, State};
 use payments::transition::PAYMENT_RETRY_AFTER_MAX_MS;
 use payments::write::{SendClaim, Written};
-use ports::{ConnectError, Depths, Provider, Queue, QueueError, Source, Store, StoreError};
+use ports::{ConnectError, Depths, Provider, Queue, QueueError, Source, Store, StoreError, Wired};
 use serde_json::Value;
 use simulator::memory::queue::Name;
 use simulator::memory::{MemoryGate, MemoryProvider, MemoryQueue, MemoryStore};
@@ -19,7 +19,7 @@ use simulator::run::policy;
 
 use super::failing::{Call, Failing, Fate};
 use super::logs::{Kept, logging};
-use super::stage::{Stage, failed, message_for, seconds};
+use super::stage::{LedgerOver, Stage, failed, message_for, seconds};
 use crate::contract::samples::{accepted, in_state, order, sending};
 
 /// The one message comes again in so many seconds, give or take one.
@@ -255,9 +255,9 @@ impl Depths for Unmeasured {
 }
 
 async fn healed<Q: Queue + Depths>(stage: &Stage, queue: Q) -> u32 {
-    let environment = || stage.environment.clone();
     let watched = Watched { gates: MemoryGate::new(&stage.gates, &stage.environment), provider: "sandbox".to_owned() };
-    let reconcile = Reconcile::new(stage.store(), queue, watched, environment(), environment(), policy(), 10);
+    let LedgerOver { store, clock, entropy, policy, .. } = stage.wired(stage.store());
+    let reconcile = Reconcile::new(Wired { store, queue, clock, entropy, policy }, watched, 10);
     reconcile.handle(stage.now().plus_ms(60_000)).await.healed
 }
 
@@ -328,10 +328,8 @@ async fn a_sweep_whose_time_is_over_looks_at_nothing_more() {
         let at = stage.now().minus_ms(3_700_000);
         stage.table.set(Payment { created_at: at, changed_at: at, ..accepted(order()) });
     }
-    let environment = || stage.environment.clone();
     let watched = Watched { gates: MemoryGate::new(&stage.gates, &stage.environment), provider: "sandbox".to_owned() };
-    let queue = MemoryQueue::new(&stage.queues, &stage.environment);
-    let reconcile = Reconcile::new(stage.store(), queue, watched, environment(), environment(), policy(), 50);
+    let reconcile = Reconcile::new(stage.wired(stage.store()), watched, 50);
     assert_eq!(reconcile.handle(stage.now().plus_ms(2_000)).await.looked_at, 0);
     assert_eq!(reconcile.handle(stage.now().plus_ms(60_000)).await.looked_at, 20);
 }
@@ -344,11 +342,9 @@ async fn a_refund_without_its_charge_is_told_when_it_is_old() {
         let at = stage.now().minus_ms(age_ms);
         let gone = crate::contract::samples::refund(&crate::contract::samples::charged(100), 60);
         stage.table.set(Payment { created_at: at, changed_at: at, ..gone });
-        let environment = || stage.environment.clone();
         let watched =
             Watched { gates: MemoryGate::new(&stage.gates, &stage.environment), provider: "sandbox".to_owned() };
-        let queue = MemoryQueue::new(&stage.queues, &stage.environment);
-        let reconcile = Reconcile::new(stage.store(), queue, watched, environment(), environment(), policy(), 50);
+        let reconcile = Reconcile::new(stage.wired(stage.store()), watched, 50);
         let found = reconcile.handle(stage.now().plus_ms(60_000)).await;
         assert_eq!((found.looked_at, found.without_charge), (1, told), "{age_ms} ms old");
     }

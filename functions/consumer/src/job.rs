@@ -12,8 +12,7 @@ use payments::payment::{Claim, Payment, State};
 use payments::time::Timestamp;
 use payments::transition::{Event, Kept, PAYMENT_RETRY_AFTER_MAX_MS};
 use payments::write::{SendClaim, Written};
-use ports::Outcome;
-use ports::{Clock, Connection, Entropy, GateStore, Provider, Queue, Store, StoreError};
+use ports::{Connection, GateStore, Ledger, Outcome, Provider, Store, StoreError};
 use tracing::{error, info, warn};
 
 use crate::pace::Slot;
@@ -42,20 +41,12 @@ enum Answer {
     Query(QueryAnswer),
 }
 
-impl<S, G, Q, P, C, E> Consumer<S, G, Q, P, C, E>
-where
-    S: Store,
-    G: GateStore,
-    Q: Queue,
-    P: Provider,
-    C: Clock,
-    E: Entropy,
-{
+impl<L: Ledger, G: GateStore, P: Provider> Consumer<L, G, P> {
     /// Looks at the payment of a message that came before, which costs a read and no slot. A parked payment's message comes
     /// some sixty times on its way to the people: with a slot each time, a thousand of them would take the whole rate for
     /// a minute.
     pub(crate) async fn look(&self, record: &Record, message: Message) -> Carried {
-        let payment = match self.store.get(&message.payment_id).await {
+        let payment = match self.ledger.store().get(&message.payment_id).await {
             Ok(Some(payment)) => payment,
             Ok(None) => return Carried::Concluded(self.missing(record, &message)),
             Err(error) => return Carried::Concluded(store_down(record, &message, &error)),
@@ -64,7 +55,7 @@ where
             warn!(event = "message_disagrees", message_id = record.message_id);
             return Carried::Concluded(Verdict::PassOn);
         }
-        let now = self.clock.now();
+        let now = self.ledger.now();
         let has_a_call = match payment.state {
             State::Queued | State::Pending | State::Unknown => payment.due_at.is_none_or(|due| due <= now),
             State::Sending => payment.claim.as_ref().is_none_or(|claim| claim.lease_until <= now),
@@ -77,14 +68,14 @@ where
     /// Makes one payment's call in its slot and says what becomes of its message.
     pub(crate) async fn carry(&self, record: &Record, job: Job, end: Timestamp) -> Carried {
         let Job { message, mut slot } = job;
-        let lead_us = self.policy.claim_lead_ms.saturating_mul(1_000);
+        let lead_us = self.ledger.policy().claim_lead_ms.saturating_mul(1_000);
         self.sleep_until_us(slot.start_us.saturating_sub(lead_us)).await;
         self.look_at_the_gate().await;
-        let is_used = self.seen().is_used(&slot.of, slot.index, self.clock.now_us());
+        let is_used = self.seen().is_used(&slot.of, slot.index, self.ledger.now_us());
         if !is_used || !self.may_send(&slot) {
             return Carried::Kept(message);
         }
-        let lease_until = Timestamp::from_us(slot.start_us).plus_ms(self.policy.lease_ms());
+        let lease_until = Timestamp::from_us(slot.start_us).plus_ms(self.ledger.policy().lease_ms());
         let held = match self.claim(record, &message, lease_until).await {
             Ok(held) => held,
             Err(verdict) => {
@@ -107,22 +98,22 @@ where
 
     /// Whether the gate, as far as this environment knows, still lets this slot be used.
     fn may_send(&self, slot: &Slot) -> bool {
-        self.seen().may_send(slot.of.version, self.clock.now_us().max(slot.start_us))
+        self.seen().may_send(slot.of.version, self.ledger.now_us().max(slot.start_us))
     }
 
     async fn claim(&self, record: &Record, message: &Message, lease_until: Timestamp) -> Result<Held, Verdict> {
-        let now = self.clock.now();
-        let id = ClaimId::from_bits(self.entropy.bits());
+        let now = self.ledger.now();
+        let id = ClaimId::from_bits(self.ledger.bits());
         let request = SendClaim {
             payment_id: message.payment_id.clone(),
             merchant: message.merchant.clone(),
             claim: id.clone(),
             lease_until,
             now,
-            first_sent_after: now.minus_ms(self.policy.sure_key_window_ms()),
-            nonce: Nonce::from_bits(self.entropy.bits()),
+            first_sent_after: now.minus_ms(self.ledger.policy().sure_key_window_ms()),
+            nonce: Nonce::from_bits(self.ledger.bits()),
         };
-        match ports::claim(&self.store, &request).await {
+        match self.ledger.claim(&request).await {
             Ok(Written::Applied(payment)) => self.held(*payment, &id),
             Ok(Written::Refused(Some(stands))) => self.claim_other(record, message, *stands, id, lease_until).await,
             Ok(Written::Refused(None) | Written::ChargeRefused(_)) => Err(self.missing(record, message)),
@@ -145,7 +136,7 @@ where
         }
         let payment = self.replayed(record, message, stands).await?;
         let event = Event::Claim { id: id.clone(), lease_until };
-        let outcome = ports::decide(&self.store, &self.clock, &self.entropy, &self.policy, payment, &event).await;
+        let outcome = self.ledger.decide(payment, &event).await;
         match outcome {
             Ok(Outcome::Changed(payment)) => self.held(*payment, &id),
             Ok(Outcome::Kept(payment, kept)) => Err(self.verdict(&payment, Some(kept))),
@@ -160,8 +151,7 @@ where
         if payment.state != State::Parked || !is_replay {
             return Ok(payment);
         }
-        let outcome =
-            ports::decide(&self.store, &self.clock, &self.entropy, &self.policy, payment, &Event::Replay).await;
+        let outcome = self.ledger.decide(payment, &Event::Replay).await;
         match outcome {
             Ok(Outcome::Changed(payment)) => {
                 info!(event = "payment_replayed_by_operator", payment_id = payment.id.as_str());
@@ -182,7 +172,7 @@ where
 
     /// Connects, waits for the slot, looks once more, and calls.
     async fn call(&self, held: &Held, slot: &mut Slot, end: Timestamp) -> Answer {
-        let connect_timeout = Duration::from_millis(self.policy.connect_timeout_ms);
+        let connect_timeout = Duration::from_millis(self.ledger.policy().connect_timeout_ms);
         let connecting = tokio::time::timeout(connect_timeout, self.provider.connect());
         let connection = match connecting.await {
             Ok(Ok(connection)) => connection,
@@ -200,7 +190,7 @@ where
         }
         // From here to the request's first byte nothing is awaited, so what was just looked at still holds.
         let Held { payment, claim } = held;
-        let call_timeout = Duration::from_millis(self.policy.call_timeout_ms);
+        let call_timeout = Duration::from_millis(self.ledger.policy().call_timeout_ms);
         match claim.from {
             State::Queued => {
                 let sending = connection.send(&payment.id, &payment.order);
@@ -224,10 +214,10 @@ where
 
     /// Waits for the slot, or for another if it was missed. Says whether the request may be written now.
     async fn reach_slot(&self, held: &Held, slot: &mut Slot, end: Timestamp) -> bool {
-        let latest = self.policy.latest_write(held.claim.lease_until.min(end));
+        let latest = self.ledger.policy().latest_write(held.claim.lease_until.min(end));
         for _ in 0..SLOT_TRIES {
             self.sleep_until_us(slot.start_us).await;
-            let now_us = self.clock.now_us();
+            let now_us = self.ledger.now_us();
             let now = Timestamp::from_us(now_us);
             let too_late_to_start = now > latest;
             let too_late_to_pay = held.claim.from == State::Queued && held.payment.is_expired(now);
@@ -265,7 +255,7 @@ where
         };
         for _ in 0..SETTLE_TRIES {
             let payment = held.payment.clone();
-            let outcome = ports::decide(&self.store, &self.clock, &self.entropy, &self.policy, payment, &event).await;
+            let outcome = self.ledger.decide(payment, &event).await;
             match outcome {
                 Ok(Outcome::Changed(payment)) => {
                     self.log_settled(&payment);
@@ -283,7 +273,7 @@ where
             }
         }
         // Nobody wrote the answer down: once the lease ends, a query will find it again.
-        Verdict::again_at(held.claim.lease_until, self.clock.now())
+        Verdict::again_at(held.claim.lease_until, self.ledger.now())
     }
 
     fn log_settled(&self, payment: &Payment) {
@@ -293,7 +283,7 @@ where
             state = payment.state.as_str(),
             reason = payment.reason.as_str(),
             attempt = payment.attempts,
-            waited_ms = self.clock.now().since_ms(payment.created_at),
+            waited_ms = self.ledger.now().since_ms(payment.created_at),
         );
         if payment.has_open_case() {
             error!(event = "late_success", payment_id = payment.id.as_str(), state = payment.state.as_str(),);
@@ -302,12 +292,12 @@ where
 
     /// What a message becomes, by where its payment stands.
     fn verdict(&self, payment: &Payment, kept: Option<Kept>) -> Verdict {
-        let now = self.clock.now();
+        let now = self.ledger.now();
         if let Some(Kept::LeaseHeld { until }) = kept {
             return Verdict::again_at(until, now);
         }
         // A Retry-After may be longer than any backoff; the item keeps it within its bound.
-        let longest = now.plus_ms(self.policy.longest_wait_ms().max(PAYMENT_RETRY_AFTER_MAX_MS));
+        let longest = now.plus_ms(self.ledger.policy().longest_wait_ms().max(PAYMENT_RETRY_AFTER_MAX_MS));
         match payment.state {
             State::Queued | State::Pending | State::Unknown => {
                 Verdict::again_at(payment.due_at.unwrap_or(now).min(longest), now)
@@ -322,8 +312,8 @@ where
     }
 
     fn missing(&self, record: &Record, message: &Message) -> Verdict {
-        let age_ms = self.clock.now().since_ms(record.sent_timestamp);
-        if age_ms < self.policy.missing_item_grace_ms {
+        let age_ms = self.ledger.now().since_ms(record.sent_timestamp);
+        if age_ms < self.ledger.policy().missing_item_grace_ms {
             return Verdict::Again { seconds: MISSING_ITEM_SECONDS };
         }
         warn!(event = "message_without_item", message_id = record.message_id, payment_id = message.payment_id.as_str(),);
@@ -331,7 +321,7 @@ where
     }
 
     async fn sleep_until_us(&self, at_us: u64) {
-        let wait_us = at_us.saturating_sub(self.clock.now_us());
+        let wait_us = at_us.saturating_sub(self.ledger.now_us());
         if wait_us > 0 {
             tokio::time::sleep(Duration::from_micros(wait_us)).await;
         }

@@ -5,22 +5,22 @@
 
 mod job;
 mod pace;
+#[cfg(feature = "lambda")]
+pub mod wiring;
 
 use std::collections::VecDeque;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use aws::settings::ConsumerSettings;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use batch::{Record, Verdict};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use pace::{Next, Slot};
 use pacing::gate::{GateSettings, GateState, GateView};
 use payments::message::{Message, NotOurs};
-use payments::policy::{ANSWER_ALLOWANCE_MS, NEWER_VERSION_LOOK_SECONDS, Policy};
+use payments::policy::{ANSWER_ALLOWANCE_MS, NEWER_VERSION_LOOK_SECONDS};
 use payments::time::Timestamp;
-use ports::{Clock, Entropy, GateStore, Provider, Queue, Store};
-use providers::http::HttpSettings;
+use ports::{GateStore, Ledger, Provider};
 use tracing::{error, info, warn};
 
 /// How much one invocation does side by side.
@@ -35,14 +35,10 @@ pub struct Limits {
 
 /// The consumer function over its ports.
 #[derive(Debug)]
-pub struct Consumer<S, G, Q, P, C, E> {
-    store: S,
+pub struct Consumer<L, G, P> {
+    ledger: L,
     gate: G,
-    queue: Q,
     provider: P,
-    clock: C,
-    entropy: E,
-    policy: Policy,
     limits: Limits,
     /// The gate as this environment saw it last.
     seen: Mutex<GateView>,
@@ -82,40 +78,21 @@ enum Ran {
     Kept(Record, Message),
 }
 
-impl<S, G, Q, P, C, E> Consumer<S, G, Q, P, C, E>
-where
-    S: Store,
-    G: GateStore,
-    Q: Queue,
-    P: Provider,
-    C: Clock,
-    E: Entropy,
-{
+impl<L: Ledger, G: GateStore, P: Provider> Consumer<L, G, P> {
     /// A consumer over these ports. `gate_settings` is what the gate is created with if there is none yet.
-    #[expect(clippy::too_many_arguments, reason = "each port is one argument, named where it is wired")]
-    pub fn new(
-        store: S,
-        gate: G,
-        queue: Q,
-        provider: P,
-        clock: C,
-        entropy: E,
-        policy: Policy,
-        limits: Limits,
-        gate_settings: GateState,
-    ) -> Self {
+    pub fn new(ledger: L, gate: G, provider: P, limits: Limits, gate_settings: GateState) -> Self {
         let seen = Mutex::new(GateView::new(gate_settings, limits.gate));
-        Self { store, gate, queue, provider, clock, entropy, policy, limits, seen }
+        Self { ledger, gate, provider, limits, seen }
     }
 
     /// Works through one batch. It ends before `deadline`, whatever the provider does: what is not settled by then
     /// is dropped (its connection reset) and comes again.
     pub async fn handle(&self, event: SqsEvent, deadline: Timestamp) -> SqsBatchResponse {
-        let records = batch::records(event, &self.queue);
+        let records = batch::records(event, self.ledger.queue());
         let mut open: Vec<String> = records.iter().map(|record| record.message_id.clone()).collect();
         let mut failed = Vec::new();
         let end = deadline.minus_ms(ANSWER_ALLOWANCE_MS);
-        let within = Duration::from_millis(end.since_ms(self.clock.now()));
+        let within = Duration::from_millis(end.since_ms(self.ledger.now()));
         let finished = tokio::time::timeout(
             within,
             self.work(records, end, |message_id, failure| {
@@ -202,7 +179,7 @@ where
         };
         match carried {
             Carried::Concluded(verdict) => {
-                let failure = batch::conclude(&self.queue, &record, verdict).await;
+                let failure = batch::conclude(self.ledger.queue(), &record, verdict).await;
                 Ran::Concluded(record.message_id, failure)
             }
             Carried::Kept(message) => Ran::Kept(record, message),
@@ -232,21 +209,4 @@ async fn wait_for<F: Future<Output = Next> + Unpin>(reserving: &mut Option<F>) -
         Some(reserving) => reserving.await,
         None => std::future::pending().await,
     }
-}
-
-/// What the provider's adapter needs of the function's settings.
-pub fn provider_settings(settings: &ConsumerSettings) -> HttpSettings {
-    HttpSettings {
-        kind: settings.provider_kind,
-        base_url: settings.provider_url.clone(),
-        key: settings.provider_key.reveal().to_owned(),
-        connect_timeout_ms: settings.policy.connect_timeout_ms,
-        pool_size: settings.pool_size,
-        idle_timeout_ms: settings.pool_idle_timeout_ms,
-    }
-}
-
-/// What the consumer needs of the function's settings.
-pub fn limits(settings: &ConsumerSettings) -> Limits {
-    Limits { max_in_flight: settings.max_in_flight, gate: settings.gate_settings }
 }

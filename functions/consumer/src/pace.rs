@@ -8,7 +8,7 @@ use pacing::breaker::{Breaker, Cause, Health, Mode};
 use pacing::gate::{GateView, Reservation, Slots};
 use payments::time::Timestamp;
 use ports::gate;
-use ports::{Clock, Entropy, GateError, GateStore, Provider, Queue, Store};
+use ports::{GateError, GateStore, Ledger, Provider};
 use tracing::{error, info, warn};
 
 use crate::Consumer;
@@ -53,29 +53,24 @@ pub(crate) enum Next {
     Over(Verdict),
 }
 
-impl<S, G, Q, P, C, E> Consumer<S, G, Q, P, C, E>
-where
-    S: Store,
-    G: GateStore,
-    Q: Queue,
-    P: Provider,
-    C: Clock,
-    E: Entropy,
-{
+impl<L: Ledger, G: GateStore, P: Provider> Consumer<L, G, P> {
     pub(crate) async fn slots(&self, wanted: u32, end: Timestamp, pause: Duration) -> Next {
-        let latest_us = end.minus_ms(self.policy.lease_ms()).us();
+        let latest_us = end.minus_ms(self.ledger.policy().lease_ms()).us();
         // Not longer than a slot can still be used: what is handed back is handed back in time.
-        let left_us = latest_us.saturating_sub(self.clock.now_us());
+        let left_us = latest_us.saturating_sub(self.ledger.now_us());
         let pause = pause.min(Duration::from_micros(left_us));
         if !pause.is_zero() {
             tokio::time::sleep(pause).await;
         }
-        let now_us = self.clock.now_us();
-        let earliest_us = now_us.saturating_add(self.policy.claim_lead_ms.saturating_mul(1_000));
+        let now_us = self.ledger.now_us();
+        let earliest_us = now_us.saturating_add(self.ledger.policy().claim_lead_ms.saturating_mul(1_000));
         let nothing_fits = latest_us < earliest_us;
         if nothing_fits {
-            let hide_ms =
-                if self.seen().is_stopped(now_us) { STOPPED_HIDE_MS.min(self.policy.backoff_cap_ms) } else { 0 };
+            let hide_ms = if self.seen().is_stopped(now_us) {
+                STOPPED_HIDE_MS.min(self.ledger.policy().backoff_cap_ms)
+            } else {
+                0
+            };
             let now = Timestamp::from_us(now_us);
             return Next::Over(Verdict::again_at(now.plus_ms(hide_ms), now));
         }
@@ -122,7 +117,7 @@ where
                 seen.is_limited(slot.pace, retry_after_ms);
             }
         }
-        let now_us = self.clock.now_us();
+        let now_us = self.ledger.now_us();
         if let Err(error) = gate::report(&self.gate, &self.seen, now_us).await {
             // It is kept and goes with the next reservation; a probe that nobody reports ends with its lease.
             warn!(event = "gate_report_failed", %error);
@@ -133,7 +128,7 @@ where
     /// Sees whether the pace has fallen or stopped since its slots were reserved. Where that cannot be seen they are its own
     /// all the same.
     pub(crate) async fn look_at_the_gate(&self) {
-        if let Err(error) = gate::look(&self.gate, &self.seen, self.clock.now_us()).await {
+        if let Err(error) = gate::look(&self.gate, &self.seen, self.ledger.now_us()).await {
             warn!(event = "gate_look_failed", %error);
         }
     }
@@ -152,7 +147,7 @@ where
                 Mode::Open { .. } if probe_not_made => info!(event = "breaker_probe_not_made", provider),
                 // Each probe that fails says it again, which keeps the alarm up for as long as payments wait.
                 Mode::Open { probe_at_us } => {
-                    let probe_in_ms = probe_at_us.map(|at_us| at_us.saturating_sub(self.clock.now_us()) / 1_000);
+                    let probe_in_ms = probe_at_us.map(|at_us| at_us.saturating_sub(self.ledger.now_us()) / 1_000);
                     let needs_operator = probe_at_us.is_none();
                     error!(event = "breaker_opened", provider, cause, reopened, probe_in_ms, needs_operator);
                 }

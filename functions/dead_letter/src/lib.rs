@@ -11,12 +11,11 @@ use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use batch::{Record, Verdict};
 use payments::message::{Message, NotOurs};
 use payments::payment::Payment;
-use payments::policy::{MISSING_ITEM_LOOK_SECONDS, OPERATION_TIMEOUT_MS, Policy};
+use payments::policy::{MISSING_ITEM_LOOK_SECONDS, OPERATION_TIMEOUT_MS};
 use payments::time::Timestamp;
 use payments::transition::{Event, Kept, Replaced};
 use payments::triage::{Triage, delay_seconds, triage};
-use ports::Outcome;
-use ports::{Clock, Entropy, Queue, Store, StoreError};
+use ports::{Ledger, Outcome, Queue, Store, StoreError};
 use tracing::{error, info, warn};
 
 /// How long a message waits when the table or a queue does not answer, in seconds.
@@ -34,34 +33,30 @@ const SAID_MAX: usize = 1_000;
 
 /// The dead_letter function over its ports.
 #[derive(Debug)]
-pub struct DeadLetter<S, Q, C, E> {
-    store: S,
-    queue: Q,
-    clock: C,
-    entropy: E,
-    policy: Policy,
+pub struct DeadLetter<L> {
+    ledger: L,
     /// Messages of which this environment has said that they go on. Each comes until the redrive policy takes it, and is one
     /// line for the people who read why.
     said: Mutex<VecDeque<String>>,
 }
 
-impl<S: Store, Q: Queue, C: Clock, E: Entropy> DeadLetter<S, Q, C, E> {
+impl<L: Ledger> DeadLetter<L> {
     /// A triage over these ports.
-    pub fn new(store: S, queue: Q, clock: C, entropy: E, policy: Policy) -> Self {
-        Self { store, queue, clock, entropy, policy, said: Mutex::default() }
+    pub fn new(ledger: L) -> Self {
+        Self { ledger, said: Mutex::default() }
     }
 
     /// Judges one batch of the DLQ, one message after the other.
     pub async fn handle(&self, event: SqsEvent, deadline: Timestamp) -> SqsBatchResponse {
         let mut failed = Vec::new();
-        for record in batch::records(event, &self.queue) {
-            let left_ms = deadline.since_ms(self.clock.now());
+        for record in batch::records(event, self.ledger.queue()) {
+            let left_ms = deadline.since_ms(self.ledger.now());
             if left_ms < MESSAGE_ALLOWANCE_MS {
                 failed.push(record.message_id);
                 continue;
             }
             let verdict = self.judge(&record).await;
-            failed.extend(batch::conclude(&self.queue, &record, verdict).await);
+            failed.extend(batch::conclude(self.ledger.queue(), &record, verdict).await);
         }
         batch::response(failed)
     }
@@ -77,7 +72,7 @@ impl<S: Store, Q: Queue, C: Clock, E: Entropy> DeadLetter<S, Q, C, E> {
                 return Verdict::PassOn;
             }
         };
-        let payment = match self.store.get(&message.payment_id).await {
+        let payment = match self.ledger.store().get(&message.payment_id).await {
             Ok(Some(payment)) => payment,
             Ok(None) => return self.missing(record, &message),
             Err(error) => return port_down(record, &error),
@@ -97,7 +92,7 @@ impl<S: Store, Q: Queue, C: Clock, E: Entropy> DeadLetter<S, Q, C, E> {
 
     /// Does what the item says.
     async fn follow(&self, record: &Record, message: &Message, payment: Payment) -> Verdict {
-        let now = self.clock.now();
+        let now = self.ledger.now();
         let is_replay = payment.parked_at.is_some_and(|at| message.is_replay(record.sent_timestamp, at));
         let decided = triage(&payment, is_replay, now);
         let is_said = decided == Triage::PassOn && !self.is_first(record);
@@ -145,10 +140,10 @@ impl<S: Store, Q: Queue, C: Clock, E: Entropy> DeadLetter<S, Q, C, E> {
         let event = Event::Heal { replaces };
         match self.decide(payment, &event).await {
             Ok(Outcome::Changed(payment)) => {
-                let now = self.clock.now();
+                let now = self.ledger.now();
                 let message = Message::new(payment.id.clone(), payment.order.merchant.clone(), now);
                 let delay_seconds = delay_seconds(payment.due_at, now);
-                match self.queue.send(payment.order.lane, &message, delay_seconds).await {
+                match self.ledger.queue().send(payment.order.lane, &message, delay_seconds).await {
                     Ok(()) => {
                         info!(event = "payment_healed", payment_id = payment.id.as_str(), delay_seconds);
                         Verdict::Done
@@ -182,7 +177,7 @@ impl<S: Store, Q: Queue, C: Clock, E: Entropy> DeadLetter<S, Q, C, E> {
     }
 
     async fn decide(&self, payment: Payment, event: &Event<'_>) -> Result<Outcome, StoreError> {
-        ports::decide(&self.store, &self.clock, &self.entropy, &self.policy, payment, event).await
+        self.ledger.decide(payment, event).await
     }
 
     /// Whether this environment speaks of this message for the first time, as far as it remembers.
@@ -199,8 +194,8 @@ impl<S: Store, Q: Queue, C: Clock, E: Entropy> DeadLetter<S, Q, C, E> {
     }
 
     fn newer(&self, record: &Record, version: u64) -> Verdict {
-        let now = self.clock.now();
-        let waits_until = record.sent_timestamp.plus_ms(self.policy.newer_version_grace_ms);
+        let now = self.ledger.now();
+        let waits_until = record.sent_timestamp.plus_ms(self.ledger.policy().newer_version_grace_ms);
         if now < waits_until {
             let look = now.plus_ms(NEWER_VERSION_SECONDS.saturating_mul(1_000));
             return Verdict::again_at(waits_until.min(look), now);
@@ -212,8 +207,8 @@ impl<S: Store, Q: Queue, C: Clock, E: Entropy> DeadLetter<S, Q, C, E> {
     }
 
     fn missing(&self, record: &Record, message: &Message) -> Verdict {
-        let age_ms = self.clock.now().since_ms(record.sent_timestamp);
-        if age_ms < self.policy.missing_item_grace_ms {
+        let age_ms = self.ledger.now().since_ms(record.sent_timestamp);
+        if age_ms < self.ledger.policy().missing_item_grace_ms {
             return Verdict::Again { seconds: MISSING_ITEM_LOOK_SECONDS };
         }
         if self.is_first(record) {

@@ -7,6 +7,7 @@ use aws::{clients::Clients, queue::SqsQueue, settings::DeadLetterSettings, store
 use aws_lambda_events::sqs::SqsEvent;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use payments::time::Timestamp;
+use ports::Wired;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -18,8 +19,8 @@ async fn run() -> Result<(), Error> {
     let Clients { dynamodb, sqs } = Clients::from_environment().await;
     let store = DynamoStore::new(dynamodb, settings.payments_table);
     let queue = SqsQueue::new(sqs, settings.queues);
-    let (clock, dice) = (SystemClock, SystemEntropy);
-    let triage = dead_letter::DeadLetter::new(store, queue, clock, dice, settings.policy);
+    let ledger = Wired { store, queue, clock: SystemClock, entropy: SystemEntropy, policy: settings.policy };
+    let triage = dead_letter::DeadLetter::new(ledger);
     let answer = async |LambdaEvent { payload, context }: LambdaEvent<SqsEvent>| {
         Ok::<_, Infallible>(Box::pin(triage.handle(payload, Timestamp::from_ms(context.deadline))).await)
     };

@@ -2,9 +2,6 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use aws::admission::DynamoAdmission;
-use aws::clients::Clients;
-use aws::settings::IngestSettings;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use pacing::admission::{AdmissionSettings, Outlook, Provider, Refusal};
 use pacing::bucket::{Allowance, Limiter};
@@ -70,15 +67,6 @@ pub struct AdmissionControl<A> {
     limiter: Mutex<Limiter>,
     looks: Mutex<Limiter>,
     outlook: Mutex<Outlook>,
-}
-
-impl AdmissionControl<DynamoAdmission> {
-    /// As a deployment has it.
-    pub fn from_settings(clients: &Clients, settings: &IngestSettings) -> Self {
-        let IngestSettings { admission_table, gates_table, provider_name, queues, .. } = settings;
-        let port = DynamoAdmission::new(clients, admission_table, gates_table, provider_name, queues.clone());
-        Self::new(port, settings.merchant_limit, settings.admission)
-    }
 }
 
 impl<A: Admission> AdmissionControl<A> {

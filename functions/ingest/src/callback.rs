@@ -3,14 +3,11 @@
 //! It settles through the same transition function as everybody else, so that it may come before the send's answer,
 //! after a query, twice, or never. One read, and one write if it changes anything.
 
-use aws::settings::{CallbackSettings, Secret};
 use aws_lambda_events::apigw::ApiGatewayV2httpResponse;
 use payments::payment::Payment;
 use payments::transition::Event;
-use ports::Outcome;
-use ports::{Admission, Clock, Entropy, Merchants, Queue, Store};
+use ports::{Admission, Ledger, Merchants, Outcome};
 use providers::callback::{Known, NotTaken, Received};
-use providers::http::SettingsError;
 use tracing::{error, info, warn};
 
 use crate::Ingest;
@@ -27,17 +24,7 @@ pub struct Callbacks {
     pub known: Known,
 }
 
-impl TryFrom<CallbackSettings> for Callbacks {
-    type Error = SettingsError;
-
-    fn try_from(settings: CallbackSettings) -> Result<Self, SettingsError> {
-        let CallbackSettings { provider_name, provider_kind, key, previous_key } = settings;
-        let known = Known::new(provider_kind, key.reveal(), previous_key.as_ref().map(Secret::reveal))?;
-        Ok(Self { provider: provider_name, known })
-    }
-}
-
-impl<S: Store, M: Merchants, Q: Queue, C: Clock, E: Entropy, A: Admission> Ingest<S, M, Q, C, E, A> {
+impl<L: Ledger, M: Merchants, A: Admission> Ingest<L, M, A> {
     /// Takes a callback. Whatever is answered with 200 need not be sent again; nothing is believed unsigned.
     pub(crate) async fn called_back(
         &self,
@@ -47,7 +34,7 @@ impl<S: Store, M: Merchants, Q: Queue, C: Clock, E: Entropy, A: Admission> Inges
     ) -> Result<ApiGatewayV2httpResponse, Problem> {
         let provider = callbacks.provider.as_str();
         let body = call.body_of(callbacks.known.body_form())?;
-        let received = Received { signature: call.signature, body, at: self.clock.now() };
+        let received = Received { signature: call.signature, body, at: self.ledger.now() };
         let callback = callbacks.known.read(&received).map_err(|why| match why {
             NotTaken::Untrusted(why) => {
                 warn!(event = "callback_untrusted", provider, reason = why.as_str());

@@ -9,6 +9,8 @@ mod callback;
 mod callers;
 mod document;
 mod progress;
+#[cfg(feature = "lambda")]
+pub mod wiring;
 
 use std::time::Duration;
 
@@ -19,13 +21,11 @@ use payments::idempotency::{Binding, Bound};
 use payments::merchant::Merchant;
 use payments::message::Message;
 use payments::payment::{Kind, Order, Payment, State};
-use payments::policy::Policy;
 use payments::provider::ProviderKind;
 use payments::request::{self, Fault, FieldError, Foreign, Request};
 use payments::transition::{Event, Kept, Recovery, accepted_after_recovery, may_lack_its_message};
 use payments::write::Written;
-use ports::Outcome;
-use ports::{Admission, Clock, Entropy, Merchants, NoAdmission, Queue, Store, StoreError};
+use ports::{Admission, Ledger, Merchants, Outcome, Queue, Store, StoreError};
 use providers::contract;
 use tracing::{error, info, warn};
 
@@ -42,73 +42,30 @@ const HEAL_WITHIN: Duration = Duration::from_secs(3);
 
 /// The ingest function over its ports.
 #[derive(Debug)]
-pub struct Ingest<S, M, Q, C, E, A = NoAdmission> {
-    store: S,
+pub struct Ingest<L, M, A> {
+    ledger: L,
     merchants: M,
-    queue: Q,
-    clock: C,
-    entropy: E,
-    policy: Policy,
+    admission: Option<AdmissionControl<A>>,
     callers: Callers,
     callbacks: Option<Callbacks>,
-    admission: Option<AdmissionControl<A>>,
     recovery: Option<Recovery>,
     provider_kind: ProviderKind,
 }
 
-impl<S: Store, M: Merchants, Q: Queue, C: Clock, E: Entropy> Ingest<S, M, Q, C, E> {
-    /// An ingest over these ports, whose new payments follow this policy.
-    pub fn new(store: S, merchants: M, queue: Q, clock: C, entropy: E, policy: Policy) -> Self {
-        let callers = Callers::default();
+impl<L: Ledger, M: Merchants, A: Admission> Ingest<L, M, A> {
+    /// An ingest over these ports. With an admission it holds merchants to their rates and tells them their wait.
+    pub fn new(ledger: L, merchants: M, admission: Option<AdmissionControl<A>>) -> Self {
         Self {
-            store,
+            ledger,
             merchants,
-            queue,
-            clock,
-            entropy,
-            policy,
-            callers,
+            admission,
+            callers: Callers::default(),
             callbacks: None,
-            admission: None,
             recovery: None,
             provider_kind: ProviderKind::Open,
         }
     }
 
-    /// The same, holding merchants to their rates and telling them their wait.
-    #[must_use]
-    pub fn with_admission<A: Admission>(self, admission: AdmissionControl<A>) -> Ingest<S, M, Q, C, E, A> {
-        let Self {
-            store,
-            merchants,
-            queue,
-            clock,
-            entropy,
-            policy,
-            callers,
-            callbacks,
-            admission: _,
-            recovery,
-            provider_kind,
-        } = self;
-        let admission = Some(admission);
-        Ingest {
-            store,
-            merchants,
-            queue,
-            clock,
-            entropy,
-            policy,
-            callers,
-            callbacks,
-            admission,
-            recovery,
-            provider_kind,
-        }
-    }
-}
-
-impl<S: Store, M: Merchants, Q: Queue, C: Clock, E: Entropy, A: Admission> Ingest<S, M, Q, C, E, A> {
     /// The same, and the provider may call back. Without it that path does not exist.
     #[must_use]
     pub fn with_callbacks(self, callbacks: Option<Callbacks>) -> Self {
@@ -161,7 +118,7 @@ impl<S: Store, M: Merchants, Q: Queue, C: Clock, E: Entropy, A: Admission> Inges
         let operation = call.operation.clone()?;
         if let (Some(admission), Some(if_out_of_time)) = (&self.admission, operation.looks_at()) {
             progress.is_at(if_out_of_time);
-            admission.admit_look(&merchant, self.clock.now()).await?;
+            admission.admit_look(&merchant, self.ledger.now()).await?;
         }
         match operation {
             Operation::Create => self.create(&call, &merchant, progress).await,
@@ -194,13 +151,13 @@ impl<S: Store, M: Merchants, Q: Queue, C: Clock, E: Entropy, A: Admission> Inges
     /// Looks at gate and lanes, if it is time to.
     async fn look_ahead(&self) {
         if let Some(admission) = &self.admission {
-            admission.look(self.clock.now()).await;
+            admission.look(self.ledger.now()).await;
         }
     }
 
     async fn caller(&self, call: &Call<'_>) -> Result<Merchant, Problem> {
         let key = call.api_key.as_ref().ok_or(Problem::Unauthorized)?;
-        let now = self.clock.now();
+        let now = self.ledger.now();
         match self.callers.get(key, now) {
             Caller::Merchant(merchant) => return Ok(merchant),
             Caller::Nobody => return Err(Problem::Unauthorized),
@@ -216,7 +173,7 @@ impl<S: Store, M: Merchants, Q: Queue, C: Clock, E: Entropy, A: Admission> Inges
 
     /// A payment as its merchant sees it, with what it has ahead of it.
     fn told(&self, status: StatusCode, payment: &Payment, replayed: Replayed) -> ApiGatewayV2httpResponse {
-        let now = self.clock.now();
+        let now = self.ledger.now();
         let ahead = self.admission.as_ref().map_or_else(Ahead::default, |admission| admission.ahead(payment, now));
         document::payment(status, payment, replayed, ahead)
     }
@@ -232,7 +189,7 @@ impl<S: Store, M: Merchants, Q: Queue, C: Clock, E: Entropy, A: Admission> Inges
         progress.is_at(Problem::NotWritten(id.clone()));
         self.look_ahead().await;
         if let Some(admission) = &self.admission {
-            progress.counted(admission.admit(merchant, self.clock.now()).await?);
+            progress.counted(admission.admit(merchant, self.ledger.now()).await?);
         }
         self.accept(request, id, progress).await
     }
@@ -243,7 +200,7 @@ impl<S: Store, M: Merchants, Q: Queue, C: Clock, E: Entropy, A: Admission> Inges
         id: PaymentId,
         progress: &Progress,
     ) -> Result<ApiGatewayV2httpResponse, Problem> {
-        let now = self.clock.now();
+        let now = self.ledger.now();
         // After a restore an order may have been charged in its time: it is taken to be asked about, and sent no more.
         let may_have_been_made = self.recovery.is_some();
         let is_over = !may_have_been_made && request.order.expires_at.is_some_and(|at| at <= now);
@@ -266,7 +223,7 @@ impl<S: Store, M: Merchants, Q: Queue, C: Clock, E: Entropy, A: Admission> Inges
         self.bind_key(&request.order, &id).await?;
         progress.is_at(Problem::MayBeAccepted(id.clone()));
         let payment = self.accepted(request.clone());
-        match ports::put(&self.store, &payment).await {
+        match self.ledger.put(&payment).await {
             Ok(Written::Applied(payment)) => {
                 info!(
                     event = "payment_accepted",
@@ -293,8 +250,8 @@ impl<S: Store, M: Merchants, Q: Queue, C: Clock, E: Entropy, A: Admission> Inges
     /// Should the put that follows fail, the key waits for the same order's next try.
     async fn bind_key(&self, order: &Order, id: &PaymentId) -> Result<(), Problem> {
         let Some(key) = &order.idempotency_key else { return Ok(()) };
-        let binding = Binding::new(&order.merchant, key, id, self.clock.now(), self.policy.retention_ms);
-        match self.store.bind(&binding).await {
+        let binding = Binding::new(&order.merchant, key, id, self.ledger.now(), self.ledger.policy().retention_ms);
+        match self.ledger.store().bind(&binding).await {
             Ok(Bound::Here) => Ok(()),
             Ok(Bound::Elsewhere(first)) => {
                 let stands = self.read(&first).await.ok().flatten();
@@ -308,7 +265,7 @@ impl<S: Store, M: Merchants, Q: Queue, C: Clock, E: Entropy, A: Admission> Inges
     }
 
     fn accepted(&self, request: Request) -> Payment {
-        let moment = ports::moment(&self.clock, &self.entropy, &self.policy);
+        let moment = self.ledger.moment();
         let accepted = Payment::accepted(request.order, request.fingerprint, &moment);
         match &self.recovery {
             Some(recovery) => accepted_after_recovery(&accepted, recovery, &moment),
@@ -339,7 +296,7 @@ impl<S: Store, M: Merchants, Q: Queue, C: Clock, E: Entropy, A: Admission> Inges
             return Err(Problem::different(stands, &fields));
         }
         info!(event = "payment_replayed", payment_id = stands.id.as_str(), state = stands.state.as_str(),);
-        let payment = if may_lack_its_message(&stands, self.clock.now()) {
+        let payment = if may_lack_its_message(&stands, self.ledger.now()) {
             let healed = tokio::time::timeout(HEAL_WITHIN, self.heal(stands.clone())).await;
             healed.unwrap_or(stands)
         } else {
@@ -368,8 +325,8 @@ impl<S: Store, M: Merchants, Q: Queue, C: Clock, E: Entropy, A: Admission> Inges
     }
 
     async fn send(&self, payment: &Payment) -> Result<(), Problem> {
-        let message = Message::new(payment.id.clone(), payment.order.merchant.clone(), self.clock.now());
-        self.queue.send(payment.order.lane, &message, 0).await.map_err(|error| {
+        let message = Message::new(payment.id.clone(), payment.order.merchant.clone(), self.ledger.now());
+        self.ledger.queue().send(payment.order.lane, &message, 0).await.map_err(|error| {
             error!(event = "message_send_failed", payment_id = payment.id.as_str(), %error);
             // The item stands; whether it has a message nobody knows. Repeating finds it and sends again.
             Problem::MayBeAccepted(payment.id.clone())
@@ -432,16 +389,16 @@ impl<S: Store, M: Merchants, Q: Queue, C: Clock, E: Entropy, A: Admission> Inges
         }
         // It writes an item as a new payment does, and counts as one.
         if let Some(admission) = &self.admission {
-            progress.counted(admission.admit(merchant, self.clock.now()).await?);
+            progress.counted(admission.admit(merchant, self.ledger.now()).await?);
         }
         contract::check(self.provider_kind, &request.order).map_err(|error| Problem::Fields(vec![error]))?;
         let accepted = self.accepted(request);
-        let moment = ports::moment(&self.clock, &self.entropy, &self.policy);
+        let moment = self.ledger.moment();
         let Some(canceled) = payments::transition::canceled_unseen(&accepted, &moment) else {
             return Err(Problem::NotCanceled(derived));
         };
         progress.is_at(Problem::MayBeCanceled(derived.clone()));
-        match ports::put(&self.store, &canceled).await {
+        match self.ledger.put(&canceled).await {
             Ok(Written::Applied(payment)) => {
                 info!(
                     event = "payment_canceled_unseen",
@@ -463,7 +420,7 @@ impl<S: Store, M: Merchants, Q: Queue, C: Clock, E: Entropy, A: Admission> Inges
     }
 
     async fn decide(&self, payment: Payment, event: &Event<'_>) -> Result<Outcome, StoreError> {
-        ports::decide(&self.store, &self.clock, &self.entropy, &self.policy, payment, event).await
+        self.ledger.decide(payment, event).await
     }
 
     /// Reads a payment of this merchant's; another merchant's is not there.
@@ -475,7 +432,7 @@ impl<S: Store, M: Merchants, Q: Queue, C: Clock, E: Entropy, A: Admission> Inges
     }
 
     async fn read(&self, id: &PaymentId) -> Result<Option<Payment>, Problem> {
-        self.store.get(id).await.map_err(|error| {
+        self.ledger.store().get(id).await.map_err(|error| {
             error!(event = "payment_read_failed", payment_id = id.as_str(), %error);
             Problem::NotRead(Some(id.clone()))
         })

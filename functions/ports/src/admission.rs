@@ -33,25 +33,6 @@ pub trait Admission: Sync {
     ) -> impl Future<Output = Result<Option<Backlog>, AdmissionError>> + Send;
 }
 
-/// No admission: every payment comes in, and nothing is said about the wait. It has no value, so that whoever has one
-/// has an admission.
-#[derive(Clone, Copy, Debug)]
-pub enum NoAdmission {}
-
-impl Admission for NoAdmission {
-    async fn take(&self, _: &Take) -> Result<Taken, AdmissionError> {
-        match *self {}
-    }
-
-    async fn look(&self) -> Result<(Option<GateState>, Option<Backlog>), AdmissionError> {
-        match *self {}
-    }
-
-    async fn measure(&self, _: Timestamp, _: &Known) -> Result<Option<Backlog>, AdmissionError> {
-        match *self {}
-    }
-}
-
 /// Most updates that one payment may cause.
 const TRIES_MAX: u32 = 4;
 

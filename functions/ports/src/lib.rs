@@ -11,10 +11,10 @@ mod provider;
 mod queue;
 mod store;
 
-pub use admission::{Admission, AdmissionError, NoAdmission};
+pub use admission::{Admission, AdmissionError};
 pub use clock::{Clock, Entropy};
 pub use gate::{GateError, GateStore};
-pub use ledger::{Outcome, claim, decide, moment, put};
+pub use ledger::{Ledger, Outcome, Wired, claim, decide, moment, put};
 pub use merged::Merged;
 pub use operate::{OperateError, operate};
 pub use provider::{ConnectError, Connection, Provider};

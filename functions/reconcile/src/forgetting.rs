@@ -6,8 +6,7 @@ use payments::pass::Part;
 use payments::payment::Payment;
 use payments::time::Timestamp;
 use payments::transition::{Event, Kept};
-use ports::Outcome;
-use ports::{Clock, Depths, EndedPayments, Entropy, GateStore, OpenPayments, Queue, Store, StoreError};
+use ports::{Depths, EndedPayments, GateStore, Ledger, OpenPayments, Outcome, StoreError};
 use tracing::{error, warn};
 
 use crate::{Reconcile, Tally};
@@ -33,14 +32,16 @@ impl Left {
     }
 }
 
-impl<S: Store + OpenPayments + EndedPayments, Q: Queue + Depths, G: GateStore, C: Clock, E: Entropy>
-    Reconcile<S, Q, G, C, E>
+impl<L, G> Reconcile<L, G>
+where
+    L: Ledger<Store: OpenPayments + EndedPayments, Queue: Depths>,
+    G: GateStore,
 {
     /// Goes through this minute's parts of the table. What it does not come to is left for the next pass.
     pub(crate) async fn forget(&self, end: Timestamp, tally: &mut Tally) {
         let mut left = Left { pages: PAGES_MAX, writes: FORGOTTEN_MAX };
-        let dice = Dice(u64::try_from(self.entropy.bits() & u128::from(u64::MAX)).unwrap_or(0));
-        for part in self.pass.parts(self.clock.now(), dice) {
+        let dice = Dice(u64::try_from(self.ledger.bits() & u128::from(u64::MAX)).unwrap_or(0));
+        for part in self.pass.parts(self.ledger.now(), dice) {
             if let Err(error) = self.forget_in(part, end, &mut left, tally).await {
                 error!(event = "forgetting_failed", part = part.number, parts = part.of, %error);
                 tally.failed();
@@ -63,7 +64,7 @@ impl<S: Store + OpenPayments + EndedPayments, Q: Queue + Depths, G: GateStore, C
     ) -> Result<(), StoreError> {
         let mut after = None;
         loop {
-            let page = self.store.to_forget(part, after.as_ref(), self.clock.now(), PAGE).await?;
+            let page = self.ledger.store().to_forget(part, after.as_ref(), self.ledger.now(), PAGE).await?;
             left.pages = left.pages.saturating_sub(1);
             for payment in page.payments {
                 if left.writes == 0 || self.is_over(end) {

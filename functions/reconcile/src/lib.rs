@@ -18,11 +18,10 @@ use pacing::gate::Healing;
 use payments::index::Shard;
 use payments::pass::Pass;
 use payments::payment::{Lane, OPEN_SHARDS, State};
-use payments::policy::Policy;
+
 use payments::time::Timestamp;
 use payments::transition::{LOST_IN_BUSY_LANE_MS, LOST_IN_EMPTY_LANE_MS};
-use ports::Merged;
-use ports::{Clock, Depths, EndedPayments, Entropy, GateStore, OpenPayments, Queue, Store, StoreError};
+use ports::{Depths, EndedPayments, GateStore, Ledger, Merged, OpenPayments, StoreError};
 use serde::Serialize;
 use tracing::{error, info, warn};
 
@@ -39,13 +38,9 @@ const IDS_MAX: usize = 50;
 
 /// The reconcile function over its ports.
 #[derive(Debug)]
-pub struct Reconcile<S, Q, G, C, E> {
-    store: S,
-    queue: Q,
+pub struct Reconcile<L, G> {
+    ledger: L,
     gate: Watched<G>,
-    clock: C,
-    entropy: E,
-    policy: Policy,
     most_heals: u32,
     pass: Pass,
 }
@@ -181,13 +176,15 @@ impl Tally {
     }
 }
 
-impl<S: Store + OpenPayments + EndedPayments, Q: Queue + Depths, G: GateStore, C: Clock, E: Entropy>
-    Reconcile<S, Q, G, C, E>
+impl<L, G> Reconcile<L, G>
+where
+    L: Ledger<Store: OpenPayments + EndedPayments, Queue: Depths>,
+    G: GateStore,
 {
     /// A sweep over these ports that puts back at most `most_heals` messages at a time, so that it cannot make a
     /// backlog of its own.
-    pub fn new(store: S, queue: Q, gate: Watched<G>, clock: C, entropy: E, policy: Policy, most_heals: u32) -> Self {
-        Self { store, queue, gate, clock, entropy, policy, most_heals, pass: Pass::DEPLOYED }
+    pub fn new(ledger: L, gate: Watched<G>, most_heals: u32) -> Self {
+        Self { ledger, gate, most_heals, pass: Pass::DEPLOYED }
     }
 
     /// The same, going through the table by another plan.
@@ -206,7 +203,7 @@ impl<S: Store + OpenPayments + EndedPayments, Q: Queue + Depths, G: GateStore, C
         let empty = Empty { high: self.is_empty(Lane::High).await, standard: self.is_empty(Lane::Standard).await };
         let lanes = Lanes { empty, healing };
         // Each sweep begins elsewhere, so that one that runs out of time does not always miss the same shards.
-        let first = u32::try_from(self.entropy.bits() % u128::from(OPEN_SHARDS)).unwrap_or(0);
+        let first = u32::try_from(self.ledger.bits() % u128::from(OPEN_SHARDS)).unwrap_or(0);
         for offset in 0..OPEN_SHARDS {
             let shard = first.saturating_add(offset).checked_rem(OPEN_SHARDS).unwrap_or(0);
             if let Err(error) = self.shard(shard, lanes, end, &mut tally).await {
@@ -241,7 +238,7 @@ impl<S: Store + OpenPayments + EndedPayments, Q: Queue + Depths, G: GateStore, C
     }
 
     async fn count_cases(&self) -> Result<u32, StoreError> {
-        let mut found = Merged::new(&self.store, Shard::all_cases(), self.clock.now(), PAGE);
+        let mut found = Merged::new(self.ledger.store(), Shard::all_cases(), self.ledger.now(), PAGE);
         let mut cases = 0_u32;
         while cases < CASES_MAX && found.next().await?.is_some() {
             cases = cases.saturating_add(1);
@@ -254,10 +251,10 @@ impl<S: Store + OpenPayments + EndedPayments, Q: Queue + Depths, G: GateStore, C
         // While no lane is empty nothing younger is taken for lost, so that a sale's backlog is not even read.
         let empty = lanes.empty;
         let patience_ms = if empty.high || empty.standard { LOST_IN_EMPTY_LANE_MS } else { LOST_IN_BUSY_LANE_MS };
-        let before = self.clock.now().minus_ms(patience_ms);
+        let before = self.ledger.now().minus_ms(patience_ms);
         let mut after = None;
         loop {
-            let page = self.store.open(Shard::Open(shard), after.as_ref(), before, PAGE).await?;
+            let page = self.ledger.store().open(Shard::Open(shard), after.as_ref(), before, PAGE).await?;
             for key in &page {
                 if self.is_over(end) {
                     return Ok(());
@@ -282,7 +279,7 @@ impl<S: Store + OpenPayments + EndedPayments, Q: Queue + Depths, G: GateStore, C
     /// Only time ends a sweep. When it has put back what it may, it goes on without healing: what has expired, is late or
     /// has lost its charge is not to wait for a long outage's end.
     fn is_over(&self, end: Timestamp) -> bool {
-        self.clock.now() >= end
+        self.ledger.now() >= end
     }
 
     /// What may be put back while the gate stands as it does. What waits for it is not lost; but behind a gate that cannot be
@@ -307,7 +304,7 @@ impl<S: Store + OpenPayments + EndedPayments, Q: Queue + Depths, G: GateStore, C
 
     /// A lane whose depth cannot be read counts as busy.
     async fn is_empty(&self, lane: Lane) -> bool {
-        match self.queue.depth(lane).await {
+        match self.ledger.queue().depth(lane).await {
             Ok(depth) => depth.all() == 0,
             Err(error) => {
                 error!(event = "depth_unreadable", lane = lane.as_str(), %error);

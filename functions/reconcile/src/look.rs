@@ -5,8 +5,7 @@ use payments::id::PaymentId;
 use payments::message::Message;
 use payments::payment::{Lane, Payment, RefundOf, State};
 use payments::transition::{Event, is_overdue};
-use ports::Outcome;
-use ports::{Clock, Depths, EndedPayments, Entropy, GateStore, OpenPayments, Queue, Store, StoreError};
+use ports::{Depths, EndedPayments, GateStore, Ledger, OpenPayments, Outcome, Queue, Store, StoreError};
 use tracing::{error, info};
 
 use crate::Reconcile;
@@ -39,14 +38,16 @@ pub(crate) struct Seen {
     pub(crate) waits: Option<(State, u64)>,
 }
 
-impl<S: Store + OpenPayments + EndedPayments, Q: Queue + Depths, G: GateStore, C: Clock, E: Entropy>
-    Reconcile<S, Q, G, C, E>
+impl<L, G> Reconcile<L, G>
+where
+    L: Ledger<Store: OpenPayments + EndedPayments, Queue: Depths>,
+    G: GateStore,
 {
     /// Looks at one payment, as it stands and not as the index has it. Puts its message back if that is lost and `may_heal`.
     pub(crate) async fn look(&self, id: &PaymentId, lanes: Lanes, may_heal: bool) -> Result<Seen, StoreError> {
-        let Some(payment) = self.store.get(id).await? else { return Ok(Seen::default()) };
-        let now = self.clock.now();
-        let mut seen = Seen { overdue: is_overdue(&payment, &self.policy, now), ..Seen::default() };
+        let Some(payment) = self.ledger.store().get(id).await? else { return Ok(Seen::default()) };
+        let now = self.ledger.now();
+        let mut seen = Seen { overdue: is_overdue(&payment, self.ledger.policy(), now), ..Seen::default() };
         seen.without_charge = self.lacks_its_charge(&payment).await?;
         // A customer who left must not be charged an hour later, and the merchant is to hear of it also when no message
         // of the payment comes by any more.
@@ -79,12 +80,12 @@ impl<S: Store + OpenPayments + EndedPayments, Q: Queue + Depths, G: GateStore, C
     /// Whether it is a refund whose charge is not here any more: it goes on, but nobody can say what is left to give
     /// back. A read more, for refunds alone, and only for those that are long in coming.
     async fn lacks_its_charge(&self, payment: &Payment) -> Result<bool, StoreError> {
-        let age_ms = self.clock.now().since_ms(payment.created_at);
+        let age_ms = self.ledger.now().since_ms(payment.created_at);
         match &payment.order.refund_of {
             Some(RefundOf::Charge { payment_id, .. })
-                if age_ms >= self.policy.overdue_after_ms && !payment.state.is_terminal() =>
+                if age_ms >= self.ledger.policy().overdue_after_ms && !payment.state.is_terminal() =>
             {
-                Ok(self.store.get(payment_id).await?.is_none())
+                Ok(self.ledger.store().get(payment_id).await?.is_none())
             }
             Some(RefundOf::Charge { .. } | RefundOf::Unlinked) | None => Ok(false),
         }
@@ -104,7 +105,7 @@ impl<S: Store + OpenPayments + EndedPayments, Q: Queue + Depths, G: GateStore, C
             event = "payment_parked",
             payment_id = payment.id.as_str(),
             reason = payment.reason.as_str(),
-            open_ms = self.clock.now().since_ms(payment.first_sent_at.unwrap_or(payment.created_at)),
+            open_ms = self.ledger.now().since_ms(payment.first_sent_at.unwrap_or(payment.created_at)),
         );
         // Passed on until it lies where people look, from where it can be put back. Without it the item still says so.
         self.send(&payment).await?;
@@ -119,8 +120,8 @@ impl<S: Store + OpenPayments + EndedPayments, Q: Queue + Depths, G: GateStore, C
     }
 
     pub(crate) async fn send(&self, payment: &Payment) -> Result<(), StoreError> {
-        let message = Message::new(payment.id.clone(), payment.order.merchant.clone(), self.clock.now());
-        let sent = self.queue.send(payment.order.lane, &message, 0).await;
+        let message = Message::new(payment.id.clone(), payment.order.merchant.clone(), self.ledger.now());
+        let sent = self.ledger.queue().send(payment.order.lane, &message, 0).await;
         sent.map_err(|error| StoreError::Refused(error.to_string()))
     }
 
@@ -133,7 +134,7 @@ impl<S: Store + OpenPayments + EndedPayments, Q: Queue + Depths, G: GateStore, C
     }
 
     pub(crate) async fn decide(&self, payment: Payment, event: &Event<'_>) -> Result<Outcome, StoreError> {
-        ports::decide(&self.store, &self.clock, &self.entropy, &self.policy, payment, event).await
+        self.ledger.decide(payment, event).await
     }
 }
 

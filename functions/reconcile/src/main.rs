@@ -6,6 +6,7 @@ use aws::system::{SystemClock, SystemEntropy};
 use aws::{clients::Clients, gates::DynamoGates, queue::SqsQueue, settings::ReconcileSettings, store::DynamoStore};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use payments::time::Timestamp;
+use ports::Wired;
 use reconcile::{Reconcile, Watched};
 use serde_json::Value;
 
@@ -20,9 +21,9 @@ async fn run() -> Result<(), Error> {
     let gates = DynamoGates::new(dynamodb.clone(), settings.gates_table);
     let gate = Watched { gates, provider: settings.provider_name };
     let store = DynamoStore::new(dynamodb, settings.payments_table);
-    let (queue, dice) = (SqsQueue::new(sqs, settings.queues), SystemEntropy);
-    let most_heals = settings.max_heals_per_sweep;
-    let reconcile = Reconcile::new(store, queue, gate, SystemClock, dice, settings.policy, most_heals);
+    let queue = SqsQueue::new(sqs, settings.queues);
+    let ledger = Wired { store, queue, clock: SystemClock, entropy: SystemEntropy, policy: settings.policy };
+    let reconcile = Reconcile::new(ledger, gate, settings.max_heals_per_sweep);
     let answer = async |LambdaEvent { payload, context }: LambdaEvent<Value>| {
         Ok::<_, Infallible>(Box::pin(reconcile.invoked(payload, Timestamp::from_ms(context.deadline))).await)
     };

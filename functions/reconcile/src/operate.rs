@@ -9,8 +9,7 @@ use payments::id::PaymentId;
 use payments::payment::Payment;
 use payments::time::Timestamp;
 use payments::transition::{Event, Kept, Recovery, Resolution};
-use ports::Outcome;
-use ports::{Clock, Depths, EndedPayments, Entropy, GateStore, OpenPayments, Queue, Store, StoreError};
+use ports::{Depths, EndedPayments, GateStore, Ledger, OpenPayments, Outcome, Store, StoreError};
 use serde::{Deserialize, Serialize};
 use tracing::{error, info, warn};
 
@@ -211,8 +210,10 @@ fn refused(why: &impl ToString) -> Answer {
     Answer::Refused { why: why.to_string() }
 }
 
-impl<S: Store + OpenPayments + EndedPayments, Q: Queue + Depths, G: GateStore, C: Clock, E: Entropy>
-    Reconcile<S, Q, G, C, E>
+impl<L, G> Reconcile<L, G>
+where
+    L: Ledger<Store: OpenPayments + EndedPayments, Queue: Depths>,
+    G: GateStore,
 {
     /// Does what an event asks for, and stops before `deadline`.
     pub async fn invoked(&self, event: serde_json::Value, deadline: Timestamp) -> Done {
@@ -268,7 +269,7 @@ impl<S: Store + OpenPayments + EndedPayments, Q: Queue + Depths, G: GateStore, C
 
     /// Decides on a payment and writes it.
     async fn asked(&self, id: &PaymentId, event: &Event<'_>) -> Result<Answer, StoreError> {
-        let Some(payment) = self.store.get(id).await? else { return Ok(Answer::Missing) };
+        let Some(payment) = self.ledger.store().get(id).await? else { return Ok(Answer::Missing) };
         Ok(match self.decide(payment, event).await? {
             Outcome::Changed(payment) => Answer::Changed { state: payment.state.as_str().to_owned() },
             Outcome::Kept(payment, why) => kept(&payment, why),
@@ -278,7 +279,7 @@ impl<S: Store + OpenPayments + EndedPayments, Q: Queue + Depths, G: GateStore, C
 
     /// First written down, then sent. Should the send fail, the sweep finds it.
     async fn replay(&self, id: &PaymentId) -> Result<Answer, StoreError> {
-        let Some(mut payment) = self.store.get(id).await? else { return Ok(Answer::Missing) };
+        let Some(mut payment) = self.ledger.store().get(id).await? else { return Ok(Answer::Missing) };
         for event in [Event::Replay, Event::Heal { replaces: None }] {
             match self.decide(payment, &event).await? {
                 Outcome::Changed(changed) => payment = *changed,
@@ -295,7 +296,7 @@ impl<S: Store + OpenPayments + EndedPayments, Q: Queue + Depths, G: GateStore, C
     async fn doubt(&self, ids: &[PaymentId], recovery: &Recovery, end: Timestamp) -> Answer {
         let (mut unknown, mut before, mut left) = (Vec::new(), Vec::new(), Vec::new());
         for id in ids {
-            if self.clock.now() >= end {
+            if self.ledger.now() >= end {
                 left.push(id.clone());
                 continue;
             }
@@ -313,7 +314,7 @@ impl<S: Store + OpenPayments + EndedPayments, Q: Queue + Depths, G: GateStore, C
     }
 
     async fn doubt_one(&self, id: &PaymentId, recovery: &Recovery) -> Result<Option<Doubt>, StoreError> {
-        let Some(payment) = self.store.get(id).await? else { return Ok(None) };
+        let Some(payment) = self.ledger.store().get(id).await? else { return Ok(None) };
         match self.decide(payment, &Event::Restored(recovery)).await? {
             Outcome::Changed(payment) => {
                 self.send(&payment).await?;

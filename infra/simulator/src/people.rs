@@ -6,9 +6,8 @@ use payments::case::CaseResolution;
 use payments::evidence::{Evidence, Operator};
 use payments::payment::{Payment, State};
 use payments::transition::{Event, Resolution};
-use ports::Outcome;
+use ports::{Ledger, Outcome};
 
-use crate::memory::MemoryStore;
 use crate::system::System;
 use crate::world::Environment;
 
@@ -86,11 +85,10 @@ impl Person<'_> {
 
     /// Says it, and says it again when there is no answer or the command died.
     async fn says(&self, payment: &Payment, event: &Event<'_>) -> Payment {
-        let policy = self.system.world.faults.policy();
         for _ in 0..10 {
             let environment = Environment::new(&self.system.world, WHO);
-            let store = MemoryStore::new(&self.system.table, &environment);
-            let deciding = ports::decide(&store, &environment, &environment, &policy, payment.clone(), event);
+            let ledger = self.system.wired(&environment);
+            let deciding = ledger.decide(payment.clone(), event);
             let decided = tokio::select! {
                 biased;
                 () = environment.death() => continue,

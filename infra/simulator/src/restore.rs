@@ -8,11 +8,9 @@ use std::time::Duration;
 use payments::message::Message;
 use payments::payment::Payment;
 use payments::transition::{Event, Recovery};
-use ports::Outcome;
-use ports::Queue;
+use ports::{Ledger, Outcome, Queue};
 
 use crate::faults::Restore;
-use crate::memory::{MemoryQueue, MemoryStore};
 use crate::scenario::{self, Told};
 use crate::system::System;
 use crate::world::Environment;
@@ -55,21 +53,19 @@ pub(crate) async fn run(system: System, told: Arc<Told>, how: Restore, rest_with
 
 /// One payment of the operator's command, which is run again when it dies.
 async fn doubt(system: &System, payment: Payment, recovery: &Recovery) {
-    let policy = system.world.faults.policy();
     let event = Event::Restored(recovery);
     for _ in 0..10 {
         let environment = Environment::new(&system.world, OPERATOR);
-        let store = MemoryStore::new(&system.table, &environment);
-        let queue = MemoryQueue::new(&system.queues, &environment);
+        let ledger = system.wired(&environment);
         let command = async {
-            let outcome = ports::decide(&store, &environment, &environment, &policy, payment.clone(), &event).await;
+            let outcome = ledger.decide(payment.clone(), &event).await;
             let Ok(Outcome::Changed(unknown) | Outcome::Kept(unknown, _)) = outcome else { return false };
             // It had ended before the recovery point, and an end needs no message.
             if unknown.recovered_at.is_none() {
                 return true;
             }
             let message = Message::new(unknown.id.clone(), unknown.order.merchant.clone(), system.world.now());
-            queue.send(unknown.order.lane, &message, 0).await.is_ok()
+            ledger.queue.send(unknown.order.lane, &message, 0).await.is_ok()
         };
         let is_done = tokio::select! {
             biased;

@@ -13,22 +13,25 @@ use ingest::Ingest;
 use pacing::gate::GateState;
 use payments::payment::State;
 use payments::transition::Recovery;
-use ports::Clock;
+use ports::{Clock, Wired};
 use reconcile::{Reconcile, Watched};
 
 use crate::callbacks;
 use crate::check::Check;
 use crate::mapping::{self, Numbers};
 use crate::memory::queue::{Count, Name};
-use crate::memory::{Gates, Ledger, MemoryGate, MemoryProvider, MemoryQueue, MemoryStore, Queues, Table};
+use crate::memory::{
+    Gates, Ledger, MemoryAdmission, MemoryGate, MemoryProvider, MemoryQueue, MemoryStore, Queues, Table,
+};
 use crate::run::{PASS, Settings, gate_settings};
 use crate::scenario::{self, Api};
 use crate::world::{Environment, World, lock};
 
-type TheIngest = Ingest<MemoryStore, MemoryStore, MemoryQueue, Environment, Environment>;
-type TheConsumer = Consumer<MemoryStore, MemoryGate, MemoryQueue, MemoryProvider, Environment, Environment>;
-type TheReconcile = Reconcile<MemoryStore, MemoryQueue, MemoryGate, Environment, Environment>;
-type TheDeadLetter = DeadLetter<MemoryStore, MemoryQueue, Environment, Environment>;
+pub(crate) type TheLedger = Wired<MemoryStore, MemoryQueue, Environment, Environment>;
+type TheIngest = Ingest<TheLedger, MemoryStore, MemoryAdmission>;
+type TheConsumer = Consumer<TheLedger, MemoryGate, MemoryProvider>;
+type TheReconcile = Reconcile<TheLedger, MemoryGate>;
+type TheDeadLetter = DeadLetter<TheLedger>;
 
 /// A function's warm environments: one is taken for an invocation, and given back unless it died.
 #[derive(Debug)]
@@ -154,16 +157,23 @@ impl System {
         self.is_off.load(Ordering::Relaxed)
     }
 
+    /// The table, the queues, a clock and dice, as an environment reaches them.
+    pub(crate) fn wired(&self, environment: &Environment) -> TheLedger {
+        Wired {
+            store: MemoryStore::new(&self.table, environment),
+            queue: MemoryQueue::new(&self.queues, environment),
+            clock: environment.clone(),
+            entropy: environment.clone(),
+            policy: self.world.faults.policy(),
+        }
+    }
+
     async fn consume(self, event: SqsEvent, timeout_ms: u64) -> Option<SqsBatchResponse> {
         let start = |environment: &Environment| {
             Consumer::new(
-                MemoryStore::new(&self.table, environment),
+                self.wired(environment),
                 MemoryGate::new(&self.gates, environment),
-                MemoryQueue::new(&self.queues, environment),
                 MemoryProvider::new(&self.ledger, environment),
-                environment.clone(),
-                environment.clone(),
-                self.world.faults.policy(),
                 Limits { max_in_flight: 8, gate: gate_settings() },
                 GateState::new("sandbox", self.rate_per_second, 10),
             )
@@ -180,15 +190,7 @@ impl System {
     }
 
     async fn triage(self, event: SqsEvent, timeout_ms: u64) -> Option<SqsBatchResponse> {
-        let start = |environment: &Environment| {
-            DeadLetter::new(
-                MemoryStore::new(&self.table, environment),
-                MemoryQueue::new(&self.queues, environment),
-                environment.clone(),
-                environment.clone(),
-                self.world.faults.policy(),
-            )
-        };
+        let start = |environment: &Environment| DeadLetter::new(self.wired(environment));
         if self.is_off() {
             return None;
         }
@@ -204,12 +206,8 @@ impl System {
     async fn sweep_every_minute(self) {
         let start = |environment: &Environment| {
             Reconcile::new(
-                MemoryStore::new(&self.table, environment),
-                MemoryQueue::new(&self.queues, environment),
+                self.wired(environment),
                 Watched { gates: MemoryGate::new(&self.gates, environment), provider: "sandbox".to_owned() },
-                environment.clone(),
-                environment.clone(),
-                self.world.faults.policy(),
                 20,
             )
             .with_pass(PASS)
@@ -287,16 +285,9 @@ impl System {
 impl Api for System {
     async fn request(&self, request: ApiGatewayV2httpRequest) -> Option<ApiGatewayV2httpResponse> {
         let start = |environment: &Environment| {
-            Ingest::new(
-                MemoryStore::new(&self.table, environment),
-                MemoryStore::new(&self.table, environment),
-                MemoryQueue::new(&self.queues, environment),
-                environment.clone(),
-                environment.clone(),
-                self.world.faults.policy(),
-            )
-            .with_callbacks(Some(callbacks::taken()))
-            .with_recovery(*lock(&self.recovery))
+            Ingest::new(self.wired(environment), MemoryStore::new(&self.table, environment), None)
+                .with_callbacks(Some(callbacks::taken()))
+                .with_recovery(*lock(&self.recovery))
         };
         if self.is_off() {
             return None;

@@ -3,8 +3,7 @@
 use payments::history::{Anchor, Link, anchored, verify};
 use payments::payment::Payment;
 use payments::transition::Event;
-use ports::Store;
-use ports::{claim, put};
+use ports::{Store, claim, put};
 use serde_json::Value;
 
 use super::super::samples::{NOW, accepted, claim_of, full_order, history_keys, order, step};

@@ -9,7 +9,7 @@ use aws::gates::DynamoGates;
 use aws::queue::SqsQueue;
 use aws::store::DynamoStore;
 use aws::system::{SystemClock, SystemEntropy};
-use ports::Clock;
+use ports::{Clock, Wired};
 use reconcile::{Reconcile, Watched};
 
 use super::settings;
@@ -23,7 +23,21 @@ pub const RECONCILE: &str = "reconcile";
 const HISTORY_SECRET: &str = "history-keys";
 
 /// `reconcile` as a local system has it.
-pub(super) type LocalReconcile = Reconcile<DynamoStore, SqsQueue, DynamoGates, SystemClock, SystemEntropy>;
+pub(super) type LocalReconcile = Reconcile<LocalLedger, DynamoGates>;
+
+/// What the functions of a local system work with.
+pub(super) type LocalLedger = Wired<DynamoStore, SqsQueue, SystemClock, SystemEntropy>;
+
+/// The table and the queues, as a function reaches them with these clients.
+pub(super) fn wired(clients: &Clients, queues: &Queues) -> LocalLedger {
+    Wired {
+        store: DynamoStore::new(clients.dynamodb.clone(), PAYMENTS_TABLE),
+        queue: SqsQueue::new(clients.sqs.clone(), queues.urls()),
+        clock: SystemClock,
+        entropy: SystemEntropy,
+        policy: settings::policy(),
+    }
+}
 
 /// Where a system is reached, beside AWS.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,15 +64,8 @@ pub fn deploy(embedded: &Embedded, queues: &Queues, addresses: Option<&Addresses
 fn reconcile(embedded: &Embedded, queues: &Queues) -> LocalReconcile {
     let clients = Clients::new(&embedded.config(RECONCILE));
     let gates = DynamoGates::new(clients.dynamodb.clone(), GATES_TABLE);
-    Reconcile::new(
-        DynamoStore::new(clients.dynamodb, PAYMENTS_TABLE),
-        SqsQueue::new(clients.sqs, queues.urls()),
-        Watched { gates, provider: settings::PROVIDER_NAME.to_owned() },
-        SystemClock,
-        SystemEntropy,
-        settings::policy(),
-        settings::MAX_HEALS_PER_SWEEP,
-    )
+    let watched = Watched { gates, provider: settings::PROVIDER_NAME.to_owned() };
+    Reconcile::new(wired(&clients, queues), watched, settings::MAX_HEALS_PER_SWEEP)
 }
 
 fn handler(reconcile: &Arc<LocalReconcile>) -> Handler {

@@ -10,9 +10,8 @@ use aws::admission::DynamoAdmission;
 use aws::clients::Clients;
 use aws::gates::DynamoGates;
 use aws::merchants::DynamoMerchants;
-use aws::queue::SqsQueue;
 use aws::store::DynamoStore;
-use aws::system::{SystemClock, SystemEntropy};
+use aws::system::SystemClock;
 use aws_lambda_events::sqs::SqsEvent;
 use aws_sdk_dynamodb::error::DisplayErrorContext;
 use consumer::{Consumer, Limits};
@@ -29,7 +28,7 @@ use providers::callback::Known;
 use providers::http::{HttpProvider, HttpSettings};
 
 use super::settings;
-use super::stack::{self, Addresses, LocalReconcile};
+use super::stack::{self, Addresses, LocalLedger, LocalReconcile, wired};
 use crate::embedded::{
     ADMISSION_TABLE, Embedded, Endpoint, GATES_TABLE, MERCHANTS_TABLE, PAYMENTS_TABLE, QueueNumbers, Queues, REGION,
     queue_arn,
@@ -178,7 +177,7 @@ impl System {
     }
 }
 
-type RealConsumer = Consumer<DynamoStore, DynamoGates, SqsQueue, HttpProvider, SystemClock, SystemEntropy>;
+type RealConsumer = Consumer<LocalLedger, DynamoGates, HttpProvider>;
 
 fn consumer(embedded: &Embedded, queues: &Queues, wiring: &Wiring<'_>) -> Result<RealConsumer, String> {
     let policy = settings::policy();
@@ -193,13 +192,9 @@ fn consumer(embedded: &Embedded, queues: &Queues, wiring: &Wiring<'_>) -> Result
     })
     .map_err(|error| format!("the provider's settings are wrong: {error}"))?;
     Ok(Consumer::new(
-        DynamoStore::new(clients.dynamodb.clone(), PAYMENTS_TABLE),
+        wired(&clients, queues),
         DynamoGates::new(clients.dynamodb, GATES_TABLE),
-        SqsQueue::new(clients.sqs, queues.urls()),
         provider,
-        SystemClock,
-        SystemEntropy,
-        policy,
         Limits { max_in_flight: settings::MAX_IN_FLIGHT, gate: settings::gate() },
         GateState::new(settings::PROVIDER_NAME, settings::gate_rate(wiring.rate_per_second), settings::MARGIN_MS),
     ))
@@ -221,16 +216,9 @@ async fn front(embedded: &Embedded, queues: &Queues, wiring: &Wiring<'_>) -> Res
     let known = wiring.callback_key.map(|key| Known::new(wiring.provider_kind, key, None)).transpose();
     let known = known.map_err(|error| format!("the callbacks' settings are wrong: {error}"))?;
     let callbacks = known.map(|known| Callbacks { provider: settings::PROVIDER_NAME.to_owned(), known });
-    let ingest = Ingest::new(
-        DynamoStore::new(clients.dynamodb.clone(), PAYMENTS_TABLE),
-        DynamoMerchants::new(clients.dynamodb, MERCHANTS_TABLE),
-        SqsQueue::new(clients.sqs, queues.urls()),
-        SystemClock,
-        SystemEntropy,
-        settings::policy(),
-    );
-    let ingest =
-        Arc::new(ingest.with_admission(admission).with_callbacks(callbacks).with_provider_kind(wiring.provider_kind));
+    let ledger = wired(&clients, queues);
+    let ingest = Ingest::new(ledger, DynamoMerchants::new(clients.dynamodb, MERCHANTS_TABLE), Some(admission));
+    let ingest = Arc::new(ingest.with_callbacks(callbacks).with_provider_kind(wiring.provider_kind));
     Front::start(wiring.listen, move |request| {
         let ingest = Arc::clone(&ingest);
         async move { ingest.handle(request).await }
@@ -249,13 +237,7 @@ fn mappings(embedded: &Embedded, queues: &Queues, consumer: RealConsumer, wiring
         async move { Some(consumer.handle(event, deadline).await) }
     };
     let clients = Clients::new(&embedded.config(DEAD_LETTER));
-    let triage = Arc::new(DeadLetter::new(
-        DynamoStore::new(clients.dynamodb, PAYMENTS_TABLE),
-        SqsQueue::new(clients.sqs, queues.urls()),
-        SystemClock,
-        SystemEntropy,
-        settings::policy(),
-    ));
+    let triage = Arc::new(DeadLetter::new(wired(&clients, queues)));
     let to_triage = move |event: SqsEvent, deadline: Timestamp| {
         let triage = Arc::clone(&triage);
         async move { Some(triage.handle(event, deadline).await) }

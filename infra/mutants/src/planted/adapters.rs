@@ -188,8 +188,8 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         harm: "a sweep of a long list is killed by Lambda, and tells nobody what it found",
         edits: &[Edit {
             file: RECONCILE,
-            text: "self.clock.now() >= end",
-            instead: "self.clock.now() >= end && end.ms() == 0",
+            text: "self.ledger.now() >= end",
+            instead: "self.ledger.now() >= end && end.ms() == 0",
         }],
     },
     Mutant {
@@ -197,8 +197,8 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         harm: "a refund is told as without its charge while it is new, and no more when it is old",
         edits: &[Edit {
             file: LOOK,
-            text: "if age_ms >= self.policy.overdue_after_ms && !payment",
-            instead: "if age_ms < self.policy.overdue_after_ms && !payment",
+            text: "if age_ms >= self.ledger.policy().overdue_after_ms && !payment",
+            instead: "if age_ms < self.ledger.policy().overdue_after_ms && !payment",
         }],
     },
 ];

@@ -10,7 +10,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         harm: "the message is deleted although the provider's answer could not be written down",
         edits: &[Edit {
             file: JOB,
-            text: "        Verdict::again_at(held.claim.lease_until, self.clock.now())",
+            text: "        Verdict::again_at(held.claim.lease_until, self.ledger.now())",
             instead: "        Verdict::Done",
         }],
     },

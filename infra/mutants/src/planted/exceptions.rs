@@ -20,7 +20,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
 
     /// Connects",
             instead: "            None if payment.state == State::Canceled => {
-                let lease_until = self.clock.now().plus_ms(self.policy.lease_ms());
+                let lease_until = self.ledger.now().plus_ms(self.ledger.policy().lease_ms());
                 let claim = Claim { id: id.clone(), from: State::Queued, lease_until };
                 Ok(Held { payment, claim })
             }

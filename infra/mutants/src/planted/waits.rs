@@ -57,12 +57,12 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "stopped-batch-hidden-for-an-hour",
         harm: "an operator resumes a provider and nothing is sent for an hour",
-        edits: &[Edit { file: PACE, text: "STOPPED_HIDE_MS.min(self.policy.backoff_cap_ms)", instead: "STOPPED_HIDE_MS * 180" }, ],
+        edits: &[Edit { file: PACE, text: "STOPPED_HIDE_MS.min(self.ledger.policy().backoff_cap_ms)", instead: "STOPPED_HIDE_MS * 180" }, ],
     },
     Mutant {
         name: "stopped-batch-comes-back-at-once",
         harm: "a pause of a day uses up every message's receives",
-        edits: &[Edit { file: PACE, text: "if self.seen().is_stopped(now_us) { STOPPED_HIDE_MS", instead: "if self.seen().is_stopped(now_us) && now_us == 0 { STOPPED_HIDE_MS" }, ],
+        edits: &[Edit { file: PACE, text: "if self.seen().is_stopped(now_us) {", instead: "if self.seen().is_stopped(now_us) && now_us == 0 {" }, ],
     },
     Mutant {
         name: "gate-down-waits-for-minutes",

@@ -13,7 +13,7 @@ use ingest::{AdmissionControl, Ingest};
 use pacing::admission::AdmissionSettings;
 use pacing::gate::GateState;
 use payments::payment::Lane;
-use ports::Clock;
+use ports::{Clock, Wired};
 use serde::Deserialize;
 
 use crate::sale::admission;
@@ -39,8 +39,19 @@ const MARGIN_MS: u32 = 10;
 /// After this long a merchant asks again that was told to.
 const ASKS_AGAIN: Duration = Duration::from_secs(1);
 
-type TheIngest = Ingest<Ports, Ports, Ports, Environment, Environment, Ports>;
-type TheConsumer = Consumer<Ports, Ports, Ports, Ports, Environment, Environment>;
+type TheLedger = Wired<Ports, Ports, Environment, Environment>;
+type TheIngest = Ingest<TheLedger, Ports, Ports>;
+type TheConsumer = Consumer<TheLedger, Ports, Ports>;
+
+fn wired(ports: &Ports, environment: &Environment) -> TheLedger {
+    Wired {
+        store: ports.clone(),
+        queue: ports.clone(),
+        clock: environment.clone(),
+        entropy: environment.clone(),
+        policy: policy(),
+    }
+}
 
 /// Ingest's environments: each takes one request at a time.
 #[derive(Debug)]
@@ -60,15 +71,8 @@ impl Front {
                 let number = (1 << 20) + self.started.fetch_add(1, Ordering::Relaxed);
                 let environment = Environment::new(&self.services.place, number);
                 let ports = Ports::new(&self.services, &environment);
-                let ingest = Ingest::new(
-                    ports.clone(),
-                    ports.clone(),
-                    ports.clone(),
-                    environment.clone(),
-                    environment.clone(),
-                    policy(),
-                );
-                let ingest = ingest.with_admission(AdmissionControl::new(ports, admission::limit(), self.admission));
+                let admission = AdmissionControl::new(ports.clone(), admission::limit(), self.admission);
+                let ingest = Ingest::new(wired(&ports, &environment), ports, Some(admission));
                 (environment, ingest)
             });
             environment.draws_for(purchase.number);
@@ -145,13 +149,9 @@ fn start_mappings(settings: &Settings, deployment: &Deployment, place_of_first: 
             let environment = Environment::new(&services.place, number);
             let ports = Ports::new(services, &environment);
             let consumer: TheConsumer = Consumer::new(
-                ports.clone(),
-                ports.clone(),
+                wired(&ports, &environment),
                 ports.clone(),
                 ports,
-                environment.clone(),
-                environment.clone(),
-                policy(),
                 limits,
                 GateState::new("sandbox", *rate_per_second, MARGIN_MS),
             );
