@@ -6,6 +6,7 @@
 need_emulator() {
     python_tools emulator
     python_tools alipay
+    python_tools stripe
     export SLUICE_NO_SKIP=1
 }
 

@@ -217,7 +217,11 @@ pub fn refund(charge: &Payment, pence: u64) -> Payment {
         kind: Kind::Refund,
         order_id: OrderId::new(format!("C{}", 536_365 + drawn())).unwrap(),
         money: Money::new(pence, charge.order.money.currency()).unwrap(),
-        refund_of: Some(RefundOf::Charge { payment_id: charge.id.clone(), order_id: charge.order.order_id.clone() }),
+        refund_of: Some(RefundOf::Charge {
+            payment_id: charge.id.clone(),
+            order_id: charge.order.order_id.clone(),
+            reference: None,
+        }),
         ..order()
     })
 }

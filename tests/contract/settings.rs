@@ -124,7 +124,7 @@ fn a_wrong_value_stops_the_start_and_says_what_is_expected() {
         ("MAX_ATTEMPTS", "five", "MAX_ATTEMPTS is \"five\""),
         ("MAX_HEALS", " ", "MAX_HEALS is empty"),
         ("PAYMENTS_TABLE", "pay ments", "PAYMENTS_TABLE is \"pay ments\""),
-        ("PROVIDER_KIND", "paypal", "PROVIDER_KIND is \"paypal\": expected one of open, alipay"),
+        ("PROVIDER_KIND", "paypal", "PROVIDER_KIND is \"paypal\": expected one of open, alipay, stripe"),
         ("PROVIDER_KIND", "", "PROVIDER_KIND is empty"),
         ("PROVIDER_URL", "api.acme.example", "PROVIDER_URL is not a URL"),
         ("PROVIDER_URL", "https://user:password@acme.example", "PROVIDER_URL is not a URL"),
@@ -237,5 +237,18 @@ fn a_restore_is_named_by_both_of_its_moments_or_not_at_all() {
     for (point, at) in [("1764000000000", "0"), ("0", "1764003600000"), ("1764003600000", "1764000000000")] {
         let problems = read(point, at).unwrap_err().problems;
         assert!(problems.len() == 1 && problems[0].contains("do not agree"), "{problems:?}");
+    }
+}
+
+/// What is sent again under a forgotten key is another payment.
+#[test]
+fn a_key_window_that_the_providers_documents_do_not_allow_stops_the_start() {
+    let read =
+        |kind, window| ConsumerSettings::from(with(&[("PROVIDER_KIND", Some(kind)), ("KEY_WINDOW_MS", Some(window))]));
+    assert_eq!(read("stripe", "86400000").map(|settings| settings.policy.key_window_ms), Ok(86_400_000));
+    let error = read("stripe", "86400001").unwrap_err().to_string();
+    assert!(error.contains("KEY_WINDOW_MS is longer than the provider's documents"), "{error}");
+    for kind in ["open", "alipay"] {
+        assert!(read(kind, "86400001").is_ok(), "{kind}");
     }
 }

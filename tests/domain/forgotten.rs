@@ -187,7 +187,7 @@ fn a_forgotten_refund_still_names_its_charge() {
     let refund = step(&refund(&charge, 60), &Event::Cancel, NOW);
     let short = forgets(&refund, refund.forget_at.unwrap()).unwrap();
     let order_id = charge.order.order_id;
-    assert_eq!(short.order.refund_of, Some(RefundOf::Charge { payment_id: charge.id, order_id }));
+    assert_eq!(short.order.refund_of, Some(RefundOf::Charge { payment_id: charge.id, order_id, reference: None }));
 }
 
 /// A history that was changed by hand is evidence, and would be blessed by one that begins anew.

@@ -1,6 +1,7 @@
 //! What an answer means, whoever it is that gives it.
 
 use payments::answer::{Found, NotTaken, ProviderText, QueryAnswer, SendAnswer, Unclear};
+use providers::contract::BODY_MAX_BYTES;
 
 use super::support::{Raw, Then, http, id_of, order, provider, query, send};
 
@@ -171,7 +172,7 @@ async fn what_is_not_http_is_unreadable() {
 
 #[tokio::test]
 async fn a_body_over_the_limit_is_unreadable() {
-    let padding = " ".repeat(64 * 1024);
+    let padding = " ".repeat(BODY_MAX_BYTES);
     let text = format!("{}{padding}", body("approved", APPROVED));
     assert_eq!(sent(http("200 OK", "", &text)).await, UNREADABLE);
     let size = format!("{:x}\r\n{text}\r\n0\r\n\r\n", text.len());

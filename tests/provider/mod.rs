@@ -3,11 +3,14 @@
 
 mod alipay;
 mod answers;
+mod bad_input;
 mod callback;
 mod connections;
 mod requests;
 mod sandbox;
+mod stripe;
 mod support;
 mod table;
 
 pub(crate) use self::alipay::{KEYS as ALIPAY_KEYS, charge as alipay_charge};
+pub(crate) use self::stripe::{KEYS as STRIPE_KEYS, charge as stripe_charge, intent as stripe_intent};

@@ -4,7 +4,7 @@ use payments::id::{OrderId, PaymentId};
 use payments::money::{Currency, Money};
 use payments::payment::{Kind, Lane, Order, RefundOf};
 use payments::time::Timestamp;
-use ports::{Connection, Provider};
+use ports::{Connection, Provider, Trace};
 use providers::open::contract::send_body;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -25,9 +25,11 @@ fn full(kind: Kind) -> Order {
         lane: Lane::High,
         expires_at: Some(Timestamp::from_ms(1_764_000_000_000)),
         refund_of: match kind {
-            Kind::Refund => {
-                Some(RefundOf::Charge { payment_id: charge, order_id: OrderId::new("unsaid-order").unwrap() })
-            }
+            Kind::Refund => Some(RefundOf::Charge {
+                payment_id: charge,
+                order_id: OrderId::new("unsaid-order").unwrap(),
+                reference: None,
+            }),
             Kind::Charge | Kind::Payout => None,
         },
         idempotency_key: Some("unsaid-idempotency".to_owned()),
@@ -138,7 +140,7 @@ async fn a_send_and_a_query_are_these_requests_and_carry_the_payments_id_as_thei
         let address = listener.local_addr().unwrap();
         let server = tokio::spawn(heard(listener));
         let provider = super::support::provider(&format!("http://{address}"));
-        provider.connect().await.unwrap().query(&id, &order).await;
+        provider.connect().await.unwrap().query(&id, &order, &Trace::default()).await;
         let (first, headers, body) = head_of(&server.await.unwrap());
         assert_eq!(first, format!("GET /v1/payments/{id} HTTP/1.1"));
         let expected = [

@@ -298,8 +298,11 @@ async fn its_pages_say_what_it_did_in_lines_of_json() {
 async fn a_body_that_cannot_be_moves_nothing() {
     let (sandbox, provider) = sandbox(Faults::default()).await;
     let mut order = order("1");
-    order.refund_of =
-        Some(payments::payment::RefundOf::Charge { payment_id: id_of(&order), order_id: order.order_id.clone() });
+    order.refund_of = Some(payments::payment::RefundOf::Charge {
+        payment_id: id_of(&order),
+        order_id: order.order_id.clone(),
+        reference: None,
+    });
     let connection = provider.connect().await.expect("a connection");
     let answer = connection.send(&id_of(&order), &order).await;
     assert!(matches!(answer, SendAnswer::Found(Found::Declined { .. })), "{answer:?}");

@@ -11,7 +11,7 @@ use payments::id::{MerchantId, OrderId, PaymentId};
 use payments::money::{Currency, Money};
 use payments::payment::{Kind, Lane, Order};
 use payments::provider::ProviderKind;
-use ports::{Connection, Provider};
+use ports::{Connection, Provider, Trace};
 use providers::http::{HttpProvider, HttpSettings};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -61,7 +61,7 @@ pub(super) async fn send(provider: &HttpProvider, order: &Order) -> SendAnswer {
 }
 
 pub(super) async fn query(provider: &HttpProvider, order: &Order) -> QueryAnswer {
-    provider.connect().await.expect("a connection").query(&id_of(order), order).await
+    provider.connect().await.expect("a connection").query(&id_of(order), order, &Trace::default()).await
 }
 
 pub(super) fn sandbox_settings(faults: Faults) -> SandboxSettings {

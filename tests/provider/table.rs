@@ -7,13 +7,16 @@ use std::path::Path;
 use payments::answer::{Found, NotTaken, QueryAnswer, SendAnswer, Unclear};
 use payments::payment::Order;
 use payments::provider::ProviderKind;
+use ports::Trace;
 use providers::alipay::answer::{
     ACCOUNT, Call, NOT_EXIST, OUR_SETTINGS, PAY_REFUSED, PAY_STANDS, REFUND_REFUSED, REFUND_STANDS, SYSTEM_ERRORS,
 };
 use providers::contract::{Contract, Reply, Stated, numbers};
+use providers::stripe::answer::{self as stripe_answer, CHARGE_REFUSED};
 use serde_json::{Value, json};
 
 use super::alipay::{self, reply};
+use super::stripe;
 use super::support::{KEY, id_of, order};
 
 const HEAD: &str = "# What each provider's answer becomes
@@ -64,10 +67,11 @@ fn of_query(answer: &QueryAnswer) -> &'static str {
     }
 }
 
-fn stated(stated: Stated) -> &'static str {
+fn stated(stated: Stated) -> String {
     match stated {
-        Stated::ForEver => "for ever",
-        Stated::Ask => "not stated: to be agreed on",
+        Stated::ForEver => "for ever".to_owned(),
+        Stated::Ms(ms) => format!("{} min", ms / 60_000),
+        Stated::Ask => "not stated: to be agreed on".to_owned(),
     }
 }
 
@@ -78,11 +82,16 @@ struct Table<'a> {
 
 impl Table<'_> {
     fn row(&mut self, call: &str, is_query: bool, order: &Order, answer: &str, reply: &Reply) {
+        let trace = Trace::default();
+        self.traced(call, is_query.then_some(&trace), order, answer, reply);
+    }
+
+    /// A query has a trace.
+    fn traced(&mut self, call: &str, trace: Option<&Trace>, order: &Order, answer: &str, reply: &Reply) {
         let id = id_of(order);
-        let becomes = if is_query {
-            of_query(&self.contract.query_answer(&id, order, reply))
-        } else {
-            of_send(&self.contract.send_answer(&id, order, reply))
+        let becomes = match trace {
+            Some(trace) => of_query(&self.contract.query_answer(&id, order, trace, reply)),
+            None => of_send(&self.contract.send_answer(&id, order, reply)),
         };
         let _ = writeln!(self.text, "| {call} | {answer} | {becomes} |");
     }
@@ -92,12 +101,16 @@ fn begin(text: &mut String, kind: ProviderKind) {
     let numbers = numbers(kind);
     let _ = write!(
         text,
-        "\n## {}\n\nKey window: {}. Absence bound: {}. Longest answer: {}. \"Not found\" proves {}.\n\n\
+        "\n## {}\n\nKey window: {}. Absence bound: {}. Longest answer: {}. Calls a second: {}. Callbacks are believed for: {}. \
+         Settlement file: {}. \"Not found\" proves {}.\n\n\
          | call | answer | becomes |\n|---|---|---|\n",
         kind.as_str(),
         stated(numbers.key_window),
         stated(numbers.absence_bound),
         stated(numbers.longest_answer),
+        numbers.rate_per_second.map_or("to be agreed on".to_owned(), |rate| rate.to_string()),
+        stated(numbers.callback_tolerance),
+        numbers.settlement_file,
         numbers.not_found_proves,
     );
 }
@@ -217,6 +230,106 @@ fn alipay(text: &mut String) {
     text.push_str(&table.text);
 }
 
+/// An answer of Stripe's: what it is called, its status, the limiter's reason and its body.
+type OfStripe = (String, u16, Option<&'static str>, String);
+
+fn of_stripe(order: &Order, is_list: bool) -> Vec<OfStripe> {
+    let is_charge = order.refund_of.is_none();
+    let shown =
+        |status: &str| if is_charge { stripe::intent(order, status) } else { stripe::given_back(order, status) };
+    let framed = |object: Value| if is_list { stripe::list(&[object], false) } else { object }.to_string();
+    let statuses = if is_charge {
+        &["succeeded", "processing", "requires_action", "requires_confirmation", "requires_capture", "canceled"][..]
+    } else {
+        &["succeeded", "pending", "requires_action", "failed", "canceled"][..]
+    };
+    let mut answers: Vec<OfStripe> =
+        statuses.iter().map(|status| (format!("200 `{status}`"), 200, None, framed(shown(status)))).collect();
+    if is_charge {
+        let untried = "200 `requires_payment_method`".to_owned();
+        answers.push((untried, 200, None, framed(shown("requires_payment_method"))));
+        let mut failed = shown("requires_payment_method");
+        failed["last_payment_error"] = json!({ "code": "card_declined" });
+        answers.push(("200 `requires_payment_method`, `last_payment_error`".to_owned(), 200, None, framed(failed)));
+    }
+    let mut other = shown("succeeded");
+    other["amount"] = 1.into();
+    answers.push(("200 about another amount".to_owned(), 200, None, framed(other)));
+    answers.push(("200 `news_of_2031`".to_owned(), 200, None, framed(shown("news_of_2031"))));
+    if is_list {
+        answers.push((
+            "200, ours is not in the whole list".to_owned(),
+            200,
+            None,
+            stripe::list(&[], false).to_string(),
+        ));
+        answers.push(("200, ours is not on this page".to_owned(), 200, None, stripe::list(&[], true).to_string()));
+    }
+    if is_charge {
+        let declined = stripe::declined(order, Some("insufficient_funds")).to_string();
+        answers.push(("402 `card_error` with our intent".to_owned(), 402, None, declined));
+    }
+    answers
+}
+
+fn stripe(text: &mut String) {
+    begin(text, ProviderKind::Stripe);
+    let contract = stripe::contract();
+    let mut table = Table { text: String::new(), contract: &contract };
+    let (lost, of_intent, of_refund) = (Trace::default(), stripe::known(stripe::INTENT), stripe::known("re_1Nispe2"));
+    for (call, order, trace, is_list) in [
+        ("create an intent", stripe::charge("1"), None, false),
+        ("retrieve an intent", stripe::charge("1"), Some(&of_intent), false),
+        ("list a customer's intents", stripe::charge("1"), Some(&lost), true),
+        ("create a refund", stripe::refund("1"), None, false),
+        ("retrieve a refund", stripe::refund("1"), Some(&of_refund), false),
+        ("list a charge's refunds", stripe::refund("1"), Some(&lost), true),
+    ] {
+        let mut answers = of_stripe(&order, is_list);
+        let mut codes = [&CHARGE_REFUSED[..], &stripe_answer::REFUND_REFUSED, &stripe_answer::ACCOUNT].concat();
+        codes.extend(["lock_timeout", "parameter_unknown"]);
+        codes.sort_unstable();
+        codes.dedup();
+        let invalid = |code: Option<&str>| stripe::error("invalid_request_error", code).to_string();
+        for code in codes {
+            answers.push((format!("400 `{code}`"), 400, None, invalid(Some(code))));
+        }
+        let in_use = invalid(Some("idempotency_key_in_use"));
+        for (answer, status, reason, body) in [
+            ("400 `idempotency_error`", 400, None, stripe::error("idempotency_error", None).to_string()),
+            ("401, 403 with an error", 401, None, invalid(None)),
+            ("401, 403 of somebody else", 403, None, "<html></html>".to_owned()),
+            (
+                "402 `card_error` without an intent",
+                402,
+                None,
+                stripe::error("card_error", Some("card_declined")).to_string(),
+            ),
+            ("404 `resource_missing`", 404, None, invalid(Some("resource_missing"))),
+            ("404 of somebody else", 404, None, "<html></html>".to_owned()),
+            ("409 `idempotency_key_in_use`", 409, None, in_use),
+            ("424", 424, None, invalid(None)),
+            ("429 `rate_limit`", 429, Some("endpoint-rate"), invalid(Some("rate_limit"))),
+            ("429 `rate_limit`, `resource-specific`", 429, Some("resource-specific"), invalid(Some("rate_limit"))),
+            ("429 `lock_timeout`", 429, None, invalid(Some("lock_timeout"))),
+            ("a page with 200", 200, None, "<html></html>".to_owned()),
+            ("nothing with 200", 200, None, String::new()),
+            ("3xx", 302, None, String::new()),
+            ("5xx", 503, None, String::new()),
+        ] {
+            answers.push((answer.to_owned(), status, reason, body));
+        }
+        for (answer, status, reason, body) in answers {
+            let mut reply = reply(status, body);
+            if let Some(reason) = reason {
+                reply.headers.insert(stripe_answer::LIMITED_REASON, http::HeaderValue::from_static(reason));
+            }
+            table.traced(call, trace, &order, &answer, &reply);
+        }
+    }
+    text.push_str(&table.text);
+}
+
 #[test]
 fn the_page_says_what_the_contracts_make_of_each_answer() {
     let mut made = HEAD.to_owned();
@@ -224,6 +337,7 @@ fn the_page_says_what_the_contracts_make_of_each_answer() {
         match kind {
             ProviderKind::Open => open(&mut made),
             ProviderKind::Alipay => alipay(&mut made),
+            ProviderKind::Stripe => stripe(&mut made),
         }
     }
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");

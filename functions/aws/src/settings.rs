@@ -255,6 +255,11 @@ impl ConsumerSettings {
         let settings = settings.with_probe_lease();
         settings.check_gate(&mut reader);
         reader.require(
+            provider_kind.key_window_ms().is_none_or(|stated_ms| settings.policy.key_window_ms <= stated_ms),
+            "KEY_WINDOW_MS is longer than the provider's documents let anybody believe that a key is known (Stripe: \
+             86400000): what is sent again after that is another payment there; lower it",
+        );
+        reader.require(
             // Zero stands for a setting that is missing or wrong, and has been named already.
             settings.max_in_flight == 0
                 || u32::try_from(settings.pool_size).is_ok_and(|size| size <= settings.max_in_flight),

@@ -12,7 +12,7 @@ use payments::payment::{Claim, Payment, State};
 use payments::time::Timestamp;
 use payments::transition::{Event, Kept, PAYMENT_RETRY_AFTER_MAX_MS};
 use payments::write::{SendClaim, Written};
-use ports::{Connection, GateStore, Ledger, Outcome, Provider, Store, StoreError};
+use ports::{Connection, GateStore, Ledger, Outcome, Provider, Store, StoreError, Trace};
 use tracing::{error, info, warn};
 
 use crate::pace::Slot;
@@ -205,7 +205,8 @@ impl<L: Ledger, G: GateStore, P: Provider> Consumer<L, G, P> {
             | State::Declined
             | State::Canceled
             | State::Expired => {
-                let asking = connection.query(&payment.id, &payment.order);
+                let trace = Trace::of(payment);
+                let asking = connection.query(&payment.id, &payment.order, &trace);
                 let answer = tokio::time::timeout(call_timeout, asking).await;
                 Answer::Query(answer.unwrap_or(QueryAnswer::Unclear(Unclear::TimedOut)))
             }

@@ -4,14 +4,13 @@ use std::borrow::Cow;
 
 use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
 use data_encoding::BASE64;
-use http::Method;
+use http::{HeaderMap, Method};
 use payments::card::contains_card_number;
 use payments::id::{OrderId, PaymentId};
 use payments::merchant::ApiKeyHash;
 use payments::payment::Kind;
 use payments::request::{BODY_BYTES_MAX, FieldError, METADATA_NAME_MAX};
 use providers::callback::BodyForm;
-use providers::open::callback::SIGNATURE;
 
 use crate::document::{Form, Problem};
 
@@ -45,7 +44,7 @@ pub(crate) struct Call<'a> {
     pub(crate) operation: Result<Operation, Problem>,
     pub(crate) api_key: Option<ApiKeyHash>,
     pub(crate) idempotency_key: Option<&'a str>,
-    pub(crate) signature: Option<&'a str>,
+    headers: &'a HeaderMap,
     body: Result<Cow<'a, [u8]>, Problem>,
     content_type: Option<&'a str>,
     content_encoding: Option<&'a str>,
@@ -54,16 +53,21 @@ pub(crate) struct Call<'a> {
 impl<'a> Call<'a> {
     pub(crate) fn of(request: &'a ApiGatewayV2httpRequest) -> Self {
         // Text that is not ASCII is no value of any of these; what is there and cannot be read is not taken for absent.
-        let header = |name: &str| request.headers.get(name).map(|value| value.to_str().unwrap_or(NOT_ASCII));
+        let header = |name: &str| text_of(&request.headers, name);
         Self {
             operation: operation(request),
             api_key: header("authorization").and_then(bearer).and_then(ApiKeyHash::of),
             idempotency_key: header("idempotency-key"),
-            signature: header(SIGNATURE.as_str()),
+            headers: &request.headers,
             body: body(request),
             content_type: header("content-type"),
             content_encoding: header("content-encoding"),
         }
+    }
+
+    /// A header's text.
+    pub(crate) fn header(&self, name: &str) -> Option<&'a str> {
+        text_of(self.headers, name)
     }
 
     /// Whether the request has a body, readable or not.
@@ -100,6 +104,10 @@ impl<'a> Call<'a> {
         }
         Ok(body)
     }
+}
+
+fn text_of<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).map(|value| value.to_str().unwrap_or(NOT_ASCII))
 }
 
 /// Stands for a header's value that is not ASCII: it is no key, no media type and no signature.

@@ -34,17 +34,23 @@ impl<L: Ledger, M: Merchants, A: Admission> Ingest<L, M, A> {
     ) -> Result<ApiGatewayV2httpResponse, Problem> {
         let provider = callbacks.provider.as_str();
         let body = call.body_of(callbacks.known.body_form())?;
-        let received = Received { signature: call.signature, body, at: self.ledger.now() };
-        let callback = callbacks.known.read(&received).map_err(|why| match why {
-            NotTaken::Untrusted(why) => {
+        let signature = call.header(callbacks.known.signature_header());
+        let callback = match callbacks.known.read(&Received { signature, body, at: self.ledger.now() }) {
+            Ok(callback) => callback,
+            Err(NotTaken::Untrusted(why)) => {
                 warn!(event = "callback_untrusted", provider, reason = why.as_str());
-                Problem::Untrusted(why)
+                return Err(Problem::Untrusted(why));
             }
-            NotTaken::Unreadable => {
+            Err(NotTaken::Unreadable) => {
                 error!(event = "callback_unreadable", provider);
-                Problem::UnreadableCallback
+                return Err(Problem::UnreadableCallback);
             }
-        })?;
+            // It would come again for days, and there is nothing to do about it.
+            Err(NotTaken::Foreign) => {
+                info!(event = "callback_not_ours", provider);
+                return Ok(document::received_nothing());
+            }
+        };
         let id = callback.payment_id();
         let unknown = || {
             // The provider has an effect, or says so, for which there is no item: a case for a person.

@@ -141,6 +141,15 @@ pub(crate) fn received(receipt: Receipt, id: &PaymentId) -> ApiGatewayV2httpResp
     }
 }
 
+/// The answer to a callback that is about nothing of ours.
+pub(crate) fn received_nothing() -> ApiGatewayV2httpResponse {
+    #[derive(Serialize)]
+    struct Received {
+        payment_id: Option<&'static str>,
+    }
+    respond(StatusCode::OK, headers("application/json"), &Received { payment_id: None })
+}
+
 fn headers(content_type: &'static str) -> HeaderMap {
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));

@@ -20,7 +20,7 @@ use payments::id::PaymentId;
 use payments::idempotency::{Binding, Bound};
 use payments::merchant::Merchant;
 use payments::message::Message;
-use payments::payment::{Kind, Order, Payment, State};
+use payments::payment::{Kind, Order, Payment, RefundOf, State};
 use payments::provider::ProviderKind;
 use payments::request::{self, Fault, FieldError, Foreign, Request};
 use payments::transition::{Event, Kept, Recovery, accepted_after_recovery, may_lack_its_message};
@@ -191,7 +191,8 @@ impl<L: Ledger, M: Merchants, A: Admission> Ingest<L, M, A> {
         if let Some(admission) = &self.admission {
             progress.counted(admission.admit(merchant, self.ledger.now()).await?);
         }
-        self.accept(request, id, progress).await
+        // The largest of what a request may need: apart, the others need less.
+        Box::pin(self.accept(request, id, progress)).await
     }
 
     async fn accept(
@@ -220,6 +221,11 @@ impl<L: Ledger, M: Merchants, A: Admission> Ingest<L, M, A> {
                 None => Err(problem),
             };
         }
+        let request = if contract::refunds_by_reference(self.provider_kind) {
+            self.with_reference(request, &id).await?
+        } else {
+            request
+        };
         self.bind_key(&request.order, &id).await?;
         progress.is_at(Problem::MayBeAccepted(id.clone()));
         let payment = self.accepted(request.clone());
@@ -244,6 +250,22 @@ impl<L: Ledger, M: Merchants, A: Admission> Ingest<L, M, A> {
             Ok(Written::ChargeRefused(charge)) => Err(charge_refused(&request, charge.as_deref())),
             Err(error) => Err(Self::put_failed(&id, &error)),
         }
+    }
+
+    /// Puts the provider's number for its charge into a refund that is asked for by that: one more call. A charge that has
+    /// none has not succeeded, and there is nothing to give back.
+    async fn with_reference(&self, request: Request, id: &PaymentId) -> Result<Request, Problem> {
+        let Some(RefundOf::Charge { payment_id, order_id, .. }) = request.order.refund_of.clone() else {
+            return Ok(request);
+        };
+        let charge = self.read(&payment_id).await.map_err(|_| Problem::NotWritten(id.clone()))?;
+        let Some(reference) = charge.as_ref().and_then(Payment::reference) else {
+            return Err(charge_refused(&request, charge.as_ref()));
+        };
+        let refund_of = Some(RefundOf::Charge { payment_id, order_id, reference: Some(reference.clone()) });
+        let order = Order { refund_of, ..request.order };
+        contract::check(self.provider_kind, &order).map_err(|error| Problem::Fields(vec![error]))?;
+        Ok(Request { order, ..request })
     }
 
     /// Binds the request's idempotency key, if it has one, to its order before anything is written for that: one more call.
@@ -392,6 +414,13 @@ impl<L: Ledger, M: Merchants, A: Admission> Ingest<L, M, A> {
             progress.counted(admission.admit(merchant, self.ledger.now()).await?);
         }
         contract::check(self.provider_kind, &request.order).map_err(|error| Problem::Fields(vec![error]))?;
+        // Only after a restore it is asked about.
+        let request = if self.recovery.is_some() && contract::refunds_by_reference(self.provider_kind) {
+            let asked = self.with_reference(request, &derived).await;
+            asked.map_err(|_| Problem::NotCanceled(derived.clone()))?
+        } else {
+            request
+        };
         let accepted = self.accepted(request);
         let moment = self.ledger.moment();
         let Some(canceled) = payments::transition::canceled_unseen(&accepted, &moment) else {

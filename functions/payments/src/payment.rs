@@ -206,6 +206,9 @@ pub enum RefundOf {
         payment_id: PaymentId,
         /// The order that was charged.
         order_id: OrderId,
+        /// The provider's own number for the charge, where a refund is asked for by that and not by ours.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reference: Option<ProviderText>,
     },
     /// A charge that is not ours; needs the merchant's permission.
     Unlinked,
@@ -461,6 +464,25 @@ impl Payment {
     /// Whether the provider has the money, so that refunds can be reserved against it: it succeeded, or it did so late.
     pub fn has_moved_money(&self) -> bool {
         self.state == State::Succeeded || self.case.is_some()
+    }
+
+    /// The provider's own number for what moved money.
+    pub fn reference(&self) -> Option<&ProviderText> {
+        match (&self.case, self.state) {
+            (Some(case), _) => Some(&case.reference),
+            (None, State::Succeeded) => self.provider_text.as_ref(),
+            (
+                None,
+                State::Queued
+                | State::Sending
+                | State::Pending
+                | State::Unknown
+                | State::Parked
+                | State::Declined
+                | State::Canceled
+                | State::Expired,
+            ) => None,
+        }
     }
 
     /// Whether a person has closed its case with the word that the money went back outside of Sluice.

@@ -8,17 +8,30 @@ pub enum ProviderKind {
     Open,
     /// Alipay's open platform.
     Alipay,
+    /// Stripe's API.
+    Stripe,
 }
 
 impl ProviderKind {
     /// Every kind.
-    pub const ALL: [Self; 2] = [Self::Open, Self::Alipay];
+    pub const ALL: [Self; 3] = [Self::Open, Self::Alipay, Self::Stripe];
 
     /// Its name in settings and on the command line.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Open => "open",
             Self::Alipay => "alipay",
+            Self::Stripe => "stripe",
+        }
+    }
+
+    /// The longest that its documents let a deployment believe that an id is known, in ms; none where they state no end. The
+    /// contract's module names the page.
+    pub const fn key_window_ms(self) -> Option<u64> {
+        match self {
+            // Each provider's own to say; and for ever.
+            Self::Open | Self::Alipay => None,
+            Self::Stripe => Some(24 * 60 * 60 * 1_000),
         }
     }
 

@@ -311,6 +311,8 @@ impl Reader {
                 Ok(order_id) => Some(RefundOf::Charge {
                     payment_id: PaymentId::derive(&merchant.merchant, Kind::Charge, &order_id),
                     order_id,
+                    // Whoever accepts the refund looks it up, if the provider asks for it.
+                    reference: None,
                 }),
                 Err(error) => {
                     self.fault("original_order_id", &error.to_string());

@@ -17,6 +17,6 @@ pub use gate::{GateError, GateStore};
 pub use ledger::{Ledger, Outcome, Wired, claim, decide, moment, put};
 pub use merged::Merged;
 pub use operate::{OperateError, operate};
-pub use provider::{ConnectError, Connection, Provider};
+pub use provider::{ConnectError, Connection, Provider, Trace};
 pub use queue::{Depths, Queue, QueueError, Source};
 pub use store::{EndedPage, EndedPayments, Merchants, OpenPayments, PageEnd, Store, StoreError};

@@ -9,11 +9,12 @@ use payments::time::Timestamp;
 use crate::alipay::notice::{Notice, NoticeKeys};
 use crate::http::SettingsError;
 use crate::open::callback::{self as open, CallbackKeys};
+use crate::stripe::event::{self, Event, EventKeys};
 
 /// A callback as it came.
 #[derive(Clone, Copy, Debug)]
 pub struct Received<'a> {
-    /// The header `Sluice-Signature`, if there is one.
+    /// The header that the contract signs in ([`Known::signature_header`]), if there is one.
     pub signature: Option<&'a str>,
     /// The body.
     pub body: &'a [u8],
@@ -62,6 +63,8 @@ pub enum NotTaken {
     Untrusted(Distrust),
     /// It is the provider's, and does not follow the contract.
     Unreadable,
+    /// It is the provider's, and about nothing of ours: what the account does besides.
+    Foreign,
 }
 
 /// In which form a body comes.
@@ -89,6 +92,8 @@ pub enum Known {
     Open(CallbackKeys),
     /// Alipay's keys.
     Alipay(NoticeKeys),
+    /// Stripe's signing secrets.
+    Stripe(EventKeys),
 }
 
 impl Known {
@@ -97,21 +102,32 @@ impl Known {
         match kind {
             ProviderKind::Open => Ok(Self::Open(CallbackKeys::new(current, previous))),
             ProviderKind::Alipay => Ok(Self::Alipay(NoticeKeys::new(current, previous)?)),
+            ProviderKind::Stripe => Ok(Self::Stripe(EventKeys::new(current, previous)?)),
         }
     }
 
     /// The form that bodies come in.
     pub const fn body_form(&self) -> BodyForm {
         match self {
-            Self::Open(_) => BodyForm::Json,
+            Self::Open(_) | Self::Stripe(_) => BodyForm::Json,
             Self::Alipay(_) => BodyForm::Form,
+        }
+    }
+
+    /// The header that signatures come in, in lower case.
+    pub const fn signature_header(&self) -> &'static str {
+        match self {
+            Self::Open(_) => open::SIGNATURE_NAME,
+            // It signs in its form, and no header is looked at.
+            Self::Alipay(_) => open::SIGNATURE_NAME,
+            Self::Stripe(_) => event::SIGNATURE,
         }
     }
 
     /// What is answered once one is taken.
     pub const fn receipt(&self) -> Receipt {
         match self {
-            Self::Open(_) => Receipt::Document,
+            Self::Open(_) | Self::Stripe(_) => Receipt::Document,
             Self::Alipay(_) => Receipt::Text("success"),
         }
     }
@@ -124,6 +140,7 @@ impl Known {
                 open::Callback::read(received.body).map(Callback::Open).ok_or(NotTaken::Unreadable)
             }
             Self::Alipay(keys) => keys.read(received.body).map(Callback::Alipay),
+            Self::Stripe(keys) => keys.read(received).map(|event| Callback::Stripe(Box::new(event))),
         }
     }
 }
@@ -135,6 +152,8 @@ pub enum Callback {
     Open(open::Callback),
     /// Alipay's.
     Alipay(Notice),
+    /// Stripe's.
+    Stripe(Box<Event>),
 }
 
 impl Callback {
@@ -143,6 +162,7 @@ impl Callback {
         match self {
             Self::Open(callback) => &callback.payment_id,
             Self::Alipay(notice) => &notice.payment_id,
+            Self::Stripe(event) => &event.payment_id,
         }
     }
 
@@ -151,6 +171,7 @@ impl Callback {
         match self {
             Self::Open(callback) => &callback.found,
             Self::Alipay(notice) => &notice.found,
+            Self::Stripe(event) => &event.found,
         }
     }
 
@@ -159,6 +180,7 @@ impl Callback {
         match self {
             Self::Open(callback) => callback.is_about(payment),
             Self::Alipay(notice) => notice.is_about(payment),
+            Self::Stripe(event) => event.is_about(payment),
         }
     }
 }

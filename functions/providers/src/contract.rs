@@ -1,5 +1,6 @@
 //! What a contract is: what is written for an order, and what an answer means. Pure: time is an argument.
 
+use ::http::header::{DATE, RETRY_AFTER};
 use ::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use bytes::Bytes;
 use payments::answer::{QueryAnswer, SendAnswer};
@@ -8,13 +9,16 @@ use payments::payment::Order;
 use payments::provider::ProviderKind;
 use payments::request::FieldError;
 use payments::time::Timestamp;
+use ports::Trace;
 
 use crate::alipay::Alipay;
 use crate::http::SettingsError;
 use crate::open::Open;
+use crate::stripe::Stripe;
 
-/// Largest answer that is read, in bytes. An honest one has some hundreds.
-pub const BODY_MAX_BYTES: usize = 64 * 1024;
+/// Largest answer that is read, in bytes. An honest one has some hundreds; a list of Stripe's has some kilobytes for each of its
+/// objects.
+pub const BODY_MAX_BYTES: usize = 512 * 1024;
 
 /// An answer's body.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,6 +65,12 @@ pub struct Numbers {
     pub absence_bound: Stated,
     /// Longest time that an answer takes.
     pub longest_answer: Stated,
+    /// Calls a second that are surely allowed; none where that has to be agreed on.
+    pub rate_per_second: Option<u32>,
+    /// How far a callback's signed time may be from ours.
+    pub callback_tolerance: Stated,
+    /// Where the provider says what it settled.
+    pub settlement_file: &'static str,
     /// What "not found" proves once the absence bound is over.
     pub not_found_proves: &'static str,
 }
@@ -70,6 +80,8 @@ pub struct Numbers {
 pub enum Stated {
     /// Without end.
     ForEver,
+    /// This many milliseconds.
+    Ms(u64),
     /// Nothing: it has to be agreed on with the provider.
     Ask,
 }
@@ -81,6 +93,8 @@ pub enum Contract {
     Open(Open),
     /// Alipay's.
     Alipay(Alipay),
+    /// Stripe's.
+    Stripe(Stripe),
 }
 
 impl Contract {
@@ -89,6 +103,7 @@ impl Contract {
         match kind {
             ProviderKind::Open => Open::new(root, secret).map(Self::Open),
             ProviderKind::Alipay => Ok(Self::Alipay(Alipay::new(root, secret)?)),
+            ProviderKind::Stripe => Ok(Self::Stripe(Stripe::new(root, secret)?)),
         }
     }
 
@@ -97,6 +112,7 @@ impl Contract {
         match self {
             Self::Open(open) => open.send(id, order),
             Self::Alipay(alipay) => alipay.send(id, order, now),
+            Self::Stripe(stripe) => stripe.send(id, order),
         }
     }
 
@@ -105,22 +121,25 @@ impl Contract {
         match self {
             Self::Open(_) => Open::send_answer(id, order, reply),
             Self::Alipay(alipay) => alipay.send_answer(id, order, reply),
+            Self::Stripe(_) => Stripe::send_answer(id, order, reply),
         }
     }
 
     /// What is written to ask what became of this payment; `None` as of [`Contract::send`].
-    pub fn query(&self, id: &PaymentId, order: &Order, now: Timestamp) -> Option<Written> {
+    pub fn query(&self, id: &PaymentId, order: &Order, trace: &Trace, now: Timestamp) -> Option<Written> {
         match self {
             Self::Open(open) => open.query(id),
             Self::Alipay(alipay) => alipay.query(id, order, now),
+            Self::Stripe(stripe) => stripe.query(order, trace),
         }
     }
 
-    /// What the answer to that means.
-    pub fn query_answer(&self, id: &PaymentId, order: &Order, reply: &Reply) -> QueryAnswer {
+    /// What the answer to that means; `trace` is what it was asked with.
+    pub fn query_answer(&self, id: &PaymentId, order: &Order, trace: &Trace, reply: &Reply) -> QueryAnswer {
         match self {
             Self::Open(_) => Open::query_answer(id, order, reply),
             Self::Alipay(alipay) => alipay.query_answer(id, order, reply),
+            Self::Stripe(_) => Stripe::query_answer(id, order, trace, reply),
         }
     }
 }
@@ -132,7 +151,30 @@ pub fn check(kind: ProviderKind, order: &Order) -> Result<(), FieldError> {
         // Its payment_method is whatever merchant and provider have agreed on.
         ProviderKind::Open => Ok(()),
         ProviderKind::Alipay => crate::alipay::order::check(order),
+        ProviderKind::Stripe => crate::stripe::order::check(order),
     }
+}
+
+/// Whether a refund is asked for by the provider's own number for its charge, which then has to stand in the order.
+pub const fn refunds_by_reference(kind: ProviderKind) -> bool {
+    match kind {
+        ProviderKind::Open | ProviderKind::Alipay => false,
+        ProviderKind::Stripe => true,
+    }
+}
+
+/// RFC 9110, section 10.2.3: seconds, or a date. A date is measured from the answer's own `Date`, so that our clock
+/// plays no part; what cannot be read counts as not said.
+pub(crate) fn retry_after_ms(headers: &HeaderMap) -> Option<u64> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Some(text.parse::<u64>().unwrap_or(u64::MAX).saturating_mul(1_000));
+    }
+    let until = httpdate::parse_http_date(text).ok()?;
+    let from = httpdate::parse_http_date(headers.get(DATE)?.to_str().ok()?).ok()?;
+    // Already over: no wait.
+    let wait = until.duration_since(from).unwrap_or_default();
+    Some(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX))
 }
 
 /// The numbers of a kind.
@@ -140,5 +182,6 @@ pub const fn numbers(kind: ProviderKind) -> Numbers {
     match kind {
         ProviderKind::Open => crate::open::NUMBERS,
         ProviderKind::Alipay => crate::alipay::NUMBERS,
+        ProviderKind::Stripe => crate::stripe::NUMBERS,
     }
 }

@@ -217,7 +217,8 @@ async fn sandbox(arguments: SandboxArguments) -> Result<(), String> {
     }
 }
 
-fn provider_kind(text: &str) -> Result<ProviderKind, String> {
+/// Reads the name of a kind of provider. An error is one line.
+pub(crate) fn provider_kind(text: &str) -> Result<ProviderKind, String> {
     let known = || ProviderKind::ALL.map(ProviderKind::as_str).join(", ");
     ProviderKind::parse(text).ok_or_else(|| format!("`{text}` is not a kind of provider; the kinds are {}", known()))
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use cloud::local::provider::{Keys, Provider};
 use cloud::local::settings;
 use cloud::local::system::{self, System, Wiring};
-use cloud::sandbox::alipay;
+use cloud::sandbox::Fault;
 use operator::client::Base;
 use operator::load::outcome::{Answers, report_bad_rows, shots};
 use operator::load::progress::{Display, Progress};
@@ -18,12 +18,13 @@ use operator::load::sender::{self, Hit, Shot, repeated};
 use operator::load::summary::{Accepted, AwsCalls, Evidence, Inside, Report, Standing};
 use operator::load::transactions::{self, Transaction};
 use operator::merchants::keys::named;
-use payments::id::{Nonce, PaymentId};
-use payments::payment::{Kind, State};
+use payments::id::PaymentId;
+use payments::payment::State;
 use payments::provider::ProviderKind;
-use ports::Entropy;
 
+use crate::localized;
 use crate::merchants;
+use crate::secrets::{self, Secrets};
 
 /// The file that the demo sends when no other is named.
 pub const SHIPPED_FILE: &str = "events/online-retail-2010-12.csv";
@@ -65,25 +66,28 @@ async fn run_to_end(options: Options) -> Result<(), String> {
         return Err("the file holds no payment that can be sent".to_owned());
     }
     let secrets = Secrets::draw(kind)?;
-    if let Some(line) = localized(&mut file.rows, kind) {
+    if let Some(line) = localized::localized(&mut file.rows, kind) {
         println!("{line}");
     }
+    let faults: Vec<(Fault, f64)> = settings::faults(kind).into_iter().filter(|_| !calm).collect();
     let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let faults = settings::faults(kind).into_iter().filter(|_| !calm);
+    let calls_back = faults.iter().any(|(fault, _)| *fault == Fault::Callback);
+    let listen = if calls_back { free_port()? } else { any_port };
     let mut arguments = settings::sandbox_arguments(rate_per_second, seed, faults);
     arguments.extend(["--speaks".to_owned(), kind.as_str().to_owned()]);
-    let keys = Keys { key: &secrets.sandbox, callback_key: None };
+    if calls_back {
+        let events = format!("http://{listen}/v1/providers/{}/events", settings::PROVIDER_NAME);
+        arguments.extend(["--callback-url".to_owned(), events]);
+    }
+    let keys = Keys { key: &secrets.sandbox, callback_key: Some(&secrets.sandbox_callback) };
     let mut provider = Provider::start(any_port, &arguments, keys).await?;
-    let provider_url = match kind {
-        ProviderKind::Open => provider.base_url().to_owned(),
-        ProviderKind::Alipay => alipay::url(provider.base_url()),
-    };
+    let provider_url = secrets::url(kind, provider.base_url());
     let wiring = Wiring {
-        listen: any_port,
+        listen,
         provider_kind: kind,
         provider_url: &provider_url,
         provider_key: &secrets.provider,
-        callback_key: None,
+        callback_key: Some(&secrets.callback),
         rate_per_second,
         merchant_rate: settings::MERCHANT_RATE,
         queue_depth_max: settings::QUEUE_DEPTH_MAX,
@@ -98,11 +102,14 @@ async fn run_to_end(options: Options) -> Result<(), String> {
     println!("seed      {seed}; {}", settings::scale());
 
     let begun = Instant::now();
-    let shots = repeated(shots(&file.rows, &api_keys)?, if calm { 0.0 } else { settings::REPEAT_SHARE }, seed);
     let arrived = Arc::new(AtomicU64::new(0));
-    let sending = send(&system, shots, Arc::clone(&arrived))?;
-    let watch = Watch { begun, arrived: &arrived, rate_per_second, payments: file.rows.len() };
-    let hits = watch.until_drained(&system, &mut provider, sending).await?;
+    let mut hits = Vec::new();
+    for shots in phases(shots(&file.rows, &api_keys)?, &file.rows) {
+        let shots = repeated(shots, if calm { 0.0 } else { settings::REPEAT_SHARE }, seed);
+        let sending = send(&system, shots, Arc::clone(&arrived))?;
+        let watch = Watch { begun: Instant::now(), arrived: &arrived, rate_per_second, payments: file.rows.len() };
+        hits.extend(watch.until_drained(&system, &mut provider, sending).await?);
+    }
     let took = begun.elapsed();
     // What the provider still lands late has to be in the ledger that is judged.
     tokio::time::sleep(Duration::from_millis(settings::LATE_MS)).await;
@@ -147,49 +154,17 @@ async fn run_to_end(options: Options) -> Result<(), String> {
     }
 }
 
-/// What both sides know each other by.
-struct Secrets {
-    sandbox: String,
-    provider: String,
+/// What names a charge is sent once everything else has ended: what has not succeeded yet bears no refund.
+fn phases(shots: Vec<Shot>, rows: &[Transaction]) -> Vec<Vec<Shot>> {
+    let names_a_charge = |shot: &Shot| rows[shot.index].optional.contains_key("original_order_id");
+    let (refunds, others): (Vec<Shot>, Vec<Shot>) = shots.into_iter().partition(names_a_charge);
+    [others, refunds].into_iter().filter(|phase| !phase.is_empty()).collect()
 }
 
-impl Secrets {
-    fn draw(kind: ProviderKind) -> Result<Self, String> {
-        match kind {
-            ProviderKind::Open => {
-                let key = Nonce::from_bits(aws::system::SystemEntropy.bits()).as_str().to_owned();
-                Ok(Self { sandbox: key.clone(), provider: key })
-            }
-            ProviderKind::Alipay => {
-                let alipay::Drawn { sandbox, provider, callback: _ } = alipay::draw()?;
-                Ok(Self { sandbox, provider })
-            }
-        }
-    }
-}
-
-/// Makes of a file's orders such as this provider can make, as far as that is honest; the line says what was done.
-fn localized(rows: &mut [Transaction], kind: ProviderKind) -> Option<String> {
-    match kind {
-        ProviderKind::Open => return None,
-        ProviderKind::Alipay => {}
-    }
-    for row in &mut *rows {
-        "CNY".clone_into(&mut row.currency);
-        if row.kind == Kind::Charge {
-            // Half of the customers show a code, half have signed an agreement.
-            let method = match row.line % 2 {
-                0 => format!("auth_code:28{:016}", row.line),
-                _ => format!("agreement:2017{:016}", row.line),
-            };
-            row.optional.insert("payment_method", method);
-        }
-    }
-    let unlinked = rows.iter().filter(|row| row.is_unlinked_refund()).count();
-    Some(format!(
-        "amounts   the file's figures are asked for in CNY, digit for digit and not converted, with made-up means of \
-         payment; {unlinked} refunds name no charge, which Alipay cannot make: expect them to be refused"
-    ))
+/// A port that nobody listens on, for what has to be told an address before it is taken.
+fn free_port() -> Result<SocketAddr, String> {
+    let bound = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr());
+    bound.map_err(|error| format!("no port is free: {error}"))
 }
 
 /// The shipped file is found from anywhere in the workspace.

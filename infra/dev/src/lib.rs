@@ -4,10 +4,12 @@
 
 pub mod cli;
 pub mod demo;
+pub mod localized;
 pub mod merchants;
 pub mod model_check;
 pub mod mutants;
 pub mod plan;
 pub mod sale;
+pub mod secrets;
 pub mod simulate;
 pub mod up;

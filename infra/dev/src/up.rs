@@ -17,11 +17,11 @@ use cloud::sandbox::{Fault, Faults, parse_fault};
 use operator::account::LOCAL_ENDPOINT;
 use operator::load::share;
 use operator::merchants::keys::Permissions;
-use payments::id::{MerchantId, Nonce};
+use payments::id::MerchantId;
 use payments::provider::ProviderKind;
-use ports::Entropy;
 
 use crate::merchants;
+use crate::secrets::{self, Secrets};
 
 /// The queues that `--aws-refuse-sends` speaks of.
 const LANES: [&str; 2] = ["high", "standard"];
@@ -49,8 +49,11 @@ pub struct Arguments {
     /// Messages that a lane may hold before it takes no more.
     #[arg(long, value_name = "N", default_value_t = settings::QUEUE_DEPTH_MAX)]
     pub queue_depth_max: u64,
-    /// Another provider that speaks the contract of infra/provider-openapi.yaml, instead of the sandbox; its key is taken
-    /// from SANDBOX_KEY.
+    /// Whose protocol is spoken.
+    #[arg(long, value_name = "KIND", default_value = "open", value_parser = crate::cli::provider_kind)]
+    pub provider: ProviderKind,
+    /// Another provider that speaks this protocol, instead of the sandbox; its secret is taken from SANDBOX_KEY, and what its
+    /// callbacks are known by from SANDBOX_CALLBACK_KEY.
     #[arg(long, value_name = "URL")]
     pub provider_url: Option<String>,
     /// How often the sandbox misbehaves in one way, such as drop_after=0.02; may be given for each way.
@@ -139,11 +142,11 @@ pub async fn run(arguments: Arguments) -> Result<(), String> {
     if let Some(file) = &arguments.log {
         log_into(file)?;
     }
-    let callback_key = callback_key(&arguments);
-    let (provider, provider_url, provider_key) = provider(&arguments, callback_key.as_deref()).await?;
+    let kind = arguments.provider;
+    let Reached { provider, provider_url, provider_key, callback_key } = Reached::of(&arguments).await?;
     let wiring = Wiring {
         listen: arguments.listen,
-        provider_kind: ProviderKind::Open,
+        provider_kind: kind,
         provider_url: &provider_url,
         provider_key: &provider_key,
         callback_key: callback_key.as_deref(),
@@ -162,9 +165,9 @@ pub async fn run(arguments: Arguments) -> Result<(), String> {
     // Whoever sets the system up is no part of it: with a merchant's key lost there would be nothing to try.
     arguments.aws_faults.begin(&system);
     let address = system.address();
-    let books = provider
-        .as_ref()
-        .map_or(String::new(), |_| format!(", its books at {provider_url}/ledger, /calls and /callbacks"));
+    let books = provider.as_ref().map_or(String::new(), |provider| {
+        format!(", its books at {}/ledger, /calls and /callbacks", provider.base_url())
+    });
     say(&format!(
         r#"sluice    http://{address}
 provider  {provider_url}{books}
@@ -172,11 +175,16 @@ aws       {aws}, for `{sluice} payments list` and what else `{sluice} help` name
 numbers   {scale}
 try       curl -i http://{address}/v1/payments -H 'Authorization: Bearer {key}' \
                -H 'Content-Type: application/json' \
-               -d '{{"order_id":"A-1001","kind":"charge","amount":1999,"currency":"EUR"}}'
+               -d '{{"order_id":"A-1001","kind":"charge","amount":1999,{example}}}'
 Everything is kept in memory: whoever ends it, Ctrl-C or kill, a restart begins with empty tables, queues and books, and with another key."#,
         aws = endpoint.url(),
         sluice = sluice(&endpoint.url()),
         scale = settings::scale(),
+        example = match kind {
+            ProviderKind::Open => r#""currency":"EUR""#,
+            ProviderKind::Alipay => r#""currency":"CNY","payment_method":"agreement:20170322450983769228""#,
+            ProviderKind::Stripe => r#""currency":"EUR","payment_method":"pm_card_visa","customer":"cus_A1""#,
+        },
     ));
     let interrupted = tokio::signal::ctrl_c().await;
     // What is under way is dropped, and its connections reset: nobody waits for a restart that remembers nothing.
@@ -190,30 +198,36 @@ fn sluice(url: &str) -> String {
     if url == LOCAL_ENDPOINT { name.to_owned() } else { format!("{name} --endpoint {url}") }
 }
 
-/// What callbacks are signed with: drawn for the sandbox; another provider's is taken from the environment, if it has one.
-fn callback_key(arguments: &Arguments) -> Option<String> {
-    if arguments.provider_url.is_some() {
-        return std::env::var(CALLBACK_KEY_VARIABLE).ok();
-    }
-    let entropy = aws::system::SystemEntropy;
-    Some(format!("{}{}", Nonce::from_bits(entropy.bits()).as_str(), Nonce::from_bits(entropy.bits()).as_str()))
+/// A provider and what it is known by.
+struct Reached {
+    provider: Option<Provider>,
+    provider_url: String,
+    provider_key: String,
+    callback_key: Option<String>,
 }
 
-async fn provider(
-    arguments: &Arguments,
-    callback_key: Option<&str>,
-) -> Result<(Option<Provider>, String, String), String> {
-    if let Some(url) = &arguments.provider_url {
-        let key = std::env::var(KEY_VARIABLE)
-            .map_err(|_| format!("{KEY_VARIABLE} is missing: it is what the provider at --provider-url knows us by"))?;
-        return Ok((None, url.clone(), key));
+impl Reached {
+    /// The sandbox, started, or the provider that was named, whose secrets are taken from the environment.
+    async fn of(arguments: &Arguments) -> Result<Self, String> {
+        if let Some(url) = &arguments.provider_url {
+            let provider_key = std::env::var(KEY_VARIABLE).map_err(|_| {
+                format!("{KEY_VARIABLE} is missing: it is what the provider at --provider-url knows us by")
+            })?;
+            let callback_key = std::env::var(CALLBACK_KEY_VARIABLE).ok();
+            return Ok(Self { provider: None, provider_url: url.clone(), provider_key, callback_key });
+        }
+        let kind = arguments.provider;
+        let secrets = Secrets::draw(kind)?;
+        let mut to_sandbox = settings::sandbox_arguments(arguments.provider_rate, 1, arguments.faults.clone());
+        let events = format!("http://{}/v1/providers/{}/events", arguments.listen, settings::PROVIDER_NAME);
+        to_sandbox.extend(["--speaks".to_owned(), kind.as_str().to_owned(), "--callback-url".to_owned(), events]);
+        let keys = Keys { key: &secrets.sandbox, callback_key: Some(&secrets.sandbox_callback) };
+        let provider = Provider::start(arguments.provider_listen, &to_sandbox, keys).await?;
+        Ok(Self {
+            provider_url: secrets::url(kind, provider.base_url()),
+            provider: Some(provider),
+            provider_key: secrets.provider,
+            callback_key: Some(secrets.callback),
+        })
     }
-    let key = Nonce::from_bits(aws::system::SystemEntropy.bits());
-    let mut to_sandbox = settings::sandbox_arguments(arguments.provider_rate, 1, arguments.faults.clone());
-    let events = format!("http://{}/v1/providers/{}/events", arguments.listen, settings::PROVIDER_NAME);
-    to_sandbox.extend(["--callback-url".to_owned(), events]);
-    let keys = Keys { key: key.as_str(), callback_key };
-    let provider = Provider::start(arguments.provider_listen, &to_sandbox, keys).await?;
-    let url = provider.base_url().to_owned();
-    Ok((Some(provider), url, key.as_str().to_owned()))
 }

@@ -10,13 +10,14 @@ mod forgetting;
 mod gate;
 mod messages;
 mod numbers;
+mod providers;
 mod waits;
 mod writes;
 
 use crate::Mutant;
 
 /// All of them.
-pub(crate) const ALL: [&[Mutant]; 12] = [
+pub(crate) const ALL: [&[Mutant]; 13] = [
     doors::MUTANTS,
     messages::MUTANTS,
     consumer::MUTANTS,
@@ -26,6 +27,7 @@ pub(crate) const ALL: [&[Mutant]; 12] = [
     decisions::MUTANTS,
     edges::MUTANTS,
     numbers::MUTANTS,
+    providers::MUTANTS,
     adapters::MUTANTS,
     exceptions::MUTANTS,
     forgetting::MUTANTS,

@@ -1,6 +1,7 @@
 //! What an answer means, and what must never be believed.
 
 use payments::answer::{Found, NotTaken, ProviderText, QueryAnswer, SendAnswer, Unclear};
+use ports::Trace;
 use providers::alipay::answer::{Call, PAY_REFUSED, PAY_STANDS, REFUND_REFUSED};
 use providers::contract::{Body, Reply};
 use serde_json::{Value, json};
@@ -16,7 +17,7 @@ fn paid(reply: &Reply) -> SendAnswer {
 
 fn queried(reply: &Reply) -> QueryAnswer {
     let order = charge("1");
-    contract().query_answer(&id_of(&order), &order, reply)
+    contract().query_answer(&id_of(&order), &order, &Trace::default(), reply)
 }
 
 fn refunded(reply: &Reply) -> SendAnswer {
@@ -26,7 +27,7 @@ fn refunded(reply: &Reply) -> SendAnswer {
 
 fn refund_queried(reply: &Reply) -> QueryAnswer {
     let order = refund("1");
-    contract().query_answer(&id_of(&order), &order, reply)
+    contract().query_answer(&id_of(&order), &order, &Trace::default(), reply)
 }
 
 fn says(call: Call, response: &Value) -> Reply {

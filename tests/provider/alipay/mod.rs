@@ -61,6 +61,7 @@ pub(crate) fn refund(number: &str) -> Order {
         refund_of: Some(RefundOf::Charge {
             payment_id: id_of(&charge),
             order_id: OrderId::new(number).expect("an order"),
+            reference: None,
         }),
         ..charge
     }

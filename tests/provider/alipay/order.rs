@@ -6,6 +6,7 @@ use payments::money::{Currency, Money};
 use payments::payment::{Kind, Order, RefundOf};
 use payments::provider::ProviderKind;
 use payments::time::Timestamp;
+use ports::Trace;
 use proptest::prelude::*;
 use providers::alipay::text::{fen, timestamp, yuan};
 use providers::contract::{Written, check};
@@ -59,7 +60,7 @@ fn what_alipay_cannot_make_is_refused_by_its_field() {
         assert_eq!(refused(&order).as_deref(), Some(field), "{:?}", order.payment_method);
         // Whatever gets here all the same is not written.
         assert!(contract().send(&id_of(&order), &order, NOW).is_none(), "{field}");
-        assert!(contract().query(&id_of(&order), &order, NOW).is_none(), "{field}");
+        assert!(contract().query(&id_of(&order), &order, &Trace::default(), NOW).is_none(), "{field}");
     }
     assert_eq!(refused(&Order { money: cny(10_000_000_000), ..charge("1") }), None);
     // Another kind takes what it has agreed on.
@@ -115,7 +116,7 @@ fn each_call_says_what_its_page_asks_for_and_no_more() {
     assert_eq!(content["agreement_params"], json!({ "agreement_no": "20170322450983769228" }));
     assert_eq!((&content["product_code"], content.get("scene")), (&json!("GENERAL_WITHHOLDING"), None));
     assert_eq!(content["subject"], "Order 1");
-    let (parameters, content) = written(contract.query(&id, &by_code, NOW));
+    let (parameters, content) = written(contract.query(&id, &by_code, &Trace::default(), NOW));
     assert_eq!(
         (parameters["method"].as_str(), content),
         ("alipay.trade.query", json!({ "out_trade_no": id.as_str() }))
@@ -125,7 +126,7 @@ fn each_call_says_what_its_page_asks_for_and_no_more() {
     let mut with_amount = named.clone();
     with_amount["refund_amount"] = "5.00".into();
     assert_eq!((parameters["method"].as_str(), content), ("alipay.trade.refund", with_amount));
-    let (parameters, content) = written(contract.query(&refund_id, &refund, NOW));
+    let (parameters, content) = written(contract.query(&refund_id, &refund, &Trace::default(), NOW));
     assert_eq!((parameters["method"].as_str(), content), ("alipay.trade.fastpay.refund.query", named));
 }
 

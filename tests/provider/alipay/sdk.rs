@@ -10,6 +10,7 @@ use cloud::sandbox::{CallbackTarget, Faults, Running, SandboxSettings};
 use payments::answer::{Found, QueryAnswer, SendAnswer};
 use payments::payment::Order;
 use payments::provider::ProviderKind;
+use ports::Trace;
 use providers::alipay::answer::Call;
 use providers::callback::{Known, Received};
 use serde_json::{Value, json};
@@ -87,9 +88,9 @@ async fn alipays_own_library_agrees_in_both_directions() {
     let contract = contract();
     let written = [
         contract.send(&id, &order, NOW),
-        contract.query(&id, &order, NOW),
+        contract.query(&id, &order, &Trace::default(), NOW),
         contract.send(&refund_id, &refund, NOW),
-        contract.query(&refund_id, &refund, NOW),
+        contract.query(&refund_id, &refund, &Trace::default(), NOW),
     ];
     let mut requests: Vec<Value> = written
         .into_iter()
@@ -140,7 +141,7 @@ async fn alipays_own_library_agrees_in_both_directions() {
     };
     let answer = contract.send_answer(&id, &order, &signed(Call::Pay, 0));
     assert!(matches!(answer, SendAnswer::Found(Found::Approved { .. })), "{answer:?}");
-    assert_eq!(contract.query_answer(&id, &order, &signed(Call::Query, 1)), QueryAnswer::NotFound);
+    assert_eq!(contract.query_answer(&id, &order, &Trace::default(), &signed(Call::Query, 1)), QueryAnswer::NotFound);
     let body = said["signed_notice"].as_str().expect("a form");
     let callback = known().read(&Received { signature: None, body: body.as_bytes(), at: NOW });
     assert_eq!(callback.map(|callback| callback.payment_id().clone()), Ok(id));

@@ -130,7 +130,9 @@ impl<'a> Reader<'a> {
     pub(super) fn provider_secret(&mut self, name: &str, kind: ProviderKind) -> String {
         match kind {
             ProviderKind::Open => self.secret(name),
-            ProviderKind::Alipay => self.given(name, "a JSON object of texts").unwrap_or_default(),
+            ProviderKind::Alipay | ProviderKind::Stripe => {
+                self.given(name, "a JSON object of texts").unwrap_or_default()
+            }
         }
     }
 

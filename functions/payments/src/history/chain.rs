@@ -184,7 +184,13 @@ fn order_fields(order: &Order) -> Vec<String> {
     let (charge, charged_order) = match refund_of {
         None => (String::new(), String::new()),
         Some(RefundOf::Unlinked) => ("unlinked".to_owned(), String::new()),
-        Some(RefundOf::Charge { payment_id, order_id }) => (payment_id.to_string(), order_id.to_string()),
+        Some(RefundOf::Charge { payment_id, order_id, reference: None }) => {
+            (payment_id.to_string(), order_id.to_string())
+        }
+        // An id has no `=`, so that this is the text of no other charge.
+        Some(RefundOf::Charge { payment_id, order_id, reference: Some(reference) }) => {
+            (format!("{payment_id}={}", reference.as_str()), order_id.to_string())
+        }
     };
     let mut fields = vec![
         merchant.to_string(),

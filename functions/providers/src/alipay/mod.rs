@@ -47,6 +47,9 @@ pub const NUMBERS: Numbers = Numbers {
     key_window: Stated::ForEver,
     absence_bound: Stated::Ask,
     longest_answer: Stated::Ask,
+    rate_per_second: None,
+    callback_tolerance: Stated::ForEver,
+    settlement_file: "`alipay.data.dataservice.bill.downloadurl.query`, a zip of CSV in GBK",
     not_found_proves: "once the agreed bound is over, that the number was never used; the bound is above the 5 minutes after \
                        which an unpaid trade is closed",
 };

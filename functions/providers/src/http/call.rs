@@ -19,7 +19,7 @@ use payments::answer::{NotTaken, QueryAnswer, SendAnswer, Unclear};
 use payments::id::PaymentId;
 use payments::payment::Order;
 use payments::time::Timestamp;
-use ports::Connection;
+use ports::{Connection, Trace};
 
 use super::pool::Pool;
 use super::settings::Target;
@@ -180,11 +180,11 @@ impl Connection for HttpConnection {
         }
     }
 
-    async fn query(self, id: &PaymentId, order: &Order) -> QueryAnswer {
+    async fn query(self, id: &PaymentId, order: &Order, trace: &Trace) -> QueryAnswer {
         let contract = Arc::clone(&self.contract);
-        let written = contract.query(id, order, now());
+        let written = contract.query(id, order, trace, now());
         match self.call(written).await {
-            Ok(reply) => contract.query_answer(id, order, &reply),
+            Ok(reply) => contract.query_answer(id, order, trace, &reply),
             Err(Broken::NotWritten) => QueryAnswer::NotTaken(NotTaken::NotWritten),
             Err(Broken::Unreadable) => QueryAnswer::Unclear(Unclear::Unreadable),
             Err(Broken::Lost) => QueryAnswer::Unclear(Unclear::ConnectionLost),

@@ -8,7 +8,7 @@ use ::http::HeaderValue;
 use ::http::uri::{Scheme, Uri};
 use payments::provider::ProviderKind;
 
-use crate::alipay::secret::SecretError;
+use crate::secret::SecretError;
 
 /// What the adapter has to be told.
 #[derive(Clone)]

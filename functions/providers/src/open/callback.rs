@@ -20,7 +20,9 @@ use super::contract::{Asked, Told};
 pub use crate::callback::Distrust;
 
 /// The header that carries the time and the signatures.
-pub const SIGNATURE: HeaderName = HeaderName::from_static("sluice-signature");
+pub const SIGNATURE: HeaderName = HeaderName::from_static(SIGNATURE_NAME);
+/// Its name.
+pub const SIGNATURE_NAME: &str = "sluice-signature";
 
 /// How far the provider's clock may be from ours, in ms.
 pub const CLOCKS_APART_MS_MAX: u64 = 5 * 60 * 1_000;

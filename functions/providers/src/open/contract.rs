@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ::http::header::{DATE, HeaderName, RETRY_AFTER};
+use ::http::header::HeaderName;
 use ::http::{HeaderMap, StatusCode};
 use bytes::Bytes;
 use payments::answer::{Found, NotTaken, ProviderText, QueryAnswer, SendAnswer, Unclear};
@@ -11,7 +11,7 @@ use payments::money::Money;
 use payments::payment::{Order, RefundOf};
 use serde::{Deserialize, Serialize};
 
-use crate::contract::Body;
+use crate::contract::{Body, retry_after_ms};
 
 /// The header that carries the payment's id, the same in every attempt.
 pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -225,18 +225,4 @@ fn parse<'a, T: Deserialize<'a>>(body: &'a Body) -> Result<T, Unclear> {
 
 fn rate_limited(headers: &HeaderMap) -> NotTaken {
     NotTaken::RateLimited { retry_after_ms: retry_after_ms(headers) }
-}
-
-/// RFC 9110, section 10.2.3: seconds, or a date. A date is measured from the answer's own `Date`, so that our clock
-/// plays no part; what cannot be read counts as not said.
-fn retry_after_ms(headers: &HeaderMap) -> Option<u64> {
-    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Some(text.parse::<u64>().unwrap_or(u64::MAX).saturating_mul(1_000));
-    }
-    let until = httpdate::parse_http_date(text).ok()?;
-    let from = httpdate::parse_http_date(headers.get(DATE)?.to_str().ok()?).ok()?;
-    // Already over: no wait.
-    let wait = until.duration_since(from).unwrap_or_default();
-    Some(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX))
 }

@@ -28,6 +28,9 @@ pub const NUMBERS: Numbers = Numbers {
     key_window: Stated::Ask,
     absence_bound: Stated::Ask,
     longest_answer: Stated::Ask,
+    rate_per_second: None,
+    callback_tolerance: Stated::Ms(callback::CLOCKS_APART_MS_MAX),
+    settlement_file: "the provider's own to say",
     not_found_proves: "that nothing was done and nothing will be: the provider says so by keeping the contract",
 };
 

@@ -86,10 +86,17 @@ pub const FAULTS: [(Fault, f64); 10] = [
 /// The same for a provider of this kind: what signs its answers signs some of them wrongly.
 pub fn faults(kind: ProviderKind) -> Vec<(Fault, f64)> {
     let signed = match kind {
-        ProviderKind::Open => None,
-        ProviderKind::Alipay => Some((Fault::WronglySigned, 0.04)),
+        ProviderKind::Open => &[][..],
+        ProviderKind::Alipay => &[(Fault::WronglySigned, 0.04), (Fault::Callback, 0.3), (Fault::CallbackTwice, 0.2)],
+        // It signs its events.
+        ProviderKind::Stripe => &[
+            (Fault::WronglySigned, 0.04),
+            (Fault::Callback, 0.3),
+            (Fault::CallbackTwice, 0.2),
+            (Fault::CallbackLate, 0.2),
+        ],
     };
-    FAULTS.into_iter().chain(signed).collect()
+    FAULTS.into_iter().chain(signed.iter().copied()).collect()
 }
 
 /// The policy. What a deployment waits for hours is waited for seconds here, because the sandbox says so of itself.

@@ -276,13 +276,13 @@ pub(super) async fn answer(
 fn worded(gateway: &Gateway, method: &str, content: &Content, said: &Said, is_right: bool) -> Answer {
     let response = match (method, said) {
         (_, Said::WronglySigned(said)) => return worded(gateway, method, content, said, false),
-        (_, Said::RateLimited) => {
+        (_, Said::RateLimited | Said::Locked) => {
             json!({ "code": "40005", "msg": "Call Limited", "sub_code": "isv.app-call-limited" })
         }
         (_, Said::Unauthorized) => {
             json!({ "code": "40002", "msg": "Invalid Arguments", "sub_code": "isv.invalid-signature" })
         }
-        (_, Said::Failed | Said::Busy) => {
+        (_, Said::Failed | Said::FailedAfter | Said::Busy) => {
             json!({ "code": "20000", "msg": "Service Currently Unavailable", "sub_code": "isp.unknow-error" })
         }
         ("alipay.trade.pay", said) => pay(content, said),

@@ -97,9 +97,9 @@ pub(super) fn worded(id: &str, operation: Operation, said: &Said) -> Answer {
         Said::NotFound => not_found(id),
         Said::Busy => conflict(id, "a request with this key is still being processed"),
         Said::OtherBody => conflict(id, "this key was used with another body"),
-        Said::RateLimited => rate_limited(),
+        Said::RateLimited | Said::Locked => rate_limited(),
         Said::Unauthorized => error(StatusCode::UNAUTHORIZED, "the key is not known"),
-        Said::Failed => error(StatusCode::INTERNAL_SERVER_ERROR, "failed"),
+        Said::Failed | Said::FailedAfter => error(StatusCode::INTERNAL_SERVER_ERROR, "failed"),
     }
 }
 

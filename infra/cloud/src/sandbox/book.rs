@@ -122,6 +122,8 @@ struct Key {
     calls: u32,
     callbacks: u32,
     record: Option<Record>,
+    /// What had come of the request that was forgotten last.
+    forgotten: Option<Outcome>,
 }
 
 struct Record {
@@ -240,10 +242,13 @@ impl Book {
         let id = pages.key(id);
         let key = pages.keys.entry(id).or_default();
         let begun = arrival.instant;
-        key.record.take_if(|record| {
+        let over = key.record.take_if(|record| {
             let is_over = matches!(record.outcome, Some(Outcome::Approved | Outcome::Declined(_))) && !record.busy;
             is_over && begun.saturating_duration_since(record.begun) >= key_window
         });
+        if let Some(over) = over {
+            key.forgotten = over.outcome;
+        }
         match &key.record {
             None => {
                 key.record = Some(Record { begun, asked, busy: true, outcome: None });
@@ -279,6 +284,11 @@ impl Book {
         if let Some(record) = self.pages().keys.get_mut(id).and_then(|key| key.record.as_mut()) {
             record.busy = false;
         }
+    }
+
+    /// What had come of a key's request when it was forgotten and used again, if anything had.
+    pub(super) fn ended(&self, id: &str) -> Option<Outcome> {
+        self.pages().keys.get(id).and_then(|key| key.forgotten)
     }
 
     /// What was asked under this key and what has come of it, if anything has.

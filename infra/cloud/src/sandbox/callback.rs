@@ -16,7 +16,8 @@ use tokio::time::sleep;
 use super::answer;
 use super::book::{Asked, Outcome};
 use super::faults::Drawn;
-use super::server::State;
+use super::server::{Speaks, State};
+use super::stripe;
 use operator::client::{Base, Client, NoAnswer};
 
 /// Times that a callback is sent which nobody takes.
@@ -59,9 +60,13 @@ impl State {
             tokio::spawn(async move {
                 sleep(Duration::from_millis(wait_ms)).await;
                 let at = aws::system::SystemClock.now().to_string();
-                let notice = match &state.gateway {
-                    None => Some(Notice::Signed(answer::told_body(&id, &asked, outcome).to_string())),
-                    Some(gateway) => gateway.notice(&id, &asked, outcome, &at).map(Notice::Form),
+                let notice = match &state.speaks {
+                    Speaks::Open => Some(Notice::Signed(answer::told_body(&id, &asked, outcome).to_string())),
+                    Speaks::Alipay(gateway) => gateway.notice(&id, &asked, outcome, &at).map(Notice::Form),
+                    Speaks::Stripe(account) => {
+                        let number = state.book.callbacks_begun(&id);
+                        account.event(&id, outcome, number).map(|body| Notice::Event { body, is_ours: true })
+                    }
                 };
                 let Some(notice) = notice else { return };
                 let answered = deliver(&target, &notice).await;
@@ -71,12 +76,27 @@ impl State {
     }
 }
 
+impl State {
+    /// Says of a payment what is not true, signed by somebody who does not know the secret.
+    pub(super) fn forge(self: &Arc<Self>, id: &str) {
+        let (Some(target), Speaks::Stripe(account)) = (self.settings.callback.clone(), &self.speaks) else { return };
+        let Some(body) = account.forged_event(id) else { return };
+        let (state, id) = (Arc::clone(self), id.to_owned());
+        tokio::spawn(async move {
+            let answered = deliver(&target, &Notice::Event { body, is_ours: false }).await;
+            state.book.callback_ended(&id, "forged", answered);
+        });
+    }
+}
+
 /// What is delivered.
 enum Notice {
     /// JSON, signed anew at each attempt.
     Signed(String),
     /// Alipay's form, signed in itself; whatever is not answered with the text `success` is sent again.
     Form(String),
+    /// Stripe's event, signed anew at each attempt; whatever is not answered 2xx is sent again, unless it is not ours.
+    Event { body: String, is_ours: bool },
 }
 
 /// Sends until somebody takes it or says that it never will; the last answer's status, 0 if there was none.
@@ -89,6 +109,14 @@ async fn deliver(target: &CallbackTarget, notice: &Notice) -> u16 {
                 .header(CONTENT_TYPE, "application/json")
                 .header(SIGNATURE, sign(&target.key, aws::system::SystemClock.now(), body.as_bytes()))
                 .body(Full::new(Bytes::from(body.clone()))),
+            Notice::Event { body, is_ours } => {
+                let secret = if *is_ours { target.key.as_str() } else { "whsec_ofsomebodyelse" };
+                let seconds = aws::system::SystemClock.now().seconds();
+                Request::post("/")
+                    .header(CONTENT_TYPE, "application/json; charset=utf-8")
+                    .header("stripe-signature", stripe::signature(secret, seconds, body))
+                    .body(Full::new(Bytes::from(body.clone())))
+            }
             Notice::Form(form) => Request::post("/")
                 .header(CONTENT_TYPE, "application/x-www-form-urlencoded; charset=UTF-8")
                 .body(Full::new(Bytes::from(form.clone()))),
@@ -99,6 +127,7 @@ async fn deliver(target: &CallbackTarget, notice: &Notice) -> u16 {
             let comes_again = match notice {
                 Notice::Signed(_) => matches!(answered, 401 | 404 | 429 | 500..=599),
                 Notice::Form(_) => answer.body != "success",
+                Notice::Event { is_ours, .. } => *is_ours && !(200..300).contains(&answered),
             };
             if !comes_again {
                 return answered;

@@ -1,5 +1,5 @@
-//! The sandbox provider: it follows the contract of `infra/provider-openapi.yaml` or speaks Alipay, keeps its own ledger, and can be told
-//! to misbehave. Whether a payment happened twice is judged from its ledger, not from our records.
+//! The sandbox provider: it follows the contract of `infra/provider-openapi.yaml` or speaks Alipay or Stripe, keeps its own
+//! ledger, and can be told to misbehave. Whether a payment happened twice is judged from its ledger, not from our records.
 
 pub mod alipay;
 mod answer;
@@ -9,6 +9,7 @@ mod faults;
 mod operations;
 mod said;
 mod server;
+pub mod stripe;
 
 use std::fmt;
 use std::io;
@@ -88,11 +89,18 @@ impl SandboxSettings {
         }
         match self.speaks {
             ProviderKind::Open if self.faults.wrongly_signed > 0.0 => {
-                Err("the open contract signs no answers: wrongly_signed is for --speaks alipay".to_owned())
+                Err("the open contract signs no answers: wrongly_signed is for --speaks alipay or stripe".to_owned())
             }
             ProviderKind::Open => self.faults.check(),
             ProviderKind::Alipay => {
                 alipay::Gateway::parse(&self.key)?;
+                self.faults.check()
+            }
+            ProviderKind::Stripe if self.faults.wrongly_signed > 0.0 && self.callback.is_none() => {
+                Err("Stripe signs its events: wrongly_signed has nowhere to go without --callback-url".to_owned())
+            }
+            ProviderKind::Stripe => {
+                stripe::Account::new(&self.key)?;
                 self.faults.check()
             }
         }

@@ -10,7 +10,7 @@ use super::answer;
 use super::book::{Arrival, Asked, Begun, Operation, Outcome, Ticket};
 use super::faults::{Drawn, Fault, draw};
 use super::said::Said;
-use super::server::{Dropped, State};
+use super::server::{Dropped, Speaks, State};
 
 /// A call that was let in, with what falls to it.
 #[derive(Clone, Copy)]
@@ -67,7 +67,7 @@ impl State {
         match fault {
             Fault::RateLimited => {
                 self.book.answered(call.ticket, "rate_limited");
-                Some(Ok(Said::RateLimited))
+                Some(Ok(Said::Locked))
             }
             Fault::ErrorBefore => {
                 sleep(latency).await;
@@ -104,6 +104,24 @@ impl State {
         Ok(said)
     }
 
+    /// Answers a query of another form: what `look` finds half way between its request and its answer, with its name in the
+    /// book; or what is said instead.
+    pub(super) async fn look<T>(
+        &self,
+        call: Admitted,
+        look: impl FnOnce() -> (T, &'static str),
+    ) -> Result<Result<T, Said>, Dropped> {
+        if let Some(done) = self.before_effect(&call).await {
+            return done.map(Err);
+        }
+        let half = Duration::from_millis(call.drawn.latency_ms / 2);
+        sleep(half).await;
+        let (found, name) = look();
+        sleep(half).await;
+        self.book.answered(call.ticket, name);
+        Ok(Ok(found))
+    }
+
     /// Notes that what a call asks for cannot be.
     pub(super) fn refuse(&self, call: Admitted) {
         self.book.answered(call.ticket, "invalid");
@@ -116,6 +134,12 @@ impl State {
         }
         match self.book.begin(id, asked, call.arrival, Duration::from_millis(self.settings.key_window_ms)) {
             Begun::New => {
+                if let Speaks::Stripe(account) = &self.speaks {
+                    account.begins(id, &self.book);
+                    if call.drawn.fault == Some(Fault::WronglySigned) {
+                        self.forge(id);
+                    }
+                }
                 // A task of its own: the effect lands, whether or not somebody still waits for the answer.
                 let work = Arc::clone(self).process(id.to_owned(), asked, call);
                 match tokio::spawn(work).await {
@@ -169,7 +193,7 @@ impl State {
         match call.drawn.fault {
             Some(Fault::ErrorAfter) => {
                 self.book.answered(call.ticket, "error");
-                Ok(Said::Failed)
+                Ok(Said::FailedAfter)
             }
             Some(Fault::DropAfter) => {
                 self.book.answered(call.ticket, "dropped");

@@ -21,8 +21,12 @@ pub(super) enum Said {
     OtherBody,
     /// Over the rate; nothing was done.
     RateLimited,
+    /// Something else works on this one payment; nothing was done. Where a protocol has no word for it, it is over the rate.
+    Locked,
     /// The caller is not known.
     Unauthorized,
-    /// Nobody can say what became of it.
+    /// Nobody can say what became of it: nothing was done.
     Failed,
+    /// Nobody can say what became of it: it was done.
+    FailedAfter,
 }

@@ -23,6 +23,7 @@ use super::SandboxSettings;
 use super::alipay::{self, Gateway};
 use super::answer::{self, Answer, Refused};
 use super::book::{self, Arrival, Book, Call, CalledBack, Effect, Operation};
+use super::stripe::{self, Account};
 
 const BODY_MAX_BYTES: usize = 64 * 1024;
 const PAYMENTS: &str = "/v1/payments";
@@ -31,10 +32,20 @@ const PAYMENTS: &str = "/v1/payments";
 pub(super) struct State {
     pub(super) settings: SandboxSettings,
     pub(super) book: Book,
-    /// Alipay's keys, where it speaks Alipay.
-    pub(super) gateway: Option<Gateway>,
+    /// What it speaks.
+    pub(super) speaks: Speaks,
     /// When the books were opened: who reads them later can tell whether they are still the same.
     pub(super) started_at: String,
+}
+
+/// A protocol, with what belongs to it.
+pub(super) enum Speaks {
+    /// Our own contract.
+    Open,
+    /// Alipay, with its keys.
+    Alipay(Gateway),
+    /// Stripe, with an account.
+    Stripe(Account),
 }
 
 /// The connection is to be closed without an answer. An HTTP framework's handlers cannot ask for that: whatever they
@@ -60,16 +71,15 @@ impl Sandbox {
     /// Checks the settings and listens. Port 0 takes any free one; [`Sandbox::address`] says which.
     pub async fn bind(settings: SandboxSettings) -> io::Result<Self> {
         settings.check().map_err(|message| io::Error::new(io::ErrorKind::InvalidInput, message))?;
-        let gateway = match settings.speaks {
-            ProviderKind::Open => None,
-            ProviderKind::Alipay => {
-                let gateway = Gateway::parse(&settings.key);
-                Some(gateway.map_err(|message| io::Error::new(io::ErrorKind::InvalidInput, message))?)
-            }
+        let cannot = |message| io::Error::new(io::ErrorKind::InvalidInput, message);
+        let speaks = match settings.speaks {
+            ProviderKind::Open => Speaks::Open,
+            ProviderKind::Alipay => Speaks::Alipay(Gateway::parse(&settings.key).map_err(cannot)?),
+            ProviderKind::Stripe => Speaks::Stripe(Account::new(&settings.key).map_err(cannot)?),
         };
         let listener = TcpListener::bind(settings.listen).await?;
         let started_at = book::wall_clock().to_string();
-        let state = Arc::new(State { settings, book: Book::default(), gateway, started_at });
+        let state = Arc::new(State { settings, book: Book::default(), speaks, started_at });
         Ok(Self { listener, state })
     }
 
@@ -119,7 +129,10 @@ impl Running {
     /// The contract's root, or the gateway.
     pub fn base_url(&self) -> String {
         let root = format!("http://{}", self.address);
-        if self.state.gateway.is_some() { alipay::url(&root) } else { root }
+        match self.state.speaks {
+            Speaks::Open | Speaks::Stripe(_) => root,
+            Speaks::Alipay(_) => alipay::url(&root),
+        }
     }
 
     /// Every effect so far.
@@ -165,15 +178,18 @@ async fn converse(stream: TcpStream, state: Arc<State>) {
 async fn route(state: &Arc<State>, arrival: Arrival, request: Request<Incoming>) -> Result<Answer, Dropped> {
     let path = request.uri().path();
     let get = request.method() == Method::GET;
-    if let Some(gateway) = &state.gateway {
-        if request.method() == Method::POST && path == alipay::PATH {
+    match &state.speaks {
+        Speaks::Alipay(gateway) if request.method() == Method::POST && path == alipay::PATH => {
             return gate(state, gateway, arrival, request).await;
         }
-    } else if request.method() == Method::POST && path == PAYMENTS {
-        return send(state, arrival, request).await;
+        Speaks::Stripe(account) if path.starts_with("/v1/") => return api(state, account, arrival, request).await,
+        Speaks::Open if request.method() == Method::POST && path == PAYMENTS => {
+            return send(state, arrival, request).await;
+        }
+        Speaks::Open | Speaks::Alipay(_) | Speaks::Stripe(_) => {}
     }
     if get
-        && state.gateway.is_none()
+        && matches!(state.speaks, Speaks::Open)
         && let Some(id) = path.strip_prefix(PAYMENTS).and_then(|rest| rest.strip_prefix('/'))
     {
         if id.is_empty() || id.contains('/') {
@@ -231,6 +247,25 @@ async fn gate(
         Ok(body) => alipay::answer(state, gateway, arrival, &query, &body.to_bytes()).await,
         Err(_) => Ok(alipay::bad_request()),
     }
+}
+
+async fn api(
+    state: &Arc<State>,
+    account: &Account,
+    arrival: Arrival,
+    request: Request<Incoming>,
+) -> Result<Answer, Dropped> {
+    let (head, body) = request.into_parts();
+    let Ok(body) = Limited::new(body, BODY_MAX_BYTES).collect().await else { return Ok(alipay::bad_request()) };
+    let body = body.to_bytes();
+    let read = stripe::Read {
+        method: &head.method,
+        path: head.uri.path(),
+        query: head.uri.query().unwrap_or_default(),
+        headers: &head.headers,
+        body: &body,
+    };
+    stripe::answer(state, account, arrival, &read).await.unwrap_or_else(|| Ok(no_such_path()))
 }
 
 fn authorized(state: &State, request: &Request<Incoming>) -> bool {

@@ -81,7 +81,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         name: "retry-after-taken-for-milliseconds",
         harm: "a provider that asks for a minute is asked again after 60 ms",
         edits: &[Edit {
-            file: CONTRACT,
+            file: "functions/providers/src/contract.rs",
             text: "unwrap_or(u64::MAX).saturating_mul(1_000)",
             instead: "unwrap_or(u64::MAX)",
         }],

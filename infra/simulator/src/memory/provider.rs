@@ -12,7 +12,7 @@ use payments::answer::{Found, NotTaken, ProviderText, QueryAnswer, SendAnswer, U
 use payments::id::PaymentId;
 use payments::money::Money;
 use payments::payment::{Kind, Order};
-use ports::{ConnectError, Connection, Provider};
+use ports::{ConnectError, Connection, Provider, Trace};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::callbacks::{Due, Status};
@@ -398,7 +398,7 @@ impl Connection for MemoryConnection {
         }
     }
 
-    async fn query(self, id: &PaymentId, _order: &Order) -> QueryAnswer {
+    async fn query(self, id: &PaymentId, _order: &Order, _trace: &Trace) -> QueryAnswer {
         let MemoryProvider { ledger, environment } = &self.0;
         ledger.called("query", id);
         environment.io("query", || ()).await;

@@ -20,7 +20,7 @@ use payments::time::Timestamp;
 use payments::write::{SendClaim, Written};
 use ports::{
     ConnectError, Connection, GateError, GateStore, Merchants, Provider as ProviderPort, Queue, QueueError, Source,
-    Store, StoreError,
+    Store, StoreError, Trace,
 };
 use tokio::sync::Notify;
 
@@ -470,7 +470,7 @@ impl Connection for Ports {
         }
     }
 
-    async fn query(self, _id: &PaymentId, order: &Order) -> QueryAnswer {
+    async fn query(self, _id: &PaymentId, order: &Order, _trace: &Trace) -> QueryAnswer {
         let number = number_of(&order.order_id);
         let _under_way = self.begins_call();
         let (after_ms, said) = lock(&self.services.provider).query(number, self.services.place.elapsed_us());
