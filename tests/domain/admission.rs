@@ -15,7 +15,7 @@ use payments::id::MerchantId;
 use payments::payment::Lane;
 use payments::time::Timestamp;
 use ports::admission::look;
-use ports::{Admission, AdmissionError};
+use ports::{Admission, PortError};
 use proptest::prelude::*;
 use simulator::run::gate_settings;
 
@@ -329,16 +329,16 @@ struct Port {
 }
 
 impl Admission for Port {
-    async fn take(&self, _: &Take) -> Result<Taken, AdmissionError> {
-        Err(AdmissionError("not asked".to_owned()))
+    async fn take(&self, _: &Take) -> Result<Taken, PortError> {
+        Err(PortError::denied("not asked"))
     }
 
-    async fn look(&self) -> Result<(Option<GateState>, Option<Backlog>), AdmissionError> {
+    async fn look(&self) -> Result<(Option<GateState>, Option<Backlog>), PortError> {
         self.calls.lock().unwrap().push("look");
         Ok((Some(gate()), self.backlog.clone()))
     }
 
-    async fn measure(&self, now: Timestamp, _: &Known) -> Result<Option<Backlog>, AdmissionError> {
+    async fn measure(&self, now: Timestamp, _: &Known) -> Result<Option<Backlog>, PortError> {
         self.calls.lock().unwrap().push("measure");
         Ok(self.measures.then_some(backlog(now, 0, 700)))
     }

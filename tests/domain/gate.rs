@@ -8,7 +8,7 @@ use pacing::gate::{
     GateAnswer, GateState, GateUpdate, GateView, PARTITION_WRITES_PER_SECOND, Reservation, Slots, writes_per_second,
 };
 use ports::gate::reserve;
-use ports::{GateError, GateStore};
+use ports::{GateStore, PortError};
 use proptest::prelude::*;
 use simulator::check::most_in_a_second;
 use simulator::run::gate_settings;
@@ -23,7 +23,7 @@ pub(super) struct Table {
 }
 
 impl GateStore for Table {
-    async fn update(&self, request: &GateUpdate) -> Result<GateAnswer, GateError> {
+    async fn update(&self, request: &GateUpdate) -> Result<GateAnswer, PortError> {
         self.requests.fetch_add(1, Ordering::Relaxed);
         let mut gate = self.gate.lock().unwrap();
         Ok(match request.apply(&gate) {
@@ -35,12 +35,12 @@ impl GateStore for Table {
         })
     }
 
-    async fn read(&self, _: &str) -> Result<Option<GateState>, GateError> {
+    async fn read(&self, _: &str) -> Result<Option<GateState>, PortError> {
         self.requests.fetch_add(1, Ordering::Relaxed);
         Ok(Some(self.state()))
     }
 
-    async fn create(&self, _: &GateState) -> Result<(), GateError> {
+    async fn create(&self, _: &GateState) -> Result<(), PortError> {
         Ok(())
     }
 }
@@ -282,17 +282,17 @@ struct Held<'a> {
 }
 
 impl GateStore for Held<'_> {
-    async fn update(&self, update: &GateUpdate) -> Result<GateAnswer, GateError> {
+    async fn update(&self, update: &GateUpdate) -> Result<GateAnswer, PortError> {
         let answer = self.table.update(update).await;
         self.go_on.notified().await;
         answer
     }
 
-    async fn read(&self, provider: &str) -> Result<Option<GateState>, GateError> {
+    async fn read(&self, provider: &str) -> Result<Option<GateState>, PortError> {
         self.table.read(provider).await
     }
 
-    async fn create(&self, gate: &GateState) -> Result<(), GateError> {
+    async fn create(&self, gate: &GateState) -> Result<(), PortError> {
         self.table.create(gate).await
     }
 }

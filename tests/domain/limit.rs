@@ -14,7 +14,7 @@ use payments::id::MerchantId;
 use payments::limit::{Limit, RATE_MAX};
 use payments::time::Timestamp;
 use ports::admission::admit;
-use ports::{Admission, AdmissionError};
+use ports::{Admission, PortError};
 use proptest::prelude::*;
 
 use super::cases;
@@ -33,10 +33,10 @@ struct Table {
 }
 
 impl Admission for Table {
-    async fn take(&self, take: &Take) -> Result<Taken, AdmissionError> {
+    async fn take(&self, take: &Take) -> Result<Taken, PortError> {
         self.calls.fetch_add(1, Ordering::Relaxed);
         if self.is_down.load(Ordering::Relaxed) {
-            return Err(AdmissionError("down".to_owned()));
+            return Err(PortError::throttled("down"));
         }
         let mut bucket = self.bucket.lock().unwrap();
         Ok(match take.apply(*bucket) {
@@ -48,11 +48,11 @@ impl Admission for Table {
         })
     }
 
-    async fn look(&self) -> Result<(Option<GateState>, Option<Backlog>), AdmissionError> {
+    async fn look(&self) -> Result<(Option<GateState>, Option<Backlog>), PortError> {
         Ok((None, None))
     }
 
-    async fn measure(&self, _: Timestamp, _: &Known) -> Result<Option<Backlog>, AdmissionError> {
+    async fn measure(&self, _: Timestamp, _: &Known) -> Result<Option<Backlog>, PortError> {
         Ok(None)
     }
 }

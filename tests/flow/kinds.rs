@@ -8,7 +8,7 @@ use pacing::gate::{GateAnswer, GateState, GateUpdate};
 use payments::merchant::{ApiKeyHash, Merchant};
 use payments::payment::{Kind, Order, Payment, Reason, RefundOf, State};
 use payments::transition::Recovery;
-use ports::{GateError, GateStore};
+use ports::{GateStore, PortError};
 use serde_json::json;
 use simulator::memory::queue::Name;
 use simulator::memory::{MemoryProvider, MemoryQueue};
@@ -25,20 +25,20 @@ struct Down {
     reads: bool,
 }
 
-fn down() -> GateError {
-    GateError("throttled".to_owned())
+fn down() -> PortError {
+    PortError::throttled("throttled")
 }
 
 impl GateStore for Down {
-    async fn update(&self, _: &GateUpdate) -> Result<GateAnswer, GateError> {
+    async fn update(&self, _: &GateUpdate) -> Result<GateAnswer, PortError> {
         Err(down())
     }
 
-    async fn read(&self, provider: &str) -> Result<Option<GateState>, GateError> {
+    async fn read(&self, provider: &str) -> Result<Option<GateState>, PortError> {
         if self.reads { Ok(Some(GateState::new(provider, 100, 10))) } else { Err(down()) }
     }
 
-    async fn create(&self, _: &GateState) -> Result<(), GateError> {
+    async fn create(&self, _: &GateState) -> Result<(), PortError> {
         Err(down())
     }
 }

@@ -11,7 +11,7 @@ use payments::message::Message;
 use payments::payment::{Claim, Lane, Payment, State};
 use payments::transition::PAYMENT_RETRY_AFTER_MAX_MS;
 use payments::write::{SendClaim, Written};
-use ports::{ConnectError, Depths, Provider, Queue, QueueError, Source, Store, StoreError, Wired};
+use ports::{ConnectError, Depths, PortError, Provider, Queue, Source, Store, StoreError, Wired};
 use serde_json::Value;
 use simulator::memory::queue::Name;
 use simulator::memory::{MemoryGate, MemoryProvider, MemoryQueue, MemoryStore};
@@ -235,7 +235,7 @@ async fn a_dead_letter_comes_again_when_it_is_worth_a_look() {
 struct Unmeasured(MemoryQueue);
 
 impl Queue for Unmeasured {
-    async fn send(&self, lane: Lane, message: &Message, delay_seconds: u32) -> Result<(), QueueError> {
+    async fn send(&self, lane: Lane, message: &Message, delay_seconds: u32) -> Result<(), PortError> {
         self.0.send(lane, message, delay_seconds).await
     }
 
@@ -243,14 +243,14 @@ impl Queue for Unmeasured {
         self.0.source_of(event_source_arn)
     }
 
-    async fn hide(&self, source: Source, receipt_handle: &str, seconds: u32) -> Result<(), QueueError> {
+    async fn hide(&self, source: Source, receipt_handle: &str, seconds: u32) -> Result<(), PortError> {
         self.0.hide(source, receipt_handle, seconds).await
     }
 }
 
 impl Depths for Unmeasured {
-    async fn depth(&self, _: Lane) -> Result<Depth, QueueError> {
-        Err(QueueError("throttled".to_owned()))
+    async fn depth(&self, _: Lane) -> Result<Depth, PortError> {
+        Err(PortError::throttled("throttled"))
     }
 }
 

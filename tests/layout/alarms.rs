@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use plan::standing;
 use serde_json::Value;
 
-use super::template::Template;
+use super::reader::Template;
 use super::{read, root};
 
 /// An alarm's metrics by the id that its expression knows them by, and the expressions.

@@ -2,9 +2,11 @@
 
 mod alarms;
 mod commands;
+mod events;
 mod mutants;
 mod packages;
 mod plan;
+mod reader;
 mod stages;
 pub(crate) mod template;
 

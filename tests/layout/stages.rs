@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::template::Template;
+use super::reader::Template;
 use super::{read, root};
 
 const STAGES: [&str; 3] = ["dev", "staging", "production"];

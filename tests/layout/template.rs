@@ -13,6 +13,7 @@ use payments::payment::State;
 use payments::transition::Event;
 use serde_json::Value;
 
+use super::reader::{ASKED_FOR, Template};
 use super::{read, root};
 use crate::contract::samples;
 
@@ -24,167 +25,9 @@ const FUNCTIONS: [(&str, &str); 4] = [
     ("ReconcileFunction", "reconcile"),
 ];
 
-/// What stands in for the parameters without a default, which only a provider can say.
-const ASKED_FOR: [(&str, &str); 7] = [
-    ("ProviderName", "acme"),
-    ("ProviderUrl", "https://api.acme.example/v1"),
-    ("ProviderSecretName", "acme-key"),
-    ("HistorySecretName", "history-keys"),
-    ("ProviderRatePerSecond", "5000"),
-    ("AbsenceBoundMs", "900000"),
-    ("KeyWindowMs", "86400000"),
-];
-
 /// The properties of an SQS event that we use. SAM passes on any others, and neither it nor cfn-lint says a word.
 const OF_AN_SQS_EVENT: [&str; 5] =
     ["Queue", "BatchSize", "MaximumBatchingWindowInSeconds", "FunctionResponseTypes", "ScalingConfig"];
-
-/// One line of the template: the keys that lead to it, and its value. An element of a list adds `-N` to the path.
-#[derive(Debug)]
-struct Line {
-    path: Vec<String>,
-    value: String,
-}
-
-/// The template, read line by line: block style, `key: value`, `- value` and `- key: value`.
-pub(super) struct Template(Vec<Line>);
-
-impl Template {
-    pub(super) fn load() -> Self {
-        Self::parse(&read(&root().join("template.yaml")))
-    }
-
-    pub(super) fn parse(text: &str) -> Self {
-        let mut lines = Vec::new();
-        let mut open: Vec<(usize, String)> = Vec::new();
-        let mut elements = 0;
-        for line in text.lines() {
-            let mut rest = line.trim_start();
-            let mut indent = line.len() - rest.len();
-            if rest.is_empty() || rest.starts_with('#') {
-                continue;
-            }
-            open.retain(|(at, _)| *at < indent);
-            if let Some(element) = rest.strip_prefix("- ") {
-                elements += 1;
-                open.push((indent, format!("-{elements}")));
-                rest = element;
-                indent += 2;
-            }
-            let key_and_value = match rest.split_once(": ") {
-                Some((key, value)) if is_key(key) => Some((key, value)),
-                _ => rest.strip_suffix(':').filter(|key| is_key(key)).map(|key| (key, "")),
-            };
-            let value = match key_and_value {
-                Some((key, value)) => {
-                    open.push((indent, key.to_owned()));
-                    value
-                }
-                None => rest,
-            };
-            let value = value.trim().trim_matches(['\'', '"']).to_owned();
-            lines.push(Line { path: open.iter().map(|(_, key)| key.clone()).collect(), value });
-        }
-        Self(lines)
-    }
-
-    /// The lines under a path, each with what its own path adds.
-    pub(super) fn under<'a>(&'a self, path: &[&str]) -> std::vec::IntoIter<(&'a [String], &'a str)> {
-        let rest = |line: &'a Line| {
-            let is_under = line.path.len() >= path.len() && line.path.iter().zip(path).all(|(one, other)| one == other);
-            is_under.then(|| (line.path.get(path.len()..).unwrap_or_default(), line.value.as_str()))
-        };
-        self.0.iter().filter_map(rest).collect::<Vec<_>>().into_iter()
-    }
-
-    pub(super) fn get(&self, path: &[&str]) -> &str {
-        self.find(path).unwrap_or_else(|| panic!("the template has no {}", path.join("/")))
-    }
-
-    pub(super) fn find(&self, path: &[&str]) -> Option<&str> {
-        self.under(path).find(|(rest, _)| rest.is_empty()).map(|(_, value)| value)
-    }
-
-    fn number(&self, path: &[&str]) -> u64 {
-        let text = self.get(path);
-        let text = if text.starts_with("!Ref ") { self.resolve(text) } else { text.to_owned() };
-        text.parse().unwrap_or_else(|_| panic!("{} is {text:?}, not a number", path.join("/")))
-    }
-
-    /// The keys that stand directly under a path.
-    pub(super) fn keys(&self, path: &[&str]) -> BTreeSet<&str> {
-        self.under(path).filter_map(|(rest, _)| rest.first().map(String::as_str)).collect()
-    }
-
-    /// A list's plain elements.
-    pub(super) fn list(&self, path: &[&str]) -> Vec<&str> {
-        self.under(path).filter(|(rest, _)| rest.len() == 1).map(|(_, value)| value).collect()
-    }
-
-    pub(super) fn resources(&self, kind: &str) -> Vec<&str> {
-        let names = self.keys(&["Resources"]).into_iter();
-        names.filter(|name| self.get(&["Resources", name, "Type"]) == kind).collect()
-    }
-
-    /// A function's environment, its own and the common one, as the template writes it.
-    fn environment(&self, function: &str) -> BTreeMap<String, String> {
-        let common = ["Globals", "Function", "Environment", "Variables"];
-        let own = ["Resources", function, "Properties", "Environment", "Variables"];
-        let pairs = self.under(&common).chain(self.under(&own));
-        pairs.filter_map(|(rest, value)| Some((rest.first()?.clone(), value.to_owned()))).collect()
-    }
-
-    /// What a function would see: parameters at their defaults, tables by name, queues by URL.
-    fn seen(&self, function: &str) -> BTreeMap<String, String> {
-        let environment = self.environment(function).into_iter();
-        environment.map(|(name, value)| (name, self.resolve(&value))).collect()
-    }
-
-    fn resolve(&self, value: &str) -> String {
-        // Left out unless its secret is named; whoever reads it is tested with both.
-        if value.starts_with("!If [Has") && value.ends_with("SecretVersion}}}', !Ref AWS::NoValue]") {
-            return "callback_key_0123456789abcdefghij".to_owned();
-        }
-        if !value.starts_with('!') {
-            return value.to_owned();
-        }
-        let Some(name) = value.strip_prefix("!Ref ") else {
-            return match value {
-                "!Sub '{{resolve:secretsmanager:${ProviderSecretName}:SecretString:::${ProviderSecretVersion}}}" => {
-                    "key_0123456789".to_owned()
-                }
-                "!Sub '{{resolve:secretsmanager:${HistorySecretName}:SecretString:::${HistorySecretVersion}}}" => {
-                    "0123456789abcdef".repeat(4)
-                }
-                _ => panic!("{value} has no meaning here"),
-            };
-        };
-        if self.find(&["Parameters", name]).is_some() {
-            let default = self.find(&["Parameters", name, "Default"]);
-            let asked_for = ASKED_FOR.iter().find(|(asked, _)| *asked == name).map(|(_, value)| *value);
-            return match (default, asked_for) {
-                (Some(value), None) | (None, Some(value)) => value.to_owned(),
-                _ => panic!("{name} needs either a default or a place in ASKED_FOR"),
-            };
-        }
-        match self.get(&["Resources", name, "Type"]) {
-            "AWS::SQS::Queue" => format!("https://sqs.eu-central-1.amazonaws.com/123456789012/{name}"),
-            "AWS::DynamoDB::Table" => name.to_owned(),
-            other => panic!("{name} is a {other}"),
-        }
-    }
-
-    /// A function's SQS events.
-    fn mappings(&self, function: &str) -> Vec<&str> {
-        let events = ["Resources", function, "Properties", "Events"];
-        let all = self.keys(&events).into_iter();
-        all.filter(|event| self.get(&[&events[..], &[event, "Type"]].concat()) == "SQS").collect()
-    }
-}
-
-fn is_key(text: &str) -> bool {
-    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | ':' | '-' | '.'))
-}
 
 /// The functions' binaries, each with the names of the variables that the template sets.
 pub(crate) fn variables() -> [(&'static str, BTreeSet<String>); 4] {

@@ -17,8 +17,7 @@ use payments::message::{LATE_SEND_MS, Message};
 use payments::payment::{Kind, Order, Payment, State};
 use payments::policy::Policy;
 use payments::transition::{Event, Resolution};
-use ports::Outcome;
-use ports::{Clock, Store};
+use ports::{Clock, Outcome, Store};
 use reconcile::operate::{End, Request, Said};
 
 use super::place::account;

@@ -14,13 +14,13 @@ use pacing::bucket::{Allowance, Bucket, Take, Taken};
 use pacing::gate::{Form, GateState};
 use payments::payment::Lane;
 use payments::time::Timestamp;
-use ports::{Admission, AdmissionError, Depths, StoreError};
+use ports::{Admission, Depths, PortError, StoreError};
 
 use crate::clients::Clients;
 use crate::gates::DynamoGates;
 use crate::item::{Item, Update, from_item, number, to_item};
 use crate::queue::{QueueUrls, SqsQueue};
-use crate::verdict::describe;
+use crate::verdict::port_error;
 
 /// The figure's name. A merchant's bucket begins with another word.
 const BACKLOG: &str = "backlog";
@@ -59,11 +59,11 @@ impl DynamoAdmission {
         }
     }
 
-    async fn backlog(&self) -> Result<Option<Backlog>, AdmissionError> {
+    async fn backlog(&self) -> Result<Option<Backlog>, PortError> {
         // Eventually consistent: it is some seconds old in any case.
         let answer =
             self.client.get_item().table_name(&self.table).key("name", AttributeValue::S(BACKLOG.to_owned())).send();
-        let output = answer.await.map_err(|error| AdmissionError(describe("GetItem", &error)))?;
+        let output = answer.await.map_err(|error| port_error("GetItem", &error))?;
         match output.item {
             // Somebody measures for the first time.
             Some(item) if item.contains_key("at") => from_item(item).map(Some).map_err(|error| unreadable(&error)),
@@ -72,7 +72,7 @@ impl DynamoAdmission {
     }
 
     /// One update of the figure's item; whether its condition held.
-    async fn update_backlog(&self, update: Update, condition: String) -> Result<bool, AdmissionError> {
+    async fn update_backlog(&self, update: Update, condition: String) -> Result<bool, PortError> {
         let (expression, names, values) = update.finish();
         let answer = self
             .client
@@ -89,14 +89,14 @@ impl DynamoAdmission {
             Ok(_) => Ok(true),
             Err(error) => match error.as_service_error() {
                 Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(false),
-                _ => Err(AdmissionError(describe("UpdateItem", &error))),
+                _ => Err(port_error("UpdateItem", &error)),
             },
         }
     }
 }
 
 impl Admission for DynamoAdmission {
-    async fn take(&self, take: &Take) -> Result<Taken, AdmissionError> {
+    async fn take(&self, take: &Take) -> Result<Taken, PortError> {
         let (update, condition) = expressions(take);
         let (expression, names, values) = update.finish();
         let bucket_of = match take.allowance {
@@ -122,17 +122,16 @@ impl Admission for DynamoAdmission {
                 Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
                     bucket(failed.item().cloned()).map(Taken::Refused)
                 }
-                _ => Err(AdmissionError(describe("UpdateItem", &error))),
+                _ => Err(port_error("UpdateItem", &error)),
             },
         }
     }
 
-    async fn look(&self) -> Result<(Option<GateState>, Option<Backlog>), AdmissionError> {
-        let gate = async { self.gates.glance(&self.provider).await.map_err(|error| AdmissionError(error.to_string())) };
-        try_join(gate, self.backlog()).await
+    async fn look(&self) -> Result<(Option<GateState>, Option<Backlog>), PortError> {
+        try_join(self.gates.glance(&self.provider), self.backlog()).await
     }
 
-    async fn measure(&self, now: Timestamp, known: &Known) -> Result<Option<Backlog>, AdmissionError> {
+    async fn measure(&self, now: Timestamp, known: &Known) -> Result<Option<Backlog>, PortError> {
         let mut turn = Update::default();
         let (from, asked) = (turn.name("measure_from"), turn.value("now", number(now.ms())));
         turn.set("measure_from", number(now.plus_ms(BUSY_MS).ms()));
@@ -140,7 +139,7 @@ impl Admission for DynamoAdmission {
             return Ok(None);
         }
         let depths = try_join_all([Lane::High, Lane::Standard].map(|lane| self.queue.depth(lane)));
-        let depths = depths.await.map_err(|error| AdmissionError(error.to_string()))?;
+        let depths = depths.await?;
         let [high, standard] = depths[..] else { return Ok(None) };
         let backlog = known.measured(now, high, standard);
         let mut update = Update::default();
@@ -174,7 +173,7 @@ fn expressions(take: &Take) -> (Update, String) {
     (update, condition)
 }
 
-fn bucket(item: Option<Item>) -> Result<Bucket, AdmissionError> {
+fn bucket(item: Option<Item>) -> Result<Bucket, PortError> {
     // An item that is not there is refused by the busy form, and is a full bucket.
     from_item(item.unwrap_or_else(full)).map_err(|error| unreadable(&error))
 }
@@ -183,6 +182,6 @@ fn full() -> Item {
     HashMap::from([("full_us".to_owned(), number(0))])
 }
 
-fn unreadable(error: &StoreError) -> AdmissionError {
-    AdmissionError(error.to_string())
+fn unreadable(error: &StoreError) -> PortError {
+    PortError::lost(error)
 }

@@ -8,10 +8,10 @@ use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
 use pacing::gate::{Control, Form, GateAnswer, GateState, GateUpdate};
-use ports::{GateError, GateStore, StoreError};
+use ports::{GateStore, PortError, StoreError};
 
 use crate::item::{Item, Update, from_item, number, to_attribute, to_item};
-use crate::verdict::describe;
+use crate::verdict::port_error;
 
 /// Gates in a table.
 #[derive(Clone, Debug)]
@@ -28,11 +28,11 @@ impl DynamoGates {
 
     /// The gate as it stood a moment ago: eventually consistent, for whoever tells a wait by it and sends nothing. A strongly
     /// consistent read takes twice as much of the one partition that the consumers' reservations live on ("Read consistency").
-    pub(crate) async fn glance(&self, provider: &str) -> Result<Option<GateState>, GateError> {
+    pub(crate) async fn glance(&self, provider: &str) -> Result<Option<GateState>, PortError> {
         self.get(provider, false).await
     }
 
-    async fn get(&self, provider: &str, is_consistent: bool) -> Result<Option<GateState>, GateError> {
+    async fn get(&self, provider: &str, is_consistent: bool) -> Result<Option<GateState>, PortError> {
         let answer = self
             .client
             .get_item()
@@ -43,13 +43,13 @@ impl DynamoGates {
             .await;
         match answer {
             Ok(output) => output.item.map(gate).transpose(),
-            Err(error) => Err(GateError(describe("GetItem", &error))),
+            Err(error) => Err(port_error("GetItem", &error)),
         }
     }
 }
 
 impl GateStore for DynamoGates {
-    async fn update(&self, request: &GateUpdate) -> Result<GateAnswer, GateError> {
+    async fn update(&self, request: &GateUpdate) -> Result<GateAnswer, PortError> {
         let (update, condition) = expressions(request).map_err(|error| unreadable(&error))?;
         let (expression, names, values) = update.finish();
         let answer = self
@@ -68,23 +68,23 @@ impl GateStore for DynamoGates {
         match answer {
             Ok(output) => match output.attributes {
                 Some(item) => gate(item).map(|gate| GateAnswer::Done(Box::new(gate))),
-                None => Err(GateError("UpdateItem answered without the item".to_owned())),
+                None => Err(PortError::lost("UpdateItem answered without the item")),
             },
             Err(error) => match error.as_service_error() {
                 Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
                     let stands = failed.item().cloned().map(gate).transpose()?;
                     Ok(GateAnswer::Refused(stands.map(Box::new)))
                 }
-                _ => Err(GateError(describe("UpdateItem", &error))),
+                _ => Err(port_error("UpdateItem", &error)),
             },
         }
     }
 
-    async fn read(&self, provider: &str) -> Result<Option<GateState>, GateError> {
+    async fn read(&self, provider: &str) -> Result<Option<GateState>, PortError> {
         self.get(provider, true).await
     }
 
-    async fn create(&self, gate: &GateState) -> Result<(), GateError> {
+    async fn create(&self, gate: &GateState) -> Result<(), PortError> {
         let answer = self
             .client
             .put_item()
@@ -98,7 +98,7 @@ impl GateStore for DynamoGates {
             Ok(_) => Ok(()),
             Err(error) => match error.as_service_error() {
                 Some(PutItemError::ConditionalCheckFailedException(_)) => Ok(()),
-                _ => Err(GateError(describe("PutItem", &error))),
+                _ => Err(port_error("PutItem", &error)),
             },
         }
     }
@@ -180,10 +180,10 @@ fn expressions(request: &GateUpdate) -> Result<(Update, String), StoreError> {
     Ok((update, condition))
 }
 
-fn gate(item: Item) -> Result<GateState, GateError> {
+fn gate(item: Item) -> Result<GateState, PortError> {
     from_item(item).map_err(|error| unreadable(&error))
 }
 
-fn unreadable(error: &StoreError) -> GateError {
-    GateError(error.to_string())
+fn unreadable(error: &StoreError) -> PortError {
+    PortError::lost(error)
 }

@@ -7,12 +7,12 @@ use payments::id::PaymentId;
 use payments::index::{OpenKey, Shard};
 use payments::payment::Lane;
 use payments::time::Timestamp;
-use ports::{Depths, OpenPayments, QueueError, StoreError};
+use ports::{Depths, OpenPayments, PortError, StoreError};
 
 use crate::item::{Item, number};
 use crate::queue::SqsQueue;
 use crate::store::DynamoStore;
-use crate::verdict::{Attempts, describe, store_error};
+use crate::verdict::{Attempts, port_error, store_error};
 
 /// The sparse index on (`open_shard`, `created_at`), keys only: an ended payment is not in it.
 pub const OPEN_INDEX: &str = "open";
@@ -67,7 +67,7 @@ fn open_key(item: &Item) -> Result<OpenKey, StoreError> {
 
 impl Depths for SqsQueue {
     /// The three approximate counts; SQS says itself that they settle within a minute ("GetQueueAttributes").
-    async fn depth(&self, lane: Lane) -> Result<Depth, QueueError> {
+    async fn depth(&self, lane: Lane) -> Result<Depth, PortError> {
         const VISIBLE: QueueAttributeName = QueueAttributeName::ApproximateNumberOfMessages;
         const DELAYED: QueueAttributeName = QueueAttributeName::ApproximateNumberOfMessagesDelayed;
         const IN_FLIGHT: QueueAttributeName = QueueAttributeName::ApproximateNumberOfMessagesNotVisible;
@@ -78,11 +78,11 @@ impl Depths for SqsQueue {
             .set_attribute_names(Some(vec![VISIBLE, DELAYED, IN_FLIGHT]))
             .send()
             .await
-            .map_err(|error| QueueError(describe("GetQueueAttributes", &error)))?;
+            .map_err(|error| port_error("GetQueueAttributes", &error))?;
         let attributes = output.attributes.unwrap_or_default();
         let count = |name: &QueueAttributeName| {
             let count = attributes.get(name).and_then(|text| text.parse::<u64>().ok());
-            count.ok_or_else(|| QueueError(format!("GetQueueAttributes: no {}", name.as_str())))
+            count.ok_or_else(|| PortError::lost(format!("GetQueueAttributes: no {}", name.as_str())))
         };
         Ok(Depth { waiting: count(&VISIBLE)?.saturating_add(count(&DELAYED)?), in_flight: count(&IN_FLIGHT)? })
     }

@@ -3,9 +3,9 @@
 use aws_sdk_sqs::Client;
 use payments::message::Message;
 use payments::payment::Lane;
-use ports::{Queue, QueueError, Source};
+use ports::{PortError, Queue, Source};
 
-use crate::verdict::describe;
+use crate::verdict::port_error;
 
 /// Longest delay of a message, in seconds ("Amazon SQS delay queues").
 const DELAY_SECONDS_MAX: u32 = 900;
@@ -43,11 +43,11 @@ impl SqsQueue {
         }
     }
 
-    fn url(&self, source: Source) -> Result<&str, QueueError> {
+    fn url(&self, source: Source) -> Result<&str, PortError> {
         match source {
             Source::Lane(lane) => Ok(self.lane_url(lane)),
             Source::DeadLetter => self.urls.dead_letter.as_deref().ok_or_else(|| {
-                QueueError("this function was given no dead-letter queue: set DEAD_LETTER_QUEUE_URL".to_owned())
+                PortError::denied("this function was given no dead-letter queue: set DEAD_LETTER_QUEUE_URL")
             }),
         }
     }
@@ -55,7 +55,7 @@ impl SqsQueue {
 
 impl Queue for SqsQueue {
     /// The merchant is the message's group, so that one merchant's backlog is its own ("Amazon SQS fair queues").
-    async fn send(&self, lane: Lane, message: &Message, delay_seconds: u32) -> Result<(), QueueError> {
+    async fn send(&self, lane: Lane, message: &Message, delay_seconds: u32) -> Result<(), PortError> {
         let delay_seconds = seconds("a delay", delay_seconds, DELAY_SECONDS_MAX)?;
         self.client
             .send_message()
@@ -66,7 +66,7 @@ impl Queue for SqsQueue {
             .send()
             .await
             .map(|_| ())
-            .map_err(|error| QueueError(describe("SendMessage", &error)))
+            .map_err(|error| port_error("SendMessage", &error))
     }
 
     /// By the queue's name, which both an ARN and a URL end in.
@@ -82,7 +82,7 @@ impl Queue for SqsQueue {
         .map(|(_, source)| source)
     }
 
-    async fn hide(&self, source: Source, receipt_handle: &str, seconds_from_now: u32) -> Result<(), QueueError> {
+    async fn hide(&self, source: Source, receipt_handle: &str, seconds_from_now: u32) -> Result<(), PortError> {
         let visibility_seconds = seconds("a visibility timeout", seconds_from_now, HIDE_SECONDS_MAX)?;
         self.client
             .change_message_visibility()
@@ -92,15 +92,15 @@ impl Queue for SqsQueue {
             .send()
             .await
             .map(|_| ())
-            .map_err(|error| QueueError(describe("ChangeMessageVisibility", &error)))
+            .map_err(|error| port_error("ChangeMessageVisibility", &error))
     }
 }
 
-fn seconds(what: &str, seconds: u32, max: u32) -> Result<i32, QueueError> {
+fn seconds(what: &str, seconds: u32, max: u32) -> Result<i32, PortError> {
     i32::try_from(seconds)
         .ok()
         .filter(|_| seconds <= max)
-        .ok_or_else(|| QueueError(format!("{what} is at most {max} s; {seconds} s were asked for")))
+        .ok_or_else(|| PortError::denied(format!("{what} is at most {max} s; {seconds} s were asked for")))
 }
 
 fn last_part(text: &str, separator: char) -> Option<&str> {

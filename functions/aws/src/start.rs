@@ -5,6 +5,7 @@ use std::fmt::Display;
 use std::future::Future;
 use std::process::ExitCode;
 
+use ports::EventName;
 use tracing::{error, info};
 
 /// Runs a function's wiring to its end, which comes only with the environment's own.
@@ -14,7 +15,7 @@ pub async fn start<E: Display>(function: &str, run: impl Future<Output = Result<
     match Box::pin(run).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(cause) => {
-            error!(event = "start_failed", function, %cause);
+            error!(event = EventName::StartFailed.as_str(), function, %cause);
             ExitCode::FAILURE
         }
     }
@@ -23,5 +24,5 @@ pub async fn start<E: Display>(function: &str, run: impl Future<Output = Result<
 /// Says that this environment is wired and about to ask for its first invocation, and which deployment's settings it has:
 /// one line for each cold start.
 pub fn ready(function: &str, deployment: &str) {
-    info!(event = "environment_started", function, deployment);
+    info!(event = EventName::EnvironmentStarted.as_str(), function, deployment);
 }

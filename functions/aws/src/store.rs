@@ -27,7 +27,6 @@ use self::anchor::anchored;
 use crate::item::{Item, Update, difference, from_item, number, payment, to_attribute, to_item};
 use crate::verdict::{Attempts, store_error};
 
-pub use anchor::PAYMENT_CHANGED;
 pub use keys::KEY_TTL_ATTRIBUTE;
 
 /// The name of the table's key.

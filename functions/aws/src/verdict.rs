@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use aws_sdk_dynamodb::config::interceptors::FinalizerInterceptorContextRef;
 use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_dynamodb::error::{BoxError, ConnectorError, DisplayErrorContext, ProvideErrorMetadata, SdkError};
-use ports::StoreError;
+use ports::{Failure, PortError, StoreError};
 
 /// Watches every attempt of one operation. The SDK tries again by itself and reports only its last attempt, so a lost
 /// answer followed by a throttled retry would look like a plain refusal.
@@ -87,6 +87,32 @@ where
         SdkError::ConstructionFailure(_) => StoreError::Refused(what),
         _ => StoreError::Unresolved(what),
     }
+}
+
+/// What to tell of a failed operation that writes no payment. "Error handling with DynamoDB" and "Common error types" of SQS:
+/// a code that says Throttl… or Limit… asks for patience, any other status in the 400s says that nothing was done.
+pub(crate) fn port_error<E>(operation: &str, error: &SdkError<E>) -> PortError
+where
+    E: ProvideErrorMetadata + Error + 'static,
+{
+    let failure = match error {
+        SdkError::ServiceError(service) => {
+            let status = service.raw().status().as_u16();
+            let code = service.err().code().unwrap_or_default();
+            let is_throttled =
+                code.contains("Throttl") || code.contains("LimitExceeded") || code.contains("Throughput");
+            if is_throttled || status == 429 || status == 503 {
+                Failure::Throttled
+            } else if refuses(status) {
+                Failure::Denied
+            } else {
+                Failure::Lost
+            }
+        }
+        SdkError::ConstructionFailure(_) => Failure::Denied,
+        _ => Failure::Lost,
+    };
+    PortError::new(failure, describe(operation, error))
 }
 
 /// The operation and what came of it, without the request's or the item's contents.

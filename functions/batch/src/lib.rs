@@ -6,7 +6,7 @@
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use payments::time::Timestamp;
-use ports::{Queue, Source};
+use ports::{EventName, Queue, Source};
 use tracing::warn;
 
 /// Longest time for which a message is hidden, in seconds. SQS counts its 12 hours from the receive ("Amazon SQS visibility
@@ -90,7 +90,7 @@ pub async fn conclude<Q: Queue>(queue: &Q, record: &Record, verdict: Verdict) ->
     if let Some(source) = record.source
         && let Err(error) = queue.hide(source, &record.receipt_handle, seconds).await
     {
-        warn!(event = "message_hide_failed", message_id = record.message_id, %error);
+        warn!(event = EventName::MessageHideFailed.as_str(), message_id = record.message_id, %error);
     }
     Some(record.message_id.clone())
 }

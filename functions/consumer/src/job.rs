@@ -12,7 +12,7 @@ use payments::payment::{Claim, Payment, State};
 use payments::time::Timestamp;
 use payments::transition::{Event, Kept, PAYMENT_RETRY_AFTER_MAX_MS};
 use payments::write::{SendClaim, Written};
-use ports::{Connection, GateStore, Ledger, Outcome, Provider, Store, StoreError, Trace};
+use ports::{Connection, EventName, GateStore, Ledger, Outcome, Provider, Store, StoreError, Trace};
 use tracing::{error, info, warn};
 
 use crate::pace::Slot;
@@ -52,7 +52,7 @@ impl<L: Ledger, G: GateStore, P: Provider> Consumer<L, G, P> {
             Err(error) => return Carried::Concluded(store_down(record, &message, &error)),
         };
         if payment.order.merchant != message.merchant {
-            warn!(event = "message_disagrees", message_id = record.message_id);
+            warn!(event = EventName::MessageDisagrees.as_str(), message_id = record.message_id);
             return Carried::Concluded(Verdict::PassOn);
         }
         let now = self.ledger.now();
@@ -131,7 +131,7 @@ impl<L: Ledger, G: GateStore, P: Provider> Consumer<L, G, P> {
         lease_until: Timestamp,
     ) -> Result<Held, Verdict> {
         if stands.order.merchant != message.merchant {
-            warn!(event = "message_disagrees", message_id = record.message_id);
+            warn!(event = EventName::MessageDisagrees.as_str(), message_id = record.message_id);
             return Err(Verdict::PassOn);
         }
         let payment = self.replayed(record, message, stands).await?;
@@ -154,7 +154,7 @@ impl<L: Ledger, G: GateStore, P: Provider> Consumer<L, G, P> {
         let outcome = self.ledger.decide(payment, &Event::Replay).await;
         match outcome {
             Ok(Outcome::Changed(payment)) => {
-                info!(event = "payment_replayed_by_operator", payment_id = payment.id.as_str());
+                info!(event = EventName::PaymentReplayedByOperator.as_str(), payment_id = payment.id.as_str());
                 Ok(*payment)
             }
             Ok(Outcome::Kept(payment, _)) => Ok(*payment),
@@ -177,11 +177,11 @@ impl<L: Ledger, G: GateStore, P: Provider> Consumer<L, G, P> {
         let connection = match connecting.await {
             Ok(Ok(connection)) => connection,
             Ok(Err(error)) => {
-                warn!(event = "connect_failed", payment_id = held.payment.id.as_str(), %error);
+                warn!(event = EventName::ConnectFailed.as_str(), payment_id = held.payment.id.as_str(), %error);
                 return not_taken(&held.claim, NotTaken::ConnectFailed);
             }
             Err(_) => {
-                warn!(event = "connect_timed_out", payment_id = held.payment.id.as_str());
+                warn!(event = EventName::ConnectTimedOut.as_str(), payment_id = held.payment.id.as_str());
                 return not_taken(&held.claim, NotTaken::ConnectFailed);
             }
         };
@@ -230,7 +230,7 @@ impl<L: Ledger, G: GateStore, P: Provider> Consumer<L, G, P> {
                 return true;
             }
             info!(
-                event = "slot_missed",
+                event = EventName::SlotMissed.as_str(),
                 payment_id = held.payment.id.as_str(),
                 late_us = now_us.saturating_sub(slot.start_us),
             );
@@ -264,11 +264,11 @@ impl<L: Ledger, G: GateStore, P: Provider> Consumer<L, G, P> {
                 }
                 Ok(Outcome::Kept(payment, kept)) => return self.verdict(&payment, Some(kept)),
                 Ok(Outcome::Missing) => {
-                    error!(event = "payment_vanished", payment_id = held.payment.id.as_str());
+                    error!(event = EventName::PaymentVanished.as_str(), payment_id = held.payment.id.as_str());
                     return Verdict::PassOn;
                 }
                 Err(error) => {
-                    error!(event = "settle_failed", payment_id = held.payment.id.as_str(), %error);
+                    error!(event = EventName::SettleFailed.as_str(), payment_id = held.payment.id.as_str(), %error);
                     tokio::time::sleep(SETTLE_PAUSE).await;
                 }
             }
@@ -279,7 +279,7 @@ impl<L: Ledger, G: GateStore, P: Provider> Consumer<L, G, P> {
 
     fn log_settled(&self, payment: &Payment) {
         info!(
-            event = "payment_settled",
+            event = EventName::PaymentSettled.as_str(),
             payment_id = payment.id.as_str(),
             state = payment.state.as_str(),
             reason = payment.reason.as_str(),
@@ -287,7 +287,11 @@ impl<L: Ledger, G: GateStore, P: Provider> Consumer<L, G, P> {
             waited_ms = self.ledger.now().since_ms(payment.created_at),
         );
         if payment.has_open_case() {
-            error!(event = "late_success", payment_id = payment.id.as_str(), state = payment.state.as_str(),);
+            error!(
+                event = EventName::LateSuccess.as_str(),
+                payment_id = payment.id.as_str(),
+                state = payment.state.as_str(),
+            );
         }
     }
 
@@ -317,7 +321,11 @@ impl<L: Ledger, G: GateStore, P: Provider> Consumer<L, G, P> {
         if age_ms < self.ledger.policy().missing_item_grace_ms {
             return Verdict::Again { seconds: MISSING_ITEM_SECONDS };
         }
-        warn!(event = "message_without_item", message_id = record.message_id, payment_id = message.payment_id.as_str(),);
+        warn!(
+            event = EventName::MessageWithoutItem.as_str(),
+            message_id = record.message_id,
+            payment_id = message.payment_id.as_str(),
+        );
         Verdict::PassOn
     }
 
@@ -339,7 +347,7 @@ fn not_taken(claim: &Claim, why: NotTaken) -> Answer {
 
 fn store_down(record: &Record, message: &Message, error: &StoreError) -> Verdict {
     error!(
-        event = "claim_failed",
+        event = EventName::ClaimFailed.as_str(),
         message_id = record.message_id,
         payment_id = message.payment_id.as_str(),
         %error,

@@ -20,7 +20,7 @@ use pacing::gate::{GateSettings, GateState, GateView};
 use payments::message::{Message, NotOurs};
 use payments::policy::{ANSWER_ALLOWANCE_MS, NEWER_VERSION_LOOK_SECONDS};
 use payments::time::Timestamp;
-use ports::{GateStore, Ledger, Provider};
+use ports::{EventName, GateStore, Ledger, Provider};
 use tracing::{error, info, warn};
 
 /// How much one invocation does side by side.
@@ -102,7 +102,7 @@ impl<L: Ledger, G: GateStore, P: Provider> Consumer<L, G, P> {
         )
         .await;
         if finished.is_err() {
-            error!(event = "batch_ran_out_of_time", messages = open.len());
+            error!(event = EventName::BatchRanOutOfTime.as_str(), messages = open.len());
         }
         batch::response(failed.into_iter().chain(open))
     }
@@ -193,11 +193,11 @@ fn read(record: &Record) -> Result<Message, Verdict> {
         Ok(message) => Ok(message),
         Err(NotOurs::NewerVersion(version)) => {
             // Its code is on its way; it comes again until the redrive policy takes it to `dead_letter`.
-            info!(event = "message_newer", message_id = record.message_id, version);
+            info!(event = EventName::MessageNewer.as_str(), message_id = record.message_id, version);
             Err(Verdict::Again { seconds: NEWER_VERSION_LOOK_SECONDS })
         }
         Err(NotOurs::Foreign) => {
-            warn!(event = "message_foreign", message_id = record.message_id);
+            warn!(event = EventName::MessageForeign.as_str(), message_id = record.message_id);
             Err(Verdict::PassOn)
         }
     }

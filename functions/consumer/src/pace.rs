@@ -8,7 +8,7 @@ use pacing::breaker::{Breaker, Cause, Health, Mode};
 use pacing::gate::{GateView, Reservation, Slots};
 use payments::time::Timestamp;
 use ports::gate;
-use ports::{GateError, GateStore, Ledger, Provider};
+use ports::{EventName, GateStore, Ledger, PortError, Provider};
 use tracing::{error, info, warn};
 
 use crate::Consumer;
@@ -86,7 +86,7 @@ impl<L: Ledger, G: GateStore, P: Provider> Consumer<L, G, P> {
             // make room for the next one to be handed back, until the queue has no more in flight to give.
             Ok(Reservation::Later { .. }) => Next::Pause(Duration::from_millis(STOPPED_LOOK_MS)),
             Err(error) => {
-                error!(event = "gate_unreadable", %error);
+                error!(event = EventName::GateUnreadable.as_str(), %error);
                 Next::Over(Verdict::Again { seconds: GATE_DOWN_SECONDS })
             }
         }
@@ -101,7 +101,7 @@ impl<L: Ledger, G: GateStore, P: Provider> Consumer<L, G, P> {
         wanted: u32,
         earliest_us: u64,
         latest_us: u64,
-    ) -> Result<Reservation, GateError> {
+    ) -> Result<Reservation, PortError> {
         let reserved = gate::reserve(&self.gate, &self.seen, wanted, earliest_us, latest_us).await;
         self.log_changes();
         reserved
@@ -120,7 +120,7 @@ impl<L: Ledger, G: GateStore, P: Provider> Consumer<L, G, P> {
         let now_us = self.ledger.now_us();
         if let Err(error) = gate::report(&self.gate, &self.seen, now_us).await {
             // It is kept and goes with the next reservation; a probe that nobody reports ends with its lease.
-            warn!(event = "gate_report_failed", %error);
+            warn!(event = EventName::GateReportFailed.as_str(), %error);
         }
         self.log_changes();
     }
@@ -129,7 +129,7 @@ impl<L: Ledger, G: GateStore, P: Provider> Consumer<L, G, P> {
     /// all the same.
     pub(crate) async fn look_at_the_gate(&self) {
         if let Err(error) = gate::look(&self.gate, &self.seen, self.ledger.now_us()).await {
-            warn!(event = "gate_look_failed", %error);
+            warn!(event = EventName::GateLookFailed.as_str(), %error);
         }
     }
 
@@ -144,16 +144,19 @@ impl<L: Ledger, G: GateStore, P: Provider> Consumer<L, G, P> {
             let cause = cause.as_str();
             match mode {
                 // It told nothing; the next consumer tries at once.
-                Mode::Open { .. } if probe_not_made => info!(event = "breaker_probe_not_made", provider),
+                Mode::Open { .. } if probe_not_made => info!(event = EventName::BreakerProbeNotMade.as_str(), provider),
                 // Each probe that fails says it again, which keeps the alarm up for as long as payments wait.
                 Mode::Open { probe_at_us } => {
                     let probe_in_ms = probe_at_us.map(|at_us| at_us.saturating_sub(self.ledger.now_us()) / 1_000);
                     let needs_operator = probe_at_us.is_none();
-                    error!(event = "breaker_opened", provider, cause, reopened, probe_in_ms, needs_operator);
+                    error!(
+                        event = EventName::BreakerOpened.as_str(),
+                        provider, cause, reopened, probe_in_ms, needs_operator
+                    );
                 }
-                Mode::Probing { .. } => info!(event = "breaker_probing", provider, cause),
-                Mode::Ramp => info!(event = "breaker_ramping", provider, cause),
-                Mode::Closed => info!(event = "breaker_closed", provider, cause),
+                Mode::Probing { .. } => info!(event = EventName::BreakerProbing.as_str(), provider, cause),
+                Mode::Ramp => info!(event = EventName::BreakerRamping.as_str(), provider, cause),
+                Mode::Closed => info!(event = EventName::BreakerClosed.as_str(), provider, cause),
             }
         }
     }

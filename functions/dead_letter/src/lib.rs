@@ -15,7 +15,7 @@ use payments::policy::{MISSING_ITEM_LOOK_SECONDS, OPERATION_TIMEOUT_MS};
 use payments::time::Timestamp;
 use payments::transition::{Event, Kept, Replaced};
 use payments::triage::{Triage, delay_seconds, triage};
-use ports::{Ledger, Outcome, Queue, Store, StoreError};
+use ports::{EventName, Ledger, Outcome, Queue, Store, StoreError};
 use tracing::{error, info, warn};
 
 /// How long a message waits when the table or a queue does not answer, in seconds.
@@ -67,7 +67,7 @@ impl<L: Ledger> DeadLetter<L> {
             Err(NotOurs::NewerVersion(version)) => return self.newer(record, version),
             Err(NotOurs::Foreign) => {
                 if self.is_first(record) {
-                    warn!(event = "message_parked", message_id = record.message_id, why = "foreign");
+                    warn!(event = EventName::MessageParked.as_str(), message_id = record.message_id, why = "foreign");
                 }
                 return Verdict::PassOn;
             }
@@ -79,7 +79,7 @@ impl<L: Ledger> DeadLetter<L> {
         };
         if payment.order.merchant != message.merchant {
             if self.is_first(record) {
-                warn!(event = "message_parked", message_id = record.message_id, why = "disagrees");
+                warn!(event = EventName::MessageParked.as_str(), message_id = record.message_id, why = "disagrees");
             }
             return Verdict::PassOn;
         }
@@ -98,7 +98,7 @@ impl<L: Ledger> DeadLetter<L> {
         let is_said = decided == Triage::PassOn && !self.is_first(record);
         if !is_said {
             info!(
-                event = "message_triaged",
+                event = EventName::MessageTriaged.as_str(),
                 message_id = record.message_id,
                 payment_id = payment.id.as_str(),
                 state = payment.state.as_str(),
@@ -113,7 +113,7 @@ impl<L: Ledger> DeadLetter<L> {
             Triage::PassOn if is_said => Verdict::PassOn,
             Triage::PassOn => {
                 error!(
-                    event = "payment_parked",
+                    event = EventName::PaymentParked.as_str(),
                     payment_id = payment.id.as_str(),
                     reason = payment.reason.as_str(),
                     attempt = payment.attempts,
@@ -122,7 +122,7 @@ impl<L: Ledger> DeadLetter<L> {
             }
             Triage::Replay => match self.decide(payment, &Event::Replay).await {
                 Ok(Outcome::Changed(payment)) => {
-                    info!(event = "payment_replayed_by_operator", payment_id = payment.id.as_str());
+                    info!(event = EventName::PaymentReplayedByOperator.as_str(), payment_id = payment.id.as_str());
                     self.heal(record, message, *payment).await
                 }
                 Ok(Outcome::Kept(_, Kept::Ended)) => Verdict::Done,
@@ -145,11 +145,15 @@ impl<L: Ledger> DeadLetter<L> {
                 let delay_seconds = delay_seconds(payment.due_at, now);
                 match self.ledger.queue().send(payment.order.lane, &message, delay_seconds).await {
                     Ok(()) => {
-                        info!(event = "payment_healed", payment_id = payment.id.as_str(), delay_seconds);
+                        info!(
+                            event = EventName::PaymentHealed.as_str(),
+                            payment_id = payment.id.as_str(),
+                            delay_seconds
+                        );
                         Verdict::Done
                     }
                     Err(error) => {
-                        error!(event = "message_send_failed", payment_id = payment.id.as_str(), %error);
+                        error!(event = EventName::MessageSendFailed.as_str(), payment_id = payment.id.as_str(), %error);
                         Verdict::Again { seconds: PORT_DOWN_SECONDS }
                     }
                 }
@@ -158,7 +162,7 @@ impl<L: Ledger> DeadLetter<L> {
                 // It was parked in the meantime: so should this message be.
                 Kept::Parked => Verdict::PassOn,
                 Kept::HealsUsedUp => {
-                    warn!(event = "heals_used_up", payment_id = payment.id.as_str());
+                    warn!(event = EventName::HealsUsedUp.as_str(), payment_id = payment.id.as_str());
                     Verdict::Done
                 }
                 Kept::HealedElsewhere
@@ -201,7 +205,7 @@ impl<L: Ledger> DeadLetter<L> {
             return Verdict::again_at(waits_until.min(look), now);
         }
         if self.is_first(record) {
-            warn!(event = "message_parked", message_id = record.message_id, why = "newer", version);
+            warn!(event = EventName::MessageParked.as_str(), message_id = record.message_id, why = "newer", version);
         }
         Verdict::PassOn
     }
@@ -213,7 +217,7 @@ impl<L: Ledger> DeadLetter<L> {
         }
         if self.is_first(record) {
             warn!(
-                event = "message_parked",
+                event = EventName::MessageParked.as_str(),
                 message_id = record.message_id,
                 payment_id = message.payment_id.as_str(),
                 why = "no_item",
@@ -224,7 +228,7 @@ impl<L: Ledger> DeadLetter<L> {
 }
 
 fn port_down(record: &Record, error: &StoreError) -> Verdict {
-    error!(event = "triage_failed", message_id = record.message_id, %error);
+    error!(event = EventName::TriageFailed.as_str(), message_id = record.message_id, %error);
     match error {
         StoreError::Refused(_) | StoreError::Unresolved(_) => Verdict::Again { seconds: PORT_DOWN_SECONDS },
         StoreError::Corrupt(_) => Verdict::PassOn,

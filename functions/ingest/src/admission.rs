@@ -9,8 +9,8 @@ use payments::limit::Limit;
 use payments::merchant::Merchant;
 use payments::payment::{Order, Payment, State};
 use payments::time::Timestamp;
-use ports::Admission;
 use ports::admission;
+use ports::{Admission, EventName};
 use tracing::warn;
 
 use crate::document::{Ahead, Problem};
@@ -98,7 +98,7 @@ impl<A: Admission> AdmissionControl<A> {
     ) -> Result<Quota, Problem> {
         let (verdict, error) = admission::admit(&self.port, limiter, &merchant.merchant, limit, now.us()).await;
         if let Some(error) = error {
-            warn!(event = "limit_unreadable", merchant = merchant.merchant.as_str(), %error);
+            warn!(event = EventName::LimitUnreadable.as_str(), merchant = merchant.merchant.as_str(), %error);
         }
         let quota = Quota {
             allowance,
@@ -113,7 +113,7 @@ impl<A: Admission> AdmissionControl<A> {
     /// Looks at gate and lanes, if it is time to.
     pub(crate) async fn look(&self, now: Timestamp) {
         if let Err(error) = admission::look(&self.port, &self.outlook, now).await {
-            warn!(event = "outlook_unreadable", %error);
+            warn!(event = EventName::OutlookUnreadable.as_str(), %error);
         }
     }
 

@@ -6,7 +6,7 @@
 use aws_lambda_events::apigw::ApiGatewayV2httpResponse;
 use payments::payment::Payment;
 use payments::transition::Event;
-use ports::{Admission, Ledger, Merchants, Outcome};
+use ports::{Admission, EventName, Ledger, Merchants, Outcome};
 use providers::callback::{Known, NotTaken, Received};
 use tracing::{error, info, warn};
 
@@ -38,30 +38,30 @@ impl<L: Ledger, M: Merchants, A: Admission> Ingest<L, M, A> {
         let callback = match callbacks.known.read(&Received { signature, body, at: self.ledger.now() }) {
             Ok(callback) => callback,
             Err(NotTaken::Untrusted(why)) => {
-                warn!(event = "callback_untrusted", provider, reason = why.as_str());
+                warn!(event = EventName::CallbackUntrusted.as_str(), provider, reason = why.as_str());
                 return Err(Problem::Untrusted(why));
             }
             Err(NotTaken::Unreadable) => {
-                error!(event = "callback_unreadable", provider);
+                error!(event = EventName::CallbackUnreadable.as_str(), provider);
                 return Err(Problem::UnreadableCallback);
             }
             // It would come again for days, and there is nothing to do about it.
             Err(NotTaken::Foreign) => {
-                info!(event = "callback_not_ours", provider);
+                info!(event = EventName::CallbackNotOurs.as_str(), provider);
                 return Ok(document::received_nothing());
             }
         };
         let id = callback.payment_id();
         let unknown = || {
             // The provider has an effect, or says so, for which there is no item: a case for a person.
-            error!(event = "callback_unknown_payment", payment_id = id.as_str(), provider);
+            error!(event = EventName::CallbackUnknownPayment.as_str(), payment_id = id.as_str(), provider);
             Problem::UnknownPayment(id.clone())
         };
         progress.is_at(Problem::CallbackNotTaken(id.clone()));
         let stands = self.read(id).await.map_err(|_| Problem::CallbackNotTaken(id.clone()))?;
         let payment = stands.ok_or_else(unknown)?;
         if !callback.is_about(&payment) {
-            error!(event = "callback_contradicts", payment_id = id.as_str(), provider);
+            error!(event = EventName::CallbackContradicts.as_str(), payment_id = id.as_str(), provider);
             return Err(Problem::Contradicts(id.clone()));
         }
         match self.decide(payment, &Event::CalledBack(callback.found())).await {
@@ -69,7 +69,7 @@ impl<L: Ledger, M: Merchants, A: Admission> Ingest<L, M, A> {
             Ok(Outcome::Kept(payment, _)) => log_kept(&payment),
             Ok(Outcome::Missing) => return Err(unknown()),
             Err(error) => {
-                warn!(event = "payment_write_failed", payment_id = id.as_str(), %error);
+                warn!(event = EventName::PaymentWriteFailed.as_str(), payment_id = id.as_str(), %error);
                 return Err(Problem::CallbackNotTaken(id.clone()));
             }
         }
@@ -79,13 +79,13 @@ impl<L: Ledger, M: Merchants, A: Admission> Ingest<L, M, A> {
 
 fn log_settled(payment: &Payment) {
     let (payment_id, state) = (payment.id.as_str(), payment.state.as_str());
-    info!(event = "payment_called_back", payment_id, state, reason = payment.reason.as_str());
+    info!(event = EventName::PaymentCalledBack.as_str(), payment_id, state, reason = payment.reason.as_str());
     if payment.has_open_case() {
-        error!(event = "late_success", payment_id, state);
+        error!(event = EventName::LateSuccess.as_str(), payment_id, state);
     }
 }
 
 fn log_kept(payment: &Payment) {
     let (payment_id, state) = (payment.id.as_str(), payment.state.as_str());
-    info!(event = "callback_changes_nothing", payment_id, state);
+    info!(event = EventName::CallbackChangesNothing.as_str(), payment_id, state);
 }

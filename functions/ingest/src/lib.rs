@@ -25,7 +25,7 @@ use payments::provider::ProviderKind;
 use payments::request::{self, Fault, FieldError, Foreign, Request};
 use payments::transition::{Event, Kept, Recovery, accepted_after_recovery, may_lack_its_message};
 use payments::write::Written;
-use ports::{Admission, Ledger, Merchants, Outcome, Queue, Store, StoreError};
+use ports::{Admission, EventName, Ledger, Merchants, Outcome, Queue, Store, StoreError};
 use providers::contract;
 use tracing::{error, info, warn};
 
@@ -90,12 +90,12 @@ impl<L: Ledger, M: Merchants, A: Admission> Ingest<L, M, A> {
         let answer = tokio::time::timeout(Duration::from_millis(ANSWER_WITHIN_MS), self.answer(&request, &progress));
         let answer = answer.await.unwrap_or_else(|_| {
             let problem = progress.out_of_time();
-            error!(event = "request_out_of_time", problem = problem.says().name);
+            error!(event = EventName::RequestOutOfTime.as_str(), problem = problem.says().name);
             Err(problem)
         });
         let mut response = answer.unwrap_or_else(|problem| {
             let says = problem.says();
-            info!(event = "request_refused", status = says.status.as_u16(), problem = says.name);
+            info!(event = EventName::RequestRefused.as_str(), status = says.status.as_u16(), problem = says.name);
             says.into_response()
         });
         progress.say_quota(&mut response.headers);
@@ -164,7 +164,7 @@ impl<L: Ledger, M: Merchants, A: Admission> Ingest<L, M, A> {
             Caller::NotKnown => {}
         }
         let found = self.merchants.find(key).await.map_err(|error| {
-            error!(event = "merchant_read_failed", %error);
+            error!(event = EventName::MerchantReadFailed.as_str(), %error);
             Problem::CallerNotRead
         })?;
         self.callers.remember(key.clone(), found.clone(), now);
@@ -232,7 +232,7 @@ impl<L: Ledger, M: Merchants, A: Admission> Ingest<L, M, A> {
         match self.ledger.put(&payment).await {
             Ok(Written::Applied(payment)) => {
                 info!(
-                    event = "payment_accepted",
+                    event = EventName::PaymentAccepted.as_str(),
                     payment_id = payment.id.as_str(),
                     merchant = payment.order.merchant.as_str(),
                     kind = payment.order.kind.as_str(),
@@ -280,7 +280,7 @@ impl<L: Ledger, M: Merchants, A: Admission> Ingest<L, M, A> {
                 Err(Problem::KeyOfAnother { state: stands.map(|payment| payment.state), id: first })
             }
             Err(error) => {
-                error!(event = "key_write_failed", payment_id = id.as_str(), %error);
+                error!(event = EventName::KeyWriteFailed.as_str(), payment_id = id.as_str(), %error);
                 Err(Problem::NotWritten(id.clone()))
             }
         }
@@ -296,7 +296,7 @@ impl<L: Ledger, M: Merchants, A: Admission> Ingest<L, M, A> {
     }
 
     fn put_failed(id: &PaymentId, error: &StoreError) -> Problem {
-        error!(event = "payment_write_failed", payment_id = id.as_str(), %error);
+        error!(event = EventName::PaymentWriteFailed.as_str(), payment_id = id.as_str(), %error);
         match error {
             StoreError::Refused(_) => Problem::NotWritten(id.clone()),
             StoreError::Unresolved(_) | StoreError::Corrupt(_) => Problem::MayBeAccepted(id.clone()),
@@ -304,7 +304,7 @@ impl<L: Ledger, M: Merchants, A: Admission> Ingest<L, M, A> {
     }
 
     fn cancel_failed(id: &PaymentId, error: &StoreError) -> Problem {
-        error!(event = "payment_write_failed", payment_id = id.as_str(), %error);
+        error!(event = EventName::PaymentWriteFailed.as_str(), payment_id = id.as_str(), %error);
         match error {
             StoreError::Refused(_) => Problem::NotCanceled(id.clone()),
             StoreError::Unresolved(_) | StoreError::Corrupt(_) => Problem::MayBeCanceled(id.clone()),
@@ -317,7 +317,11 @@ impl<L: Ledger, M: Merchants, A: Admission> Ingest<L, M, A> {
             let fields = request::differences(&request.order, &stands);
             return Err(Problem::different(stands, &fields));
         }
-        info!(event = "payment_replayed", payment_id = stands.id.as_str(), state = stands.state.as_str(),);
+        info!(
+            event = EventName::PaymentReplayed.as_str(),
+            payment_id = stands.id.as_str(),
+            state = stands.state.as_str(),
+        );
         let payment = if may_lack_its_message(&stands, self.ledger.now()) {
             let healed = tokio::time::timeout(HEAL_WITHIN, self.heal(stands.clone())).await;
             healed.unwrap_or(stands)
@@ -332,7 +336,7 @@ impl<L: Ledger, M: Merchants, A: Admission> Ingest<L, M, A> {
     async fn heal(&self, payment: Payment) -> Payment {
         match self.decide(payment.clone(), &Event::Heal { replaces: None }).await {
             Ok(Outcome::Changed(healed)) => {
-                info!(event = "payment_healed", payment_id = healed.id.as_str());
+                info!(event = EventName::PaymentHealed.as_str(), payment_id = healed.id.as_str());
                 // A failure is logged where it happens; the next repeat puts another message back.
                 let _ = self.send(&healed).await;
                 *healed
@@ -340,7 +344,7 @@ impl<L: Ledger, M: Merchants, A: Admission> Ingest<L, M, A> {
             Ok(Outcome::Kept(stands, _)) => *stands,
             Ok(Outcome::Missing) => payment,
             Err(error) => {
-                warn!(event = "payment_write_failed", payment_id = payment.id.as_str(), %error);
+                warn!(event = EventName::PaymentWriteFailed.as_str(), payment_id = payment.id.as_str(), %error);
                 payment
             }
         }
@@ -349,7 +353,7 @@ impl<L: Ledger, M: Merchants, A: Admission> Ingest<L, M, A> {
     async fn send(&self, payment: &Payment) -> Result<(), Problem> {
         let message = Message::new(payment.id.clone(), payment.order.merchant.clone(), self.ledger.now());
         self.ledger.queue().send(payment.order.lane, &message, 0).await.map_err(|error| {
-            error!(event = "message_send_failed", payment_id = payment.id.as_str(), %error);
+            error!(event = EventName::MessageSendFailed.as_str(), payment_id = payment.id.as_str(), %error);
             // The item stands; whether it has a message nobody knows. Repeating finds it and sends again.
             Problem::MayBeAccepted(payment.id.clone())
         })
@@ -382,7 +386,7 @@ impl<L: Ledger, M: Merchants, A: Admission> Ingest<L, M, A> {
         match self.decide(payment, &Event::Cancel).await {
             Ok(Outcome::Changed(payment)) => {
                 info!(
-                    event = "payment_cancel_requested",
+                    event = EventName::PaymentCancelRequested.as_str(),
                     payment_id = payment.id.as_str(),
                     state = payment.state.as_str(),
                 );
@@ -430,7 +434,7 @@ impl<L: Ledger, M: Merchants, A: Admission> Ingest<L, M, A> {
         match self.ledger.put(&canceled).await {
             Ok(Written::Applied(payment)) => {
                 info!(
-                    event = "payment_canceled_unseen",
+                    event = EventName::PaymentCanceledUnseen.as_str(),
                     payment_id = payment.id.as_str(),
                     state = payment.state.as_str(),
                 );
@@ -462,7 +466,7 @@ impl<L: Ledger, M: Merchants, A: Admission> Ingest<L, M, A> {
 
     async fn read(&self, id: &PaymentId) -> Result<Option<Payment>, Problem> {
         self.ledger.store().get(id).await.map_err(|error| {
-            error!(event = "payment_read_failed", payment_id = id.as_str(), %error);
+            error!(event = EventName::PaymentReadFailed.as_str(), payment_id = id.as_str(), %error);
             Problem::NotRead(Some(id.clone()))
         })
     }

@@ -10,27 +10,21 @@ use payments::id::MerchantId;
 use payments::limit::Limit;
 use payments::time::Timestamp;
 
-/// Why nothing is known of a bucket or of the lanes. It stops no payment.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("admission is decided without it: {0}")]
-pub struct AdmissionError(pub String);
+use crate::PortError;
 
 /// What decides whether a payment may come in, and what its merchant is told about the wait: the merchants' buckets,
 /// the figure of the lanes, and the gate. An implementation answers quickly or not at all.
 pub trait Admission: Sync {
     /// One conditional update of a merchant's bucket.
-    fn take(&self, take: &Take) -> impl Future<Output = Result<Taken, AdmissionError>> + Send;
+    fn take(&self, take: &Take) -> impl Future<Output = Result<Taken, PortError>> + Send;
 
     /// The gate as it stands, and the lanes as somebody last measured them.
-    fn look(&self) -> impl Future<Output = Result<(Option<GateState>, Option<Backlog>), AdmissionError>> + Send;
+    fn look(&self) -> impl Future<Output = Result<(Option<GateState>, Option<Backlog>), PortError>> + Send;
 
     /// Measures the lanes, adds what is known already, and writes the figure down for everybody, unless somebody else
     /// began to within [`pacing::admission::BUSY_MS`].
-    fn measure(
-        &self,
-        now: Timestamp,
-        known: &Known,
-    ) -> impl Future<Output = Result<Option<Backlog>, AdmissionError>> + Send;
+    fn measure(&self, now: Timestamp, known: &Known)
+    -> impl Future<Output = Result<Option<Backlog>, PortError>> + Send;
 }
 
 /// Most updates that one payment may cause.
@@ -49,7 +43,7 @@ pub async fn admit<A: Admission>(
     merchant: &MerchantId,
     limit: Limit,
     now_us: u64,
-) -> (Verdict, Option<AdmissionError>) {
+) -> (Verdict, Option<PortError>) {
     let mut step = lock(limiter).begin(merchant, limit, now_us);
     for _ in 0..TRIES_MAX {
         let asked = match step {
@@ -69,7 +63,7 @@ pub async fn admit<A: Admission>(
 
 /// Looks at gate and lanes if it is time to, and measures the lanes if nobody has lately. What cannot be read is not
 /// known; the error is returned to be logged, and refuses nobody.
-pub async fn look<A: Admission>(port: &A, outlook: &Mutex<Outlook>, now: Timestamp) -> Result<(), AdmissionError> {
+pub async fn look<A: Admission>(port: &A, outlook: &Mutex<Outlook>, now: Timestamp) -> Result<(), PortError> {
     let measured_again_after_ms = {
         let mut outlook = lock(outlook);
         if !outlook.is_due(now) {

@@ -5,21 +5,18 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use pacing::gate::{Ask, GateAnswer, GateState, GateUpdate, GateView, Next, Reservation};
 
-/// Why the gate gave no answer; nothing is sent then.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the gate did not answer: {0}")]
-pub struct GateError(pub String);
+use crate::PortError;
 
 /// The table of gates.
 pub trait GateStore: Sync {
     /// One conditional update.
-    fn update(&self, update: &GateUpdate) -> impl Future<Output = Result<GateAnswer, GateError>> + Send;
+    fn update(&self, update: &GateUpdate) -> impl Future<Output = Result<GateAnswer, PortError>> + Send;
 
     /// The gate as it stands, strongly consistent.
-    fn read(&self, provider: &str) -> impl Future<Output = Result<Option<GateState>, GateError>> + Send;
+    fn read(&self, provider: &str) -> impl Future<Output = Result<Option<GateState>, PortError>> + Send;
 
     /// Writes the gate if there is none yet.
-    fn create(&self, gate: &GateState) -> impl Future<Output = Result<(), GateError>> + Send;
+    fn create(&self, gate: &GateState) -> impl Future<Output = Result<(), PortError>> + Send;
 }
 
 /// Locks; no holder of this lock can panic between two changes of it.
@@ -40,7 +37,7 @@ pub async fn reserve<G: GateStore>(
     wanted: u32,
     now_us: u64,
     latest_us: u64,
-) -> Result<Reservation, GateError> {
+) -> Result<Reservation, PortError> {
     let mut is_fresh = false;
     for _ in 0..TRIES_MAX {
         let ask = lock(view).ask(wanted, now_us, latest_us, is_fresh);
@@ -81,7 +78,7 @@ pub async fn reserve<G: GateStore>(
 }
 
 /// Looks at the gate, if what is known of it is old: one read for all the slots that come next.
-pub async fn look<G: GateStore>(store: &G, view: &Mutex<GateView>, now_us: u64) -> Result<(), GateError> {
+pub async fn look<G: GateStore>(store: &G, view: &Mutex<GateView>, now_us: u64) -> Result<(), PortError> {
     let (provider, asked) = {
         let mut view = lock(view);
         if !view.begins_a_look(now_us) {
@@ -96,14 +93,14 @@ pub async fn look<G: GateStore>(store: &G, view: &Mutex<GateView>, now_us: u64) 
 }
 
 /// Reports at once what changes the breaker or the brake; what does not waits for the next reservation.
-pub async fn report<G: GateStore>(store: &G, view: &Mutex<GateView>, now_us: u64) -> Result<(), GateError> {
+pub async fn report<G: GateStore>(store: &G, view: &Mutex<GateView>, now_us: u64) -> Result<(), PortError> {
     if lock(view).is_urgent(now_us) {
         reserve(store, view, 0, now_us, 0).await?;
     }
     Ok(())
 }
 
-async fn create<G: GateStore>(store: &G, view: &Mutex<GateView>) -> Result<(), GateError> {
+async fn create<G: GateStore>(store: &G, view: &Mutex<GateView>) -> Result<(), PortError> {
     let state = lock(view).state().clone();
     store.create(&state).await
 }

@@ -2,7 +2,7 @@
 
 use pacing::gate::{GateAnswer, Note, Operated, Operation};
 
-use crate::{GateError, GateStore};
+use crate::{GateStore, PortError};
 
 /// Why it was not done.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -15,7 +15,7 @@ pub enum OperateError {
     Contended(String),
     /// The table.
     #[error(transparent)]
-    Gate(#[from] GateError),
+    Gate(#[from] PortError),
 }
 
 /// Most times that an operator's change is made anew because somebody else changed the gate in between.

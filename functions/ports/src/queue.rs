@@ -6,10 +6,7 @@ use pacing::admission::Depth;
 use payments::message::Message;
 use payments::payment::Lane;
 
-/// Why a queue gave no answer.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the queue did not take it: {0}")]
-pub struct QueueError(pub String);
+use crate::PortError;
 
 /// Which queue a message was received from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -28,7 +25,7 @@ pub trait Queue: Sync {
         lane: Lane,
         message: &Message,
         delay_seconds: u32,
-    ) -> impl Future<Output = Result<(), QueueError>> + Send;
+    ) -> impl Future<Output = Result<(), PortError>> + Send;
 
     /// Which of our queues this ARN names, if any.
     fn source_of(&self, event_source_arn: &str) -> Option<Source>;
@@ -39,11 +36,11 @@ pub trait Queue: Sync {
         source: Source,
         receipt_handle: &str,
         seconds: u32,
-    ) -> impl Future<Output = Result<(), QueueError>> + Send;
+    ) -> impl Future<Output = Result<(), PortError>> + Send;
 }
 
 /// How full the lanes are.
 pub trait Depths: Sync {
     /// Messages in a lane's queue, as far as the queue knows.
-    fn depth(&self, lane: Lane) -> impl Future<Output = Result<Depth, QueueError>> + Send;
+    fn depth(&self, lane: Lane) -> impl Future<Output = Result<Depth, PortError>> + Send;
 }

@@ -6,7 +6,7 @@ use payments::pass::Part;
 use payments::payment::Payment;
 use payments::time::Timestamp;
 use payments::transition::{Event, Kept};
-use ports::{Depths, EndedPayments, GateStore, Ledger, OpenPayments, Outcome, StoreError};
+use ports::{Depths, EndedPayments, EventName, GateStore, Ledger, OpenPayments, Outcome, StoreError};
 use tracing::{error, warn};
 
 use crate::{Reconcile, Tally};
@@ -43,13 +43,17 @@ where
         let dice = Dice(u64::try_from(self.ledger.bits() & u128::from(u64::MAX)).unwrap_or(0));
         for part in self.pass.parts(self.ledger.now(), dice) {
             if let Err(error) = self.forget_in(part, end, &mut left, tally).await {
-                error!(event = "forgetting_failed", part = part.number, parts = part.of, %error);
+                error!(event = EventName::ForgettingFailed.as_str(), part = part.number, parts = part.of, %error);
                 tally.failed();
                 // A table that refuses is not asked for the rest.
                 return;
             }
             if left.is_nothing() || self.is_over(end) {
-                warn!(event = "forgetting_cut_short", part = part.number, forgotten = tally.sweep.forgotten);
+                warn!(
+                    event = EventName::ForgettingCutShort.as_str(),
+                    part = part.number,
+                    forgotten = tally.sweep.forgotten
+                );
                 return;
             }
         }
@@ -85,7 +89,7 @@ where
         let payment = match payment {
             Ok(payment) => payment,
             Err(error) => {
-                error!(event = "forgetting_failed", %error);
+                error!(event = EventName::ForgettingFailed.as_str(), %error);
                 tally.failed();
                 return Ok(());
             }
@@ -94,7 +98,7 @@ where
             Outcome::Changed(_) => tally.sweep.forgotten = tally.sweep.forgotten.saturating_add(1),
             Outcome::Kept(payment, Kept::HistoryDoubted) => {
                 tally.sweep.doubted = tally.sweep.doubted.saturating_add(1);
-                error!(event = "history_doubted", payment_id = payment.id.as_str());
+                error!(event = EventName::HistoryDoubted.as_str(), payment_id = payment.id.as_str());
             }
             // Somebody else was here, or wrote meanwhile.
             Outcome::Kept(..) | Outcome::Missing => {}

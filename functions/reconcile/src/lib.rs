@@ -21,7 +21,7 @@ use payments::payment::{Lane, OPEN_SHARDS, State};
 
 use payments::time::Timestamp;
 use payments::transition::{LOST_IN_BUSY_LANE_MS, LOST_IN_EMPTY_LANE_MS};
-use ports::{Depths, EndedPayments, GateStore, Ledger, Merged, OpenPayments, StoreError};
+use ports::{Depths, EndedPayments, EventName, GateStore, Ledger, Merged, OpenPayments, StoreError};
 use serde::Serialize;
 use tracing::{error, info, warn};
 
@@ -160,17 +160,20 @@ impl Tally {
             oldest,
         } = self.sweep;
         if overdue > 0 {
-            warn!(event = "payments_overdue", overdue, parked, payment_ids = self.overdue.join(" "));
+            warn!(event = EventName::PaymentsOverdue.as_str(), overdue, parked, payment_ids = self.overdue.join(" "));
         }
         if without_charge > 0 {
             let payment_ids = self.without_charge.join(" ");
-            error!(event = "refunds_without_charge", refunds = without_charge, payment_ids);
+            error!(event = EventName::RefundsWithoutCharge.as_str(), refunds = without_charge, payment_ids);
         }
         // Also when they are 0: what is not said is no zero.
         let Oldest { queued_seconds, sending_seconds, pending_seconds, unknown_seconds } = oldest;
-        info!(event = "oldest_open", queued_seconds, sending_seconds, pending_seconds, unknown_seconds);
         info!(
-            event = "sweep_done",
+            event = EventName::OldestOpen.as_str(),
+            queued_seconds, sending_seconds, pending_seconds, unknown_seconds
+        );
+        info!(
+            event = EventName::SweepDone.as_str(),
             looked_at, healed, stuck, expired, overdue, parked, without_charge, cases, forgotten, doubted, failed,
         );
     }
@@ -207,11 +210,11 @@ where
         for offset in 0..OPEN_SHARDS {
             let shard = first.saturating_add(offset).checked_rem(OPEN_SHARDS).unwrap_or(0);
             if let Err(error) = self.shard(shard, lanes, end, &mut tally).await {
-                error!(event = "sweep_failed", shard, %error);
+                error!(event = EventName::SweepFailed.as_str(), shard, %error);
                 tally.failed();
             }
             if self.is_over(end) {
-                warn!(event = "sweep_cut_short", shards = offset.saturating_add(1));
+                warn!(event = EventName::SweepCutShort.as_str(), shards = offset.saturating_add(1));
                 break;
             }
         }
@@ -228,10 +231,10 @@ where
         match self.count_cases().await {
             Ok(cases) => {
                 tally.sweep.cases = cases;
-                info!(event = "cases_open", cases);
+                info!(event = EventName::CasesOpen.as_str(), cases);
             }
             Err(error) => {
-                error!(event = "cases_uncounted", %error);
+                error!(event = EventName::CasesUncounted.as_str(), %error);
                 tally.failed();
             }
         }
@@ -264,7 +267,7 @@ where
                 match self.look(&key.payment_id, lanes, may_heal).await {
                     Ok(seen) => tally.add(id, seen),
                     Err(error) => {
-                        error!(event = "sweep_failed", payment_id = id, %error);
+                        error!(event = EventName::SweepFailed.as_str(), payment_id = id, %error);
                         tally.failed();
                     }
                 }
@@ -289,14 +292,14 @@ where
         let healing = match self.gate.gates.read(provider).await {
             Ok(gate) => gate.map_or(Healing::USUAL, |gate| gate.healing()),
             Err(error) => {
-                warn!(event = "sweep_without_gate", provider, %error);
+                warn!(event = EventName::SweepWithoutGate.as_str(), provider, %error);
                 Healing::USUAL
             }
         };
         match healing {
             Healing::Lost { .. } => {}
             Healing::IntoAnEmptyLane | Healing::Nothing => {
-                info!(event = "heals_held", provider, heals = healing.as_str());
+                info!(event = EventName::HealsHeld.as_str(), provider, heals = healing.as_str());
             }
         }
         healing
@@ -307,7 +310,7 @@ where
         match self.ledger.queue().depth(lane).await {
             Ok(depth) => depth.all() == 0,
             Err(error) => {
-                error!(event = "depth_unreadable", lane = lane.as_str(), %error);
+                error!(event = EventName::DepthUnreadable.as_str(), lane = lane.as_str(), %error);
                 false
             }
         }

@@ -5,7 +5,7 @@ use payments::id::PaymentId;
 use payments::message::Message;
 use payments::payment::{Lane, Payment, RefundOf, State};
 use payments::transition::{Event, is_overdue};
-use ports::{Depths, EndedPayments, GateStore, Ledger, OpenPayments, Outcome, Queue, Store, StoreError};
+use ports::{Depths, EndedPayments, EventName, GateStore, Ledger, OpenPayments, Outcome, Queue, Store, StoreError};
 use tracing::{error, info};
 
 use crate::Reconcile;
@@ -54,7 +54,7 @@ where
         if payment.state == State::Queued && payment.is_expired(now) {
             seen.expired = self.decided(payment, &Event::Expire).await?.is_some_and(|it| it.state == State::Expired);
             if seen.expired {
-                info!(event = "payment_expired", payment_id = id.as_str());
+                info!(event = EventName::PaymentExpired.as_str(), payment_id = id.as_str());
             }
             return Ok(seen);
         }
@@ -102,7 +102,7 @@ where
             Outcome::Missing => return Err(StoreError::Refused("it went while it was looked at".to_owned())),
         };
         error!(
-            event = "payment_parked",
+            event = EventName::PaymentParked.as_str(),
             payment_id = payment.id.as_str(),
             reason = payment.reason.as_str(),
             open_ms = self.ledger.now().since_ms(payment.first_sent_at.unwrap_or(payment.created_at)),
@@ -115,7 +115,11 @@ where
     async fn heal(&self, payment: Payment) -> Result<bool, StoreError> {
         let Some(payment) = self.decided(payment, &Event::Heal { replaces: None }).await? else { return Ok(false) };
         self.send(&payment).await?;
-        info!(event = "payment_healed", payment_id = payment.id.as_str(), state = payment.state.as_str());
+        info!(
+            event = EventName::PaymentHealed.as_str(),
+            payment_id = payment.id.as_str(),
+            state = payment.state.as_str()
+        );
         Ok(true)
     }
 

@@ -9,7 +9,7 @@ use payments::id::PaymentId;
 use payments::payment::Payment;
 use payments::time::Timestamp;
 use payments::transition::{Event, Kept, Recovery, Resolution};
-use ports::{Depths, EndedPayments, GateStore, Ledger, OpenPayments, Outcome, Store, StoreError};
+use ports::{Depths, EndedPayments, EventName, GateStore, Ledger, OpenPayments, Outcome, Store, StoreError};
 use serde::{Deserialize, Serialize};
 use tracing::{error, info, warn};
 
@@ -221,7 +221,7 @@ where
             Invocation::Sweep => Done::Swept(self.handle(deadline).await),
             Invocation::Operate(request) => Done::Operated(self.operate(&request, deadline).await),
             Invocation::Unknown { why } => {
-                warn!(event = "invocation_refused", why);
+                warn!(event = EventName::InvocationRefused.as_str(), why);
                 Done::Operated(refused(&why))
             }
         }
@@ -259,9 +259,9 @@ where
         let answer = answer.unwrap_or_else(|error| refused(&error));
         let operation = request.name();
         match &answer {
-            Answer::Refused { why } => warn!(event = "operation_refused", operation, why),
+            Answer::Refused { why } => warn!(event = EventName::OperationRefused.as_str(), operation, why),
             Answer::Changed { .. } | Answer::Kept { .. } | Answer::Missing | Answer::Doubted { .. } => {
-                info!(event = "operation_done", operation);
+                info!(event = EventName::OperationDone.as_str(), operation);
             }
         }
         answer
@@ -305,7 +305,7 @@ where
                 Ok(Some(Doubt::Before)) => before.push(id.clone()),
                 Ok(None) => {}
                 Err(error) => {
-                    error!(event = "doubt_failed", payment_id = id.as_str(), %error);
+                    error!(event = EventName::DoubtFailed.as_str(), payment_id = id.as_str(), %error);
                     left.push(id.clone());
                 }
             }

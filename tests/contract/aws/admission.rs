@@ -11,11 +11,12 @@ use pacing::admission::Known;
 use pacing::bucket::{Bucket, Take};
 use payments::id::MerchantId;
 use payments::limit::Limit;
-use ports::Admission;
+use payments::payment::Lane;
+use ports::{Admission, Failure, GateStore, Queue};
 
 use super::super::admission::admission_contract;
 use super::super::queue::{DEAD_LETTER_RECEIVES_MAX, RECEIVES_MAX, VISIBILITY_SECONDS};
-use super::super::samples::NOW;
+use super::super::samples::{NOW, message};
 
 async fn admission() -> (Embedded, DynamoAdmission, DynamoGates, SqsQueue) {
     let embedded = Embedded::start();
@@ -48,11 +49,34 @@ async fn what_does_not_answer_is_given_up_at_once() {
     embedded.faults().inject(&["UpdateItem", "GetItem"], Fault::Throttle, When::Share(1.0));
     let merchant = MerchantId::new("shop").unwrap();
     let take = Take::new(&merchant, Limit::usual(10), 1, Bucket::default(), NOW.us());
-    assert!(admission.take(&take).await.unwrap_err().0.contains("UpdateItem"));
-    assert!(admission.look().await.unwrap_err().0.contains("GetItem"));
+    assert!(admission.take(&take).await.unwrap_err().to_string().contains("UpdateItem"));
+    assert!(admission.look().await.unwrap_err().to_string().contains("GetItem"));
     assert!(admission.measure(NOW, &Known::default()).await.is_err());
     let calls = embedded.calls();
     let count = |operation: &str| calls.get(&("suite".to_owned(), operation.to_owned())).copied();
     assert_eq!(count("UpdateItem"), Some(2), "{calls:?}");
     assert!(count("GetItem") <= Some(2), "{calls:?}");
+}
+
+/// Whoever waits for a queue, a gate or a bucket is told whether waiting helps.
+#[tokio::test]
+async fn a_port_says_whether_it_was_throttled_denied_or_lost() {
+    let (embedded, _, gates, queue) = admission().await;
+    let cases =
+        [(Fault::Throttle, Failure::Throttled), (Fault::FailBefore, Failure::Lost), (Fault::LoseAnswer, Failure::Lost)];
+    for (fault, expected) in cases {
+        embedded.faults().clear();
+        embedded.faults().inject(&["GetItem", "SendMessage"], fault, When::Next(20));
+        let read = gates.read("acme").await.unwrap_err();
+        assert_eq!(read.failure, expected, "{read}");
+        let sent = queue.send(Lane::High, &message(), 0).await.unwrap_err();
+        assert_eq!(sent.failure, expected, "{sent}");
+    }
+    embedded.faults().clear();
+    let nowhere = DynamoGates::new(Clients::new(&embedded.config("suite")).dynamodb, "no-such-table");
+    let read = nowhere.read("acme").await.unwrap_err();
+    assert_eq!(read.failure, Failure::Denied, "{read}");
+    // What SQS would refuse each time is not even asked.
+    let sent = queue.send(Lane::High, &message(), 901).await.unwrap_err();
+    assert_eq!(sent.failure, Failure::Denied, "{sent}");
 }

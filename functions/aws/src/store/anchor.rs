@@ -3,11 +3,8 @@
 
 use payments::id::Nonce;
 use payments::write::Written;
-use ports::StoreError;
+use ports::{EventName, StoreError};
 use tracing::info;
-
-/// The event's name, by which the lines are found.
-pub const PAYMENT_CHANGED: &str = "payment_changed";
 
 /// Logs what a write has made of a payment, also when its answer was lost and its own mark shows that it was done. A
 /// write whose function dies before this line is anchored by the next one.
@@ -19,7 +16,7 @@ pub(super) fn anchored(written: Result<Written, StoreError>, nonce: &Nonce) -> R
     };
     if let Some(payment) = stands {
         info!(
-            event = PAYMENT_CHANGED,
+            event = EventName::PaymentChanged.as_str(),
             payment_id = payment.id.as_str(),
             version = payment.version,
             state = payment.state.as_str(),

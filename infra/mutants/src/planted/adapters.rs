@@ -128,9 +128,9 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         harm: "an order is accepted though its idempotency key could not be written down",
         edits: &[Edit {
             file: INGEST,
-            text: "error!(event = \"key_write_failed\", payment_id = id.as_str(), %error);
+            text: "error!(event = EventName::KeyWriteFailed.as_str(), payment_id = id.as_str(), %error);
                 Err(Problem::NotWritten(id.clone()))",
-            instead: "error!(event = \"key_write_failed\", payment_id = id.as_str(), %error);
+            instead: "error!(event = EventName::KeyWriteFailed.as_str(), payment_id = id.as_str(), %error);
                 Ok(())",
         }],
     },

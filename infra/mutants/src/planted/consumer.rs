@@ -117,10 +117,10 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         edits: &[Edit {
             file: JOB,
             text: "            Ok(Outcome::Changed(payment)) => {
-                info!(event = \"payment_replayed_by_operator\", payment_id = payment.id.as_str());
+                info!(event = EventName::PaymentReplayedByOperator.as_str(), payment_id = payment.id.as_str());
                 Ok(*payment)",
             instead: "            Ok(Outcome::Changed(payment)) => {
-                info!(event = \"payment_replayed_by_operator\", payment_id = payment.id.as_str());
+                info!(event = EventName::PaymentReplayedByOperator.as_str(), payment_id = payment.id.as_str());
                 Ok(Payment { state: State::Queued, ..*payment })",
         }],
     },

@@ -26,9 +26,9 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         harm: "a dead letter is deleted although the message that replaces it could not be sent",
         edits: &[Edit {
             file: DEAD_LETTER,
-            text: "                        error!(event = \"message_send_failed\", payment_id = payment.id.as_str(), %error);
+            text: "                        error!(event = EventName::MessageSendFailed.as_str(), payment_id = payment.id.as_str(), %error);
                         Verdict::Again { seconds: PORT_DOWN_SECONDS }",
-            instead: "                        error!(event = \"message_send_failed\", payment_id = payment.id.as_str(), %error);
+            instead: "                        error!(event = EventName::MessageSendFailed.as_str(), payment_id = payment.id.as_str(), %error);
                         Verdict::Done",
         }],
     },

@@ -105,8 +105,8 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "depth-that-cannot-be-read-counts-as-empty",
         harm: "a throttled queue makes the sweep put back what merely waits in a sale",
-        edits: &[Edit { file: RECONCILE, text: "                error!(event = \"depth_unreadable\", lane = lane.as_str(), %error);
-                false", instead: "                error!(event = \"depth_unreadable\", lane = lane.as_str(), %error);
+        edits: &[Edit { file: RECONCILE, text: "                error!(event = EventName::DepthUnreadable.as_str(), lane = lane.as_str(), %error);
+                false", instead: "                error!(event = EventName::DepthUnreadable.as_str(), lane = lane.as_str(), %error);
                 true" }, ],
     },
     Mutant {

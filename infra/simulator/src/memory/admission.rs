@@ -9,7 +9,7 @@ use pacing::bucket::{Allowance, Bucket, Take, Taken};
 use pacing::gate::GateState;
 use payments::id::MerchantId;
 use payments::time::Timestamp;
-use ports::{Admission, AdmissionError};
+use ports::{Admission, PortError};
 
 use super::Gates;
 use super::queue::{Name, Queues};
@@ -75,16 +75,16 @@ impl MemoryAdmission {
         }
     }
 
-    async fn io<T>(&self, what: &str, effect: impl FnOnce() -> T) -> Result<T, AdmissionError> {
+    async fn io<T>(&self, what: &str, effect: impl FnOnce() -> T) -> Result<T, PortError> {
         let world = self.environment.world();
         let throttled = world.fails(world.faults.throttle);
-        let effect = || if throttled { Err(AdmissionError("throttled".to_owned())) } else { Ok(effect()) };
+        let effect = || if throttled { Err(PortError::throttled("throttled")) } else { Ok(effect()) };
         self.environment.io(what, effect).await
     }
 }
 
 impl Admission for MemoryAdmission {
-    async fn take(&self, take: &Take) -> Result<Taken, AdmissionError> {
+    async fn take(&self, take: &Take) -> Result<Taken, PortError> {
         let effect = || {
             self.buckets.taken.fetch_add(1, Ordering::Relaxed);
             let mut buckets = lock(&self.buckets.by_merchant);
@@ -101,11 +101,11 @@ impl Admission for MemoryAdmission {
         self.io("take tokens", effect).await
     }
 
-    async fn look(&self) -> Result<(Option<GateState>, Option<Backlog>), AdmissionError> {
+    async fn look(&self) -> Result<(Option<GateState>, Option<Backlog>), PortError> {
         self.io("look ahead", || (self.gates.state(&self.provider), self.buckets.backlog())).await
     }
 
-    async fn measure(&self, now: Timestamp, known: &Known) -> Result<Option<Backlog>, AdmissionError> {
+    async fn measure(&self, now: Timestamp, known: &Known) -> Result<Option<Backlog>, PortError> {
         let effect = || {
             let mut figure = lock(&self.buckets.figure);
             if figure.measure_from.is_some_and(|from| from > now) {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use pacing::gate::{GateAnswer, GateState, GateUpdate};
-use ports::{GateError, GateStore};
+use ports::{GateStore, PortError};
 
 use crate::world::{Environment, lock};
 
@@ -74,13 +74,13 @@ impl MemoryGate {
 }
 
 impl GateStore for MemoryGate {
-    async fn update(&self, update: &GateUpdate) -> Result<GateAnswer, GateError> {
+    async fn update(&self, update: &GateUpdate) -> Result<GateAnswer, PortError> {
         let world = self.environment.world();
         let throttled = world.fails(world.faults.throttle);
         self.environment
             .io("gate", || {
                 if throttled {
-                    return Err(GateError("throttled".to_owned()));
+                    return Err(PortError::throttled("throttled"));
                 }
                 let mut gates = lock(&self.gates.states);
                 let stands = gates.get(&update.provider).cloned();
@@ -95,20 +95,20 @@ impl GateStore for MemoryGate {
             .await
     }
 
-    async fn read(&self, provider: &str) -> Result<Option<GateState>, GateError> {
+    async fn read(&self, provider: &str) -> Result<Option<GateState>, PortError> {
         let world = self.environment.world();
         let throttled = world.fails(world.faults.throttle);
         self.environment
             .io("read gate", || {
                 if throttled {
-                    return Err(GateError("throttled".to_owned()));
+                    return Err(PortError::throttled("throttled"));
                 }
                 Ok(lock(&self.gates.states).get(provider).cloned())
             })
             .await
     }
 
-    async fn create(&self, gate: &GateState) -> Result<(), GateError> {
+    async fn create(&self, gate: &GateState) -> Result<(), PortError> {
         self.environment
             .io("create gate", || {
                 lock(&self.gates.states).entry(gate.provider.clone()).or_insert_with(|| gate.clone());

@@ -12,7 +12,7 @@ use payments::id::PaymentId;
 use payments::message::Message;
 use payments::payment::Lane;
 use payments::time::Timestamp;
-use ports::{Depths, Queue, QueueError, Source};
+use ports::{Depths, PortError, Queue, Source};
 use tokio::sync::Notify;
 
 use crate::world::{Environment, World, lock};
@@ -343,16 +343,16 @@ impl MemoryQueue {
 }
 
 impl Queue for MemoryQueue {
-    async fn send(&self, lane: Lane, message: &Message, delay_seconds: u32) -> Result<(), QueueError> {
+    async fn send(&self, lane: Lane, message: &Message, delay_seconds: u32) -> Result<(), PortError> {
         let world = self.environment.world();
         let refuses = world.fails(world.faults.queue_refuses);
         self.environment
             .io("send message", || {
                 if refuses {
-                    return Err(QueueError("unavailable".to_owned()));
+                    return Err(PortError::throttled("unavailable"));
                 }
                 if delay_seconds > DELAY_SECONDS_MAX {
-                    return Err(QueueError(format!("a delay is at most {DELAY_SECONDS_MAX} s")));
+                    return Err(PortError::denied(format!("a delay is at most {DELAY_SECONDS_MAX} s")));
                 }
                 self.environment.note(&format!("message sent for {}", message.payment_id));
                 let group = Some(message.merchant.as_str().to_owned());
@@ -372,7 +372,7 @@ impl Queue for MemoryQueue {
         }
     }
 
-    async fn hide(&self, source: Source, receipt_handle: &str, seconds: u32) -> Result<(), QueueError> {
+    async fn hide(&self, source: Source, receipt_handle: &str, seconds: u32) -> Result<(), PortError> {
         let name = match source {
             Source::Lane(lane) => lane.into(),
             Source::DeadLetter => Name::DeadLetter,
@@ -382,7 +382,7 @@ impl Queue for MemoryQueue {
         self.environment
             .io("hide message", || {
                 if refuses || !self.queues.hide(name, receipt_handle, seconds) {
-                    return Err(QueueError("the receipt handle is not valid".to_owned()));
+                    return Err(PortError::denied("the receipt handle is not valid"));
                 }
                 Ok(())
             })
@@ -391,7 +391,7 @@ impl Queue for MemoryQueue {
 }
 
 impl Depths for MemoryQueue {
-    async fn depth(&self, lane: Lane) -> Result<Depth, QueueError> {
+    async fn depth(&self, lane: Lane) -> Result<Depth, PortError> {
         let depth = || Ok(self.queues.measure(lane.into()));
         self.environment.io("depth", depth).await
     }

@@ -10,7 +10,7 @@ use payments::id::MerchantId;
 use payments::limit::{Limit, RATE_MAX};
 use payments::payment::Lane;
 use payments::time::Timestamp;
-use ports::{Admission, AdmissionError};
+use ports::{Admission, PortError};
 
 use crate::sale::settings::gate_settings;
 use crate::sale::world::{Ports, lane_index};
@@ -41,7 +41,7 @@ pub(super) fn settings(environments: [(Lane, u64); 2]) -> AdmissionSettings {
 }
 
 impl Admission for Ports {
-    async fn take(&self, take: &Take) -> Result<Taken, AdmissionError> {
+    async fn take(&self, take: &Take) -> Result<Taken, PortError> {
         let taken = self.call(|| {
             let mut buckets = lock(&self.services.desk.buckets);
             let bucket = (take.allowance, take.merchant.clone());
@@ -53,12 +53,12 @@ impl Admission for Ports {
         Ok(taken.await)
     }
 
-    async fn look(&self) -> Result<(Option<GateState>, Option<Backlog>), AdmissionError> {
+    async fn look(&self) -> Result<(Option<GateState>, Option<Backlog>), PortError> {
         let (_, backlog) = self.call(|| lock(&self.services.desk.figure).clone()).await;
         Ok((lock(&self.services.gate).clone(), backlog))
     }
 
-    async fn measure(&self, now: Timestamp, known: &Known) -> Result<Option<Backlog>, AdmissionError> {
+    async fn measure(&self, now: Timestamp, known: &Known) -> Result<Option<Backlog>, PortError> {
         let measured = self.call(|| {
             let mut figure = lock(&self.services.desk.figure);
             if figure.0.is_some_and(|from| from > now) {

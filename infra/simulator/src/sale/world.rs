@@ -19,8 +19,8 @@ use payments::request;
 use payments::time::Timestamp;
 use payments::write::{SendClaim, Written};
 use ports::{
-    ConnectError, Connection, GateError, GateStore, Merchants, Provider as ProviderPort, Queue, QueueError, Source,
-    Store, StoreError, Trace,
+    ConnectError, Connection, GateStore, Merchants, PortError, Provider as ProviderPort, Queue, Source, Store,
+    StoreError, Trace,
 };
 use tokio::sync::Notify;
 
@@ -353,7 +353,7 @@ impl Merchants for Ports {
 }
 
 impl GateStore for Ports {
-    async fn update(&self, update: &GateUpdate) -> Result<GateAnswer, GateError> {
+    async fn update(&self, update: &GateUpdate) -> Result<GateAnswer, PortError> {
         let answer = self.call(|| {
             *lock(&self.services.gate_updates) += 1;
             let mut gate = lock(&self.services.gate);
@@ -368,7 +368,7 @@ impl GateStore for Ports {
         Ok(answer.await)
     }
 
-    async fn read(&self, _provider: &str) -> Result<Option<GateState>, GateError> {
+    async fn read(&self, _provider: &str) -> Result<Option<GateState>, PortError> {
         let read = || {
             *lock(&self.services.gate_reads) += 1;
             lock(&self.services.gate).clone()
@@ -376,7 +376,7 @@ impl GateStore for Ports {
         Ok(self.call(read).await)
     }
 
-    async fn create(&self, state: &GateState) -> Result<(), GateError> {
+    async fn create(&self, state: &GateState) -> Result<(), PortError> {
         self.call(|| {
             lock(&self.services.gate).get_or_insert_with(|| state.clone());
         })
@@ -410,15 +410,15 @@ fn read_receipt(receipt: &str) -> Option<(u32, Letter)> {
 }
 
 impl Queue for Ports {
-    async fn send(&self, lane: Lane, message: &Message, delay_seconds: u32) -> Result<(), QueueError> {
+    async fn send(&self, lane: Lane, message: &Message, delay_seconds: u32) -> Result<(), PortError> {
         if delay_seconds > 0 {
-            return Err(QueueError("nothing in a sale is sent with a delay".to_owned()));
+            return Err(PortError::denied("nothing in a sale is sent with a delay"));
         }
         self.call(|| {
             let number = Self::number(&lock(&self.services.table), &message.payment_id);
-            let number = number.ok_or_else(|| QueueError("the payment is not there".to_owned()))?;
+            let number = number.ok_or_else(|| PortError::denied("the payment is not there"))?;
             let merchant = self.services.shop.purchase(number).merchant;
-            let group = u16::try_from(merchant).map_err(|_| QueueError("too many merchants".to_owned()))?;
+            let group = u16::try_from(merchant).map_err(|_| PortError::denied("too many merchants"))?;
             let letter = Letter { number, group, receives: 0, sent_ms: message.sent_at.ms() };
             lock(&self.services.lanes[lane_index(lane)]).put(letter);
             self.services.sent[lane_index(lane)].notify_one();
@@ -431,17 +431,17 @@ impl Queue for Ports {
         LANES.into_iter().find(|(lane, _)| arn(*lane) == event_source_arn).map(|(lane, _)| Source::Lane(lane))
     }
 
-    async fn hide(&self, source: Source, receipt_handle: &str, seconds: u32) -> Result<(), QueueError> {
-        let Source::Lane(lane) = source else { return Err(QueueError("no message came from there".to_owned())) };
+    async fn hide(&self, source: Source, receipt_handle: &str, seconds: u32) -> Result<(), PortError> {
+        let Source::Lane(lane) = source else { return Err(PortError::denied("no message came from there")) };
         let Some((place, letter)) = read_receipt(receipt_handle) else {
-            return Err(QueueError("the receipt handle is not valid".to_owned()));
+            return Err(PortError::denied("the receipt handle is not valid"));
         };
         self.call(|| {
             let until_us = self.services.place.elapsed_us() + u64::from(seconds) * 1_000_000;
             let hidden = lock(&self.services.lanes[lane_index(lane)]).hide(place, letter, until_us);
             // Whoever waits for the lane looks when this is seen again.
             self.services.sent[lane_index(lane)].notify_one();
-            if hidden { Ok(()) } else { Err(QueueError("the receipt handle is not valid".to_owned())) }
+            if hidden { Ok(()) } else { Err(PortError::denied("the receipt handle is not valid")) }
         })
         .await
     }

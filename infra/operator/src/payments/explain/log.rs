@@ -3,9 +3,9 @@
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 
-use aws::store::PAYMENT_CHANGED;
 use payments::history::{Anchor, Link};
 use payments::id::PaymentId;
+use ports::EventName;
 use serde::Deserialize;
 
 /// An event, as far as it matters here.
@@ -38,7 +38,8 @@ pub(super) fn anchors(path: &Path, id: &PaymentId) -> Result<Vec<Anchor>, String
 fn of(line: &str, id: &PaymentId) -> Option<Logged> {
     let json = line.get(line.find('{')?..)?;
     let logged: Logged = serde_json::from_str(json).ok()?;
-    (logged.event == PAYMENT_CHANGED && logged.payment_id.as_deref() == Some(id.as_str())).then_some(logged)
+    (logged.event == EventName::PaymentChanged.as_str() && logged.payment_id.as_deref() == Some(id.as_str()))
+        .then_some(logged)
 }
 
 fn anchor(logged: Logged) -> Option<Anchor> {
