@@ -5,12 +5,13 @@ use std::collections::VecDeque;
 use std::sync::Mutex;
 
 use pacing::admission::{
-    AdmissionSettings, BUSY_MS, BUSY_PAYMENTS, Backlog, Crowd, Depth, Filling, Known, MEASURE_MS, Outlook, Provider,
-    Refusal, STALE_MS,
+    AdmissionSettings, BUSY_MS, BUSY_PAYMENTS, Backlog, Crowd, Depth, Filling, Known, LOOK_MS, MEASURE_MS, Outlook,
+    Provider, Refusal, STALE_MS,
 };
 use pacing::breaker::{Breaker, Mode};
 use pacing::bucket::{Take, Taken};
 use pacing::gate::GateState;
+use payments::backoff::Dice;
 use payments::id::MerchantId;
 use payments::payment::Lane;
 use payments::time::Timestamp;
@@ -522,4 +523,23 @@ proptest! {
             }
         }
     }
+}
+
+/// Environments that begin together look at one item, which gives 3,000 reads a second.
+#[test]
+fn environments_that_look_together_do_not_look_together_again() {
+    let mut dice = fastrand::Rng::with_seed(1);
+    let mut at_ms: Vec<u64> = Vec::new();
+    for _ in 0..10_000 {
+        let mut outlook = Outlook::new(Dice(dice.u64(..)));
+        assert!(outlook.is_due(NOW));
+        outlook.looks(NOW);
+        let next = (0..=8_000).step_by(100).find(|later_ms| outlook.is_due(NOW.plus_ms(*later_ms)));
+        at_ms.push(next.unwrap());
+    }
+    assert!(at_ms.iter().all(|later_ms| (LOOK_MS..=LOOK_MS * 3 / 2).contains(later_ms)));
+    let in_a_second = |from_ms: u64| at_ms.iter().filter(|at_ms| (from_ms..from_ms + 1_000).contains(at_ms)).count();
+    // An eventually consistent read of an item is half a unit ("DynamoDB read and write operations").
+    let most = (0..8_000).step_by(100).map(in_a_second).max().unwrap();
+    assert!(most < 6_000, "{most} looks in one second");
 }

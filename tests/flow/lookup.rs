@@ -1,13 +1,20 @@
 //! Looking an order up by the query, and paths: what was meant is found, or refused by name; never another order.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
 use cloud::front;
 use http::Method;
 use http::header::AUTHORIZATION;
 use payments::id::{MerchantId, OrderId, PaymentId};
+use payments::merchant::{ApiKeyHash, Merchant};
 use payments::payment::Kind;
+use ports::{Merchants, StoreError};
+use simulator::memory::MemoryStore;
 
-use super::stage::{FRANCE, Stage, UK, ask, charge, post};
+use super::stage::{FRANCE, Stage, UK, ask, charge, get, post, seconds};
 
 /// The event that API Gateway makes of a request line.
 fn event(method: Method, target: &str, key: Option<&str>) -> ApiGatewayV2httpRequest {
@@ -162,4 +169,39 @@ async fn a_header_that_came_twice_is_nobodys_key() {
     let twice = front::event(&parts, b"", "192.0.2.7:4242".parse().unwrap()).unwrap();
     let answer = ask(&ingest, twice).await;
     assert_eq!((answer.status, answer.problem(), stage.world.ios()), (401, "unauthorized", 0));
+}
+
+/// A table of merchants that counts who asks it.
+#[derive(Clone)]
+struct Counted(MemoryStore, Arc<AtomicU64>);
+
+impl Merchants for Counted {
+    async fn find(&self, key: &ApiKeyHash) -> Result<Option<Merchant>, StoreError> {
+        self.1.fetch_add(1, Ordering::Relaxed);
+        self.0.find(key).await
+    }
+}
+
+/// One item gives 3,000 reads a second, and a sale has 10,000 environments that begin in the same seconds.
+#[tokio::test(start_paused = true)]
+async fn environments_that_read_a_merchant_together_do_not_read_it_together_again() {
+    let stage = Stage::calm();
+    let reads = Arc::new(AtomicU64::new(0));
+    let environment = || stage.ingest_with(stage.store(), Counted(stage.store(), Arc::clone(&reads)));
+    let environments: Vec<_> = (0..20).map(|_| environment()).collect();
+    let (begun, mut again) = (stage.now(), BTreeMap::new());
+    while stage.now().since_ms(begun) < 61_000 {
+        for (nth, ingest) in environments.iter().enumerate() {
+            let (before, at_ms) = (reads.load(Ordering::Relaxed), stage.now().since_ms(begun));
+            assert_eq!(ask(ingest, get("/v1/payments/pay_1")).await.status, 404);
+            if reads.load(Ordering::Relaxed) > before && at_ms > 1_000 {
+                again.entry(nth).or_insert(at_ms);
+            }
+        }
+        seconds(1).await;
+    }
+    assert_eq!(again.len(), environments.len(), "a revoked key works for a minute at the most: {again:?}");
+    assert!(again.values().all(|at_ms| *at_ms >= 29_000), "{again:?}");
+    let at_seconds: BTreeSet<u64> = again.values().map(|at_ms| at_ms / 1_000).collect();
+    assert!(at_seconds.len() > 8, "{again:?}");
 }

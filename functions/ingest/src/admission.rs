@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use pacing::admission::{AdmissionSettings, Outlook, Provider, Refusal};
 use pacing::bucket::{Allowance, Limiter};
+use payments::backoff::Dice;
 use payments::limit::Limit;
 use payments::merchant::Merchant;
 use payments::payment::{Order, Payment, State};
@@ -74,6 +75,11 @@ impl<A: Admission> AdmissionControl<A> {
     pub fn new(port: A, default_limit: Limit, settings: AdmissionSettings) -> Self {
         let looks = Mutex::new(Limiter::of_looks());
         Self { port, default_limit, settings, limiter: Mutex::default(), looks, outlook: Mutex::default() }
+    }
+
+    /// The same, looking at gate and lanes at times of its own.
+    pub(crate) fn with_dice(self, dice: Dice) -> Self {
+        Self { outlook: Mutex::new(Outlook::new(dice)), ..self }
     }
 
     /// Takes one of the merchant's tokens for payments.

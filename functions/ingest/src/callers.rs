@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
+use payments::backoff::Dice;
 use payments::merchant::{ApiKeyHash, Merchant};
 use payments::time::Timestamp;
 
-/// How long a merchant's record is believed; a revoked key works no longer than that.
+/// How long a merchant's record is believed at the most; a revoked key works no longer than that.
 pub(crate) const KNOWN_MS: u64 = 60_000;
-/// How long a key is believed to be nobody's; a new key works after that at the latest.
+/// How long a key is believed to be nobody's at the most; a new key works after that at the latest.
 pub(crate) const UNKNOWN_MS: u64 = 10_000;
 /// Most keys remembered, so that a flood of invented ones does not fill the memory.
 const KEYS_MAX: usize = 4_096;
@@ -21,8 +22,13 @@ pub(crate) enum Caller {
     NotKnown,
 }
 
-#[derive(Debug, Default)]
-pub(crate) struct Callers(Mutex<HashMap<ApiKeyHash, Known>>);
+/// Whose keys one environment knows.
+#[derive(Debug)]
+pub(crate) struct Callers {
+    known: Mutex<HashMap<ApiKeyHash, Known>>,
+    /// What this environment believes a record of the most, in thousandths: from half of it to all.
+    life_permille: u64,
+}
 
 #[derive(Debug)]
 struct Known {
@@ -31,9 +37,15 @@ struct Known {
 }
 
 impl Callers {
+    /// None yet. `dice` are the environment's own: those that read one record together, as a sale begins, are not to read it
+    /// together again a minute later, because an item gives 3,000 reads a second ("DynamoDB burst and adaptive capacity").
+    pub(crate) fn new(dice: Dice) -> Self {
+        Self { known: Mutex::default(), life_permille: dice.up_to(500).saturating_add(500) }
+    }
+
     /// What is known of a key.
     pub(crate) fn get(&self, key: &ApiKeyHash, now: Timestamp) -> Caller {
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         match known.get(key).filter(|known| known.until > now) {
             Some(Known { merchant: Some(merchant), .. }) => Caller::Merchant(merchant.clone()),
             Some(Known { merchant: None, .. }) => Caller::Nobody,
@@ -42,8 +54,9 @@ impl Callers {
     }
 
     pub(crate) fn remember(&self, key: ApiKeyHash, merchant: Option<Merchant>, now: Timestamp) {
-        let life_ms = if merchant.is_some() { KNOWN_MS } else { UNKNOWN_MS };
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let most_ms = if merchant.is_some() { KNOWN_MS } else { UNKNOWN_MS };
+        let life_ms = most_ms.saturating_mul(self.life_permille) / 1_000;
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= KEYS_MAX {
             known.retain(|_, known| known.until > now && known.merchant.is_some());
         }

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
 use http::StatusCode;
+use payments::backoff::Dice;
 use payments::id::PaymentId;
 use payments::idempotency::{Binding, Bound};
 use payments::merchant::Merchant;
@@ -55,11 +56,12 @@ pub struct Ingest<L, M, A> {
 impl<L: Ledger, M: Merchants, A: Admission> Ingest<L, M, A> {
     /// An ingest over these ports. With an admission it holds merchants to their rates and tells them their wait.
     pub fn new(ledger: L, merchants: M, admission: Option<AdmissionControl<A>>) -> Self {
+        let dice = || Dice(u64::try_from(ledger.bits() >> 64).unwrap_or(u64::MAX));
         Self {
+            callers: Callers::new(dice()),
+            admission: admission.map(|admission| admission.with_dice(dice())),
             ledger,
             merchants,
-            admission,
-            callers: Callers::default(),
             callbacks: None,
             recovery: None,
             provider_kind: ProviderKind::Open,

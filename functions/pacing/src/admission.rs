@@ -11,6 +11,7 @@ mod line;
 
 use crate::breaker::{Breaker, Mode, WHOLE_PERMILLE};
 use crate::gate::{GateSettings, GateState, Sending};
+use payments::backoff::Dice;
 use payments::id::MerchantId;
 use payments::payment::Lane;
 use payments::time::Timestamp;
@@ -21,7 +22,9 @@ use line::Line;
 
 /// How old the figure of the lanes may be before somebody measures again, in ms.
 pub const MEASURE_MS: u64 = 5_000;
-/// How long one environment believes what it read of gate and lanes, in ms.
+/// How long one environment believes what it read of gate and lanes, in ms, and up to half as long more: environments that
+/// begin together are not to look together again and again, because one item gives 3,000 reads a second ("DynamoDB burst and
+/// adaptive capacity").
 pub const LOOK_MS: u64 = 5_000;
 /// An environment that has accepted so many payments since it looked looks, and has the lanes measured, more often: in a
 /// sale a lane grows by a minute's wait in three seconds. So many, that a look costs a twentieth of a call a payment.
@@ -103,16 +106,24 @@ pub struct Outlook {
     accepted_standard: u64,
     accepted_since_look: u64,
     looked_at: Option<Timestamp>,
+    /// How much later it looks, in thousandths.
+    later_permille: u64,
     /// Whose payments came here, by lane, and are in nobody's figure yet.
     high_crowd: Crowd,
     standard_crowd: Crowd,
 }
 
 impl Outlook {
+    /// Nothing is known yet. `dice` are the environment's own.
+    pub fn new(dice: Dice) -> Self {
+        Self { later_permille: dice.up_to(500), ..Self::default() }
+    }
+
     /// Whether it is time to look again.
     pub fn is_due(&self, now: Timestamp) -> bool {
         let bound_ms = if self.accepted_since_look >= BUSY_PAYMENTS { BUSY_MS } else { LOOK_MS };
-        self.looked_at.is_none_or(|at| now.since_ms(at) >= bound_ms)
+        let own_ms = bound_ms.saturating_add(bound_ms.saturating_mul(self.later_permille) / 1_000);
+        self.looked_at.is_none_or(|at| now.since_ms(at) >= own_ms)
     }
 
     /// Somebody looks now; others need not. Returns how old the lanes' figure may be before the lanes are measured, in ms.
