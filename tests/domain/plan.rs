@@ -9,7 +9,7 @@ use plan::deployment::{Deployment, FunctionName, Number, QueueName, Warm};
 use plan::flow::Flow;
 use plan::formula::{looks_until, slot_room_ms};
 use plan::price::{Dollars, US_EAST_1};
-use plan::rules::breaches;
+use plan::rules::{breaches, left_to_dynamodb};
 use plan::{Demand, Infeasible, Plan, quota, standing};
 use proptest::prelude::*;
 
@@ -338,7 +338,7 @@ const WRONG: [(Number, Change); 28] = [
     }),
     (Number::ApiBurst, |it| it.rates.api_burst -= 1),
     (Number::TableWarm, |it| it.warm.table -= 1),
-    (Number::TableWarm, |it| it.warm.table = 0),
+    (Number::TableWarm, |it| it.warm.table = 1),
     (Number::IndexWarm, |it| it.warm.index = 315_000),
     (Number::MaxInFlight, |it| it.rates.calls_max = Some(26_399)),
 ];
@@ -369,6 +369,17 @@ fn each_rule_finds_a_number_that_is_one_off_and_nothing_else() {
         // Two lanes may each have something to say about what they share.
         assert!(!found.is_empty() && found.iter().all(|breach| breach.at == at), "{at:?}: {found:#?}");
     }
+}
+
+/// Nothing has to be bought; what a sale then needs is said.
+#[test]
+fn what_is_left_to_dynamodb_is_no_breach_and_is_named() {
+    let mut deployment = Plan::of(&flash_sale()).unwrap().deployment();
+    assert_eq!(left_to_dynamodb(&deployment), []);
+    deployment.warm = Warm { table: 0, index: 0 };
+    assert_eq!(breaches(&deployment), []);
+    let left: Vec<Number> = left_to_dynamodb(&deployment).into_iter().map(|left| left.at).collect();
+    assert_eq!(left, [Number::TableWarm, Number::IndexWarm]);
 }
 
 #[test]

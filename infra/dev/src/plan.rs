@@ -85,9 +85,12 @@ pub fn run(arguments: &Arguments) -> Result<(), String> {
 fn run_check(path: &PathBuf, arguments: &Arguments) -> Result<(), String> {
     let name = path.display();
     let text = std::fs::read_to_string(path).map_err(|error| format!("{name} cannot be read: {error}"))?;
-    let check::Report { findings, not_given } = check::check(&text, &arguments.parameters, arguments.rate);
+    let check::Report { findings, notes, not_given } = check::check(&text, &arguments.parameters, arguments.rate);
     for finding in &findings {
         println!("{name}:{}: {}", finding.line, finding.text);
+    }
+    for note in &notes {
+        println!("{name}:{}: note: {}", note.line, note.text);
     }
     if !not_given.is_empty() {
         println!(

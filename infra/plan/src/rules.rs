@@ -1,7 +1,7 @@
 //! The rules that a deployment's numbers have to keep among themselves. A plan keeps them, and a template is held to
 //! them: both are the same function's business.
 
-use super::deployment::{Deployment, Evidence, FunctionName, Mapping, Number, QueueName, Redrive};
+use super::deployment::{Deployment, Evidence, FunctionName, Mapping, Number, QueueName, Redrive, Warm};
 use super::formula::{
     SWEEP_SECONDS, api_burst, dead_letter_receives_needed, gate_updates_per_second, heals_per_sweep_max, looks_until,
     pace_per_1000_seconds, receives_needed, slot_room_ms,
@@ -126,33 +126,37 @@ fn rates(deployment: &Deployment, found: &mut Breaches) {
     }
 }
 
-/// What comes and what goes at the same time has to find table and index warm: a throttled write is tried again for seconds,
-/// and then refused. Nothing is said where the gate's rate is not known.
-fn warm(deployment: &Deployment, found: &mut Breaches) {
-    let Some(rate) = deployment.rates.gate_per_second.map(u64::from) else { return };
+/// Write units a second of table and index, where as much comes as is let in and as much goes as the gate gives; `None` where
+/// the gate's rate is not known.
+fn written(deployment: &Deployment) -> Option<(u64, u64)> {
+    let rate = deployment.rates.gate_per_second.map(u64::from)?;
     let comes = deployment.rates.api_per_second;
-    let warm_for = |set: u64| set.max(quota::NEW_TABLE_WRITE_UNITS);
-    // A put for each that comes, a claim and a settling for each that goes.
-    let table = comes.saturating_add(rate.saturating_mul(2));
-    let set = warm_for(deployment.warm.table);
-    if table > set {
+    // A put for each that comes, a claim and a settling for each that goes; one unit to enter the index, one to leave it.
+    Some((comes.saturating_add(rate.saturating_mul(2)), comes.saturating_add(rate)))
+}
+
+/// What comes and what goes at the same time has to find table and index as warm as was bought: a throttled write is tried
+/// again for seconds, and then refused. What is left to DynamoDB is [`left_to_dynamodb`]'s.
+fn warm(deployment: &Deployment, found: &mut Breaches) {
+    let Some((table, index)) = written(deployment) else { return };
+    let said = of_both(deployment);
+    let set = deployment.warm.table;
+    if set > 0 && table > set.max(quota::NEW_TABLE_WRITE_UNITS) {
         let why = format!(
-            "{comes} requests and {rate} calls a second are {table} write units of the payments' table, which is warm for \
-             {set}: set at least {table}"
+            "{said} are {table} write units of the payments' table, which is warm for {set}: set at least {table}, or 0 to \
+             leave it to DynamoDB"
         );
         found.add(Number::TableWarm, why);
     }
-    // One unit to enter the index, one to leave it.
-    let index = comes.saturating_add(rate);
     let shards = u64::from(OPEN_SHARDS);
-    let set = warm_for(deployment.warm.index);
+    let set = deployment.warm.index;
     match spread::warm_write_units(shards, index) {
-        Some(least) if least > set => {
+        Some(least) if set > 0 && least > set.max(quota::NEW_TABLE_WRITE_UNITS) => {
             let over = spread::at(shards, index, set).over_per_million();
             let why = format!(
-                "{comes} requests and {rate} calls a second are {index} write units of the index of open payments, in \
-                 {shards} shards: warm for {set}, {over} of a million writes come to a partition above its {}, and what \
-                 the index throttles is refused; set at least {least}",
+                "{said} are {index} write units of the index of open payments, in {shards} shards: warm for {set}, {over} of \
+                 a million writes come to a partition above its {}, and what the index throttles is refused; set at least \
+                 {least}, or 0 to leave it to DynamoDB",
                 quota::PARTITION_WRITE_UNITS
             );
             found.add(Number::IndexWarm, why);
@@ -160,13 +164,42 @@ fn warm(deployment: &Deployment, found: &mut Breaches) {
         Some(_) => {}
         None => {
             let why = format!(
-                "{comes} requests and {rate} calls a second are {index} write units of the index of open payments, which \
-                 need {} shards, and the code has {shards}: let in fewer",
+                "{said} are {index} write units of the index of open payments, which need {} shards, and the code has \
+                 {shards}: let in fewer",
                 spread::shards_needed(index)
             );
             found.add(Number::ApiRate, why);
         }
     }
+}
+
+/// What nobody has to buy and a sale needs: where table and index are left to DynamoDB, from when on that is too little.
+pub fn left_to_dynamodb(deployment: &Deployment) -> Vec<Breach> {
+    let Some((table, index)) = written(deployment) else { return Vec::new() };
+    let said = of_both(deployment);
+    let begins = quota::NEW_TABLE_WRITE_UNITS;
+    let index_needs = spread::warm_write_units(u64::from(OPEN_SHARDS), index).unwrap_or(index);
+    let Warm { table: table_set, index: index_set } = deployment.warm;
+    let left = [
+        (Number::TableWarm, table_set, table, "the payments' table"),
+        (Number::IndexWarm, index_set, index_needs, "its index"),
+    ];
+    left.into_iter()
+        .filter(|(_, set, needs, _)| *set == 0 && *needs > begins)
+        .map(|(at, _, needs, what)| {
+            let why = format!(
+                "{what} is left to DynamoDB, which costs nothing and begins with {begins} write units a second: before a sale \
+                 of {said} set {needs}, which is billed once"
+            );
+            Breach { at, why }
+        })
+        .collect()
+}
+
+/// What is let in and what is sent.
+fn of_both(deployment: &Deployment) -> String {
+    let (comes, rate) = (deployment.rates.api_per_second, deployment.rates.gate_per_second.unwrap_or(0));
+    format!("{comes} requests and {rate} calls a second")
 }
 
 fn of_mapping(deployment: &Deployment, name: QueueName, mapping: &Mapping, found: &mut Breaches) {

@@ -15,6 +15,8 @@ use super::{Finding, Found, Resolved, Template};
 pub struct Report {
     /// What does not fit, by line.
     pub findings: Vec<Finding>,
+    /// What fits and has to be known before a sale, by line.
+    pub notes: Vec<Finding>,
     /// Parameters that only a provider can say and that nobody has given: what depends on them is not checked.
     pub not_given: Vec<String>,
 }
@@ -24,22 +26,25 @@ pub struct Report {
 pub fn check(text: &str, given: &[(String, String)], provider_rate: Option<NonZeroU32>) -> Report {
     let template = match Template::parse(text, given) {
         Ok(template) => template,
-        Err(finding) => return Report { findings: vec![finding], not_given: Vec::new() },
+        Err(finding) => return Report { findings: vec![finding], ..Report::default() },
     };
     let mut reader = Reader::new(&template);
     let mut findings = template.parameters_out_of_bounds();
     let deployment = reader.deployment(provider_rate);
     findings.extend(reader.settings());
+    let mut notes = Vec::new();
     if let Some(deployment) = deployment {
-        for breach in rules::breaches(&deployment) {
+        let at_its_line = |breach: rules::Breach| {
             let line = reader.lines.get(&breach.at).copied().unwrap_or(1);
-            findings.push(Finding::new(line, breach.why));
-        }
+            Finding::new(line, breach.why)
+        };
+        findings.extend(rules::breaches(&deployment).into_iter().map(at_its_line));
+        notes.extend(rules::left_to_dynamodb(&deployment).into_iter().map(at_its_line));
     }
     findings.extend(std::mem::take(&mut reader.findings));
     let findings: BTreeSet<Finding> = findings.into_iter().collect();
     let not_given = reader.numbers_not_given();
-    Report { findings: findings.into_iter().collect(), not_given }
+    Report { findings: findings.into_iter().collect(), notes, not_given }
 }
 
 impl Reader<'_> {
