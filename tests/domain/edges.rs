@@ -9,8 +9,8 @@ use payments::message::{LATE_SEND_MS, Message};
 use payments::payment::{Heal, Kind, Payment, Reason, State};
 use payments::time::Timestamp;
 use payments::transition::{
-    Event, HEAL_PAUSE_MS, Kept, LOST_IN_BUSY_LANE_MS, LOST_IN_EMPTY_LANE_MS, Moment, Recovery, Replaced, Step,
-    has_lost_its_message, is_overdue, transition,
+    Event, HEAL_PAUSE_MS, HEAL_WAITED_MS, Kept, LOST_IN_BUSY_LANE_MS, LOST_IN_EMPTY_LANE_MS, Moment, Recovery,
+    Replaced, Step, has_lost_its_message, is_overdue, transition,
 };
 use payments::triage::delay_seconds;
 
@@ -164,6 +164,11 @@ fn a_heal_is_bound_by_its_number_its_pause_and_who_came_before() {
     assert_eq!(kept(decided(&healed(Some("m-1"), most), &by(NOW), late)), Kept::HealsUsedUp);
     assert_eq!(step(&healed(Some("m-1"), most), &Event::Heal { replaces: None }, late).heal.unwrap().times, most + 1);
     assert_eq!(step(&healed(Some("m-2"), most), &by(NOW), late).heal.unwrap(), healed(Some("m-2"), most).heal.unwrap());
+    // What has waited in its lane for half an hour goes round nothing.
+    let waited = NOW.plus_ms(HEAL_WAITED_MS);
+    assert_eq!(kept(decided(&healed(Some("m-1"), most), &by(NOW), waited.minus_ms(1))), Kept::HealsUsedUp);
+    let back = step(&healed(Some("m-1"), most), &by(NOW), waited).heal.unwrap();
+    assert_eq!((back.times, back.at, back.message_id.as_deref()), (most, waited, Some("m-2")));
     // Written before the heal and within its pause: what that one has put back is on its way.
     for (sent_at, at, is_held) in [
         (NOW.minus_ms(1), late.minus_ms(1), true),

@@ -17,7 +17,6 @@ pub mod logs;
 mod looks;
 mod lookup;
 mod model;
-mod operate;
 mod provider_kind;
 mod reconcile;
 mod refunds;

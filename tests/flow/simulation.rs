@@ -130,6 +130,15 @@ fn a_long_outage_multiplies_no_messages() {
     assert!(ended(&reports, "succeeded") > 600);
 }
 
+/// A message is dead-lettered once an hour meanwhile, more often than `MAX_HEALS` allows.
+#[test]
+fn an_outage_of_days_uses_up_no_heals_and_parks_nothing_that_only_had_to_wait() {
+    let reports = hold("outage-72h", &Faults::outage_of(72), 0..1);
+    assert!(ended(&reports, "succeeded") > 30);
+    let reports = hold("dead-provider-24h", &Faults::dead_provider(24), 0..2);
+    assert!(ended(&reports, "succeeded") > 30);
+}
+
 #[test]
 fn invocations_that_run_out_of_time_lose_nothing() {
     hold("stalls", &Faults::stalls(), 0..40);

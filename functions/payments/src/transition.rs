@@ -27,7 +27,7 @@ pub use draft::PAYMENT_RETRY_AFTER_MAX_MS;
 use forgotten::forget;
 use lost::heal;
 pub use lost::{
-    HEAL_PAUSE_MS, LOST_IN_BUSY_LANE_MS, LOST_IN_EMPTY_LANE_MS, REPEAT_HEAL_MS, has_lost_its_message,
+    HEAL_PAUSE_MS, HEAL_WAITED_MS, LOST_IN_BUSY_LANE_MS, LOST_IN_EMPTY_LANE_MS, REPEAT_HEAL_MS, has_lost_its_message,
     may_lack_its_message,
 };
 use operator::{close_case, replay, resolve, take_case};

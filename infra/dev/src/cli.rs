@@ -75,7 +75,7 @@ struct SimulateArguments {
     minutes: Option<u64>,
     /// What goes wrong: none, lost-answers, freezes, stray-429, bad-provider, stubborn-provider, forgetting-provider, fickle-provider,
     /// slow-connections, dead-letters (messages are received too often), bad-table, stalls (pauses, and environments that freeze), brownout
-    /// (the provider is down for ten minutes), operator (rates, pauses), outage (a pause of six hours), restore (the table is restored), poison (messages that are not ours),
+    /// (the provider is down for ten minutes), operator (rates, pauses), outage (a pause of six hours), outage-24h, outage-72h, dead-provider-24h, dead-provider-72h, restore (the table is restored), poison (messages that are not ours),
     /// ageing (everything, and what
     /// comes once more when the details are forgotten), everything, or skewed-clocks (everything, and
     /// clocks up to five minutes off).

@@ -16,7 +16,7 @@ pub struct Named {
 }
 
 /// The sets of faults that can be named.
-pub fn named() -> [Named; 20] {
+pub fn named() -> [Named; 24] {
     let skewed = Faults { clock_skew_ms: 300_000, ..Faults::everything() };
     [
         Named { name: "none", faults: Faults::none() },
@@ -34,6 +34,10 @@ pub fn named() -> [Named; 20] {
         Named { name: "brownout", faults: Faults::brownout() },
         Named { name: "operator", faults: Faults::operator() },
         Named { name: "outage", faults: Faults::outage() },
+        Named { name: "outage-24h", faults: Faults::outage_of(24) },
+        Named { name: "outage-72h", faults: Faults::outage_of(72) },
+        Named { name: "dead-provider-24h", faults: Faults::dead_provider(24) },
+        Named { name: "dead-provider-72h", faults: Faults::dead_provider(72) },
         Named { name: "everything", faults: Faults::everything() },
         Named { name: "poison", faults: Faults::poison() },
         Named { name: "ageing", faults: Faults::ageing() },

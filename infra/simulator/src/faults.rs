@@ -27,16 +27,12 @@ pub struct Faults {
     pub crash_share: f64,
     /// The table refuses before it acts.
     pub throttle: f64,
-    /// Who a key belongs to, or which payments are open, cannot be read.
-    pub lookups_throttled: f64,
     /// The table acts, its answer is lost, and the SDK tries again.
     pub lost_answer: f64,
     /// The table acts, its answer is lost, and so is every retry's.
     pub unresolved: f64,
     /// A queue refuses a send or a change of visibility.
     pub queue_refuses: f64,
-    /// A lane takes a message, and the answer is lost.
-    pub send_answer_lost: f64,
     /// A message is delivered to two invocations at once.
     pub duplicate: f64,
     /// An environment freezes for up to ten seconds between two I/Os.
@@ -158,11 +154,9 @@ impl Faults {
             crash: None,
             crash_share: 0.0,
             throttle: 0.0,
-            lookups_throttled: 0.0,
             lost_answer: 0.0,
             unresolved: 0.0,
             queue_refuses: 0.0,
-            send_answer_lost: 0.0,
             duplicate: 0.0,
             freeze: 0.0,
             clock_skew_ms: 0,
@@ -258,8 +252,26 @@ impl Faults {
     /// An operator who pauses in the middle of half an hour's sale and resumes after six hours: six times as long as a sweep
     /// waits in a busy lane. Messages are dead-lettered as late as in a deployment.
     pub const fn outage() -> Self {
-        let pause = Some(Pause { from_ms: 600_000, until_ms: 600_000 + 6 * 60 * 60 * 1_000 });
+        Self::outage_of(6)
+    }
+
+    /// The same for so many hours.
+    pub const fn outage_of(hours: u64) -> Self {
+        let pause = Some(Pause { from_ms: 600_000, until_ms: 600_000 + hours * 60 * 60 * 1_000 });
         Self { arrive_within_ms: 1_800_000, max_receive_count: 60, pause, ..Self::none() }
+    }
+
+    /// A provider that is down for so many hours in the middle of half an hour's sale. Messages are dead-lettered as late as in
+    /// a deployment.
+    pub const fn dead_provider(hours: u64) -> Self {
+        let brownout = Some(Brownout { from_ms: 600_000, until_ms: 600_000 + hours * 60 * 60 * 1_000 });
+        Self { max_receive_count: 60, brownout, ..Self::brownout() }
+    }
+
+    /// When the last of what lasts for hours is over, in ms of virtual time; 0 where nothing does.
+    pub fn over_ms(&self) -> u64 {
+        let pause_ms = self.pause.map_or(0, |pause| pause.until_ms);
+        pause_ms.max(self.brownout.map_or(0, |brownout| brownout.until_ms))
     }
 
     /// An operator who sets other rates, pauses and resumes while a sale goes on with a provider that fails.
@@ -296,7 +308,6 @@ impl Faults {
             arrive_within_ms,
             max_receive_count,
             queue_refuses,
-            send_answer_lost,
             operator,
             pause,
             brownout,
@@ -309,7 +320,6 @@ impl Faults {
             arrive_within_ms,
             max_receive_count,
             queue_refuses,
-            send_answer_lost,
             operator,
             pause,
             brownout,
@@ -328,7 +338,6 @@ impl Faults {
             // What has to wait for hours in these runs is not to end before a person because a key is forgotten.
             key_window_ms: 24 * 60 * 60 * 1_000,
             queue_refuses: 0.3,
-            send_answer_lost: 0.1,
             duplicate: 0.4,
             provider: ProviderFaults { connect: 0.3, rate_limited: 0.5, ..Self::bad_provider().provider },
             ..Self::bad_provider()
@@ -337,7 +346,7 @@ impl Faults {
 
     /// A table that refuses every third write and leaves every tenth in the dark, also when it is asked again.
     pub const fn bad_table() -> Self {
-        Self { throttle: 0.3, lookups_throttled: 0.3, unresolved: 0.1, ..Self::bad_provider() }
+        Self { throttle: 0.3, unresolved: 0.1, ..Self::bad_provider() }
     }
 
     /// An operator who pauses while batches wait, whose environments freeze: invocations that run out of time.
@@ -399,11 +408,9 @@ impl Faults {
         Self {
             crash_share: 0.01,
             throttle: 0.03,
-            lookups_throttled: 0.03,
             lost_answer: 0.05,
             unresolved: 0.02,
             queue_refuses: 0.03,
-            send_answer_lost: 0.03,
             duplicate: 0.15,
             freeze: 0.01,
             ..Self::bad_provider()

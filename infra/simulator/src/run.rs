@@ -45,10 +45,10 @@ impl Settings {
         Self {
             seed,
             payments: if faults.arrive_within_ms > Faults::none().arrive_within_ms { 60 } else { 12 },
+            rest_within_ms: faults.over_ms() + 8 * 60 * 60 * 1_000,
             faults,
             rate_per_second: 10,
             faults_for_ms: 3 * 60 * 60 * 1_000,
-            rest_within_ms: 8 * 60 * 60 * 1_000,
         }
     }
 }
@@ -71,7 +71,7 @@ pub fn policy() -> Policy {
         backoff_cap_ms: 60_000,
         pending_backoff_base_ms: 5_000,
         pending_backoff_cap_ms: 900_000,
-        max_heals: 100,
+        max_heals: 20,
         missing_item_grace_ms: 60_000,
         newer_version_grace_ms: 60 * 60 * 1_000,
         retention_ms: 400 * 24 * 60 * 60 * 1_000,

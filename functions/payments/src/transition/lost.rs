@@ -10,6 +10,11 @@ use super::{Kept, Moment, Replaced, Step};
 /// How long after a heal by somebody else no second message is put back, in ms.
 pub const HEAL_PAUSE_MS: u64 = 120_000;
 
+/// A message that was put back so long ago has waited in its lane, in ms: receives end a lap in minutes where something is
+/// wrong with a payment, and in an hour where nothing may be sent. Such a heal counts for nothing, because the bound is for
+/// what goes round; an outage of a day would use it up.
+pub const HEAL_WAITED_MS: u64 = 30 * 60 * 1_000;
+
 /// How long a payment that nobody has touched waits before a repeated request puts a message back for it, in ms.
 pub const REPEAT_HEAL_MS: u64 = 10_000;
 
@@ -53,12 +58,13 @@ pub(super) fn heal(payment: &Payment, replaces: Option<Replaced<'_>>, moment: &M
         }
     }
     let now = moment.now;
+    let has_waited = |heal: &Heal| now.since_ms(heal.at) >= HEAL_WAITED_MS;
     let (times, at) = match (&payment.heal, replaces) {
         (None, _) => (1, now),
         // The same message's work again: it crashed between its write and its send, its send's answer was lost, or it was
         // delivered twice. What the other one has put back must not look older than its own heal.
         (Some(heal), Some(it)) if heal.message_id.as_deref() == Some(it.message_id) => (heal.times, heal.at.min(now)),
-        (Some(heal), Some(_)) if heal.times >= moment.policy.max_heals => {
+        (Some(heal), Some(_)) if heal.times >= moment.policy.max_heals && !has_waited(heal) => {
             return Step::Keep(Kept::HealsUsedUp);
         }
         // An older message than the heal: the message that it put back is on its way, because the one that it replaced
@@ -68,6 +74,7 @@ pub(super) fn heal(payment: &Payment, replaces: Option<Replaced<'_>>, moment: &M
         {
             return Step::Keep(Kept::HealedElsewhere);
         }
+        (Some(heal), Some(_)) if has_waited(heal) => (heal.times, now),
         (Some(heal), _) => (heal.times.saturating_add(1), now),
     };
     let mut draft = Draft::of(payment, moment);
