@@ -8,8 +8,9 @@ use pacing::brake::{
     WINDOW_CALLS_MIN, is_used,
 };
 use pacing::breaker::WHOLE_PERMILLE;
-use pacing::gate::{GateView, Reservation, Sending, Slots};
+use pacing::gate::{GateAnswer, GateState, GateUpdate, GateView, Reservation, Sending, Slots};
 use ports::gate::{look, report, reserve};
+use ports::{GateStore, PortError};
 use proptest::prelude::*;
 use simulator::run::gate_settings;
 
@@ -251,6 +252,56 @@ fn a_storms_retry_after_holds_everybody_and_sending_begins_again_at_a_slower_pac
     assert_eq!((after.span_us, after.permille), (state.span_at_us(10, 650), 650));
     let recovered_us = state.brake.hold_until_us + gate_settings().brake.recovery_ms * 1_000;
     assert_eq!(state.sending(&gate_settings(), recovered_us), Sending::Pace(WHOLE_PERMILLE));
+}
+
+/// A gate that does not answer; while it is asked, these 429s come in.
+#[derive(Debug)]
+struct Lost<'a> {
+    view: &'a Mutex<GateView>,
+    paces: &'a [Option<u64>],
+    retry_after_ms: u64,
+}
+
+impl GateStore for Lost<'_> {
+    async fn update(&self, _: &GateUpdate) -> Result<GateAnswer, PortError> {
+        for pace in self.paces {
+            self.view.lock().unwrap().is_limited(*pace, Some(self.retry_after_ms));
+        }
+        Err(PortError::throttled("as asked for"))
+    }
+
+    async fn read(&self, _: &str) -> Result<Option<GateState>, PortError> {
+        Err(PortError::throttled("as asked for"))
+    }
+
+    async fn create(&self, _: &GateState) -> Result<(), PortError> {
+        Err(PortError::throttled("as asked for"))
+    }
+}
+
+/// The longest silence that was asked for holds, whichever 429 came first, also where a report was lost in between.
+#[test]
+fn of_several_retry_afters_that_are_not_reported_the_longest_holds() {
+    for (first_ms, then_ms) in [(1_000, 7_000), (7_000, 1_000)] {
+        let held_until_us = |is_lost_between: bool| {
+            let table = Table::new(100);
+            let view = view(&table);
+            let paces = send(&table, &view, u32::try_from(STORM_LIMITED).unwrap(), NOW.us());
+            let (first, then) = paces.split_at(2);
+            limited(&table, &view, first, Some(first_ms), NOW.us());
+            if is_lost_between {
+                let (then, last) = then.split_at(2);
+                let down = Lost { view: &view, paces: then, retry_after_ms: then_ms };
+                now_or_never(reserve(&down, &view, 1, NOW.us(), NOW.us() + 600_000_000)).expect_err("it is down");
+                limited(&table, &view, last, None, NOW.us());
+            } else {
+                limited(&table, &view, then, Some(then_ms), NOW.us());
+            }
+            table.state().brake.hold_until_us
+        };
+        assert_eq!(held_until_us(false), NOW.us() + 7_000_000, "{first_ms}, then {then_ms}");
+        assert_eq!(held_until_us(true), NOW.us() + 7_000_000, "{first_ms}, then {then_ms} while the report was lost");
+    }
 }
 
 /// A 429 that is no storm is its payment's own affair: nobody is told at once, nobody waits.

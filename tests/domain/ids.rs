@@ -73,6 +73,9 @@ fn what_has_not_the_form_of_an_id_is_none() {
         assert!(PaymentId::new(text).is_err(), "{text}");
     }
     assert_eq!(MerchantId::new(""), Err(IdError::Empty));
+    assert!(MerchantId::new("m".repeat(MERCHANT_ID_MAX)).is_ok());
+    assert!(OrderId::new("o".repeat(ORDER_ID_MAX)).is_ok());
+    assert_eq!(OrderId::new("o".repeat(ORDER_ID_MAX + 1)), Err(IdError::TooLong(ORDER_ID_MAX)));
     assert_eq!(MerchantId::new("m".repeat(MERCHANT_ID_MAX + 1)), Err(IdError::TooLong(MERCHANT_ID_MAX)));
     assert!(MerchantId::new("United Kingdom").is_err() && MerchantId::new("a_b").is_err());
 }

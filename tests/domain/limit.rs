@@ -232,6 +232,25 @@ async fn a_bucket_that_does_not_answer_refuses_nobody_who_keeps_the_pace_that_wa
     }
 }
 
+/// What this environment leased in a second may be more than the burst: as much as the bucket held and what came meanwhile.
+#[tokio::test]
+async fn a_bucket_that_does_not_answer_lets_no_more_in_at_once_than_the_burst() {
+    let (limit, table, limiter) = (Limit::new(10, 10), Table::default(), Mutex::default());
+    let admitted = async |at_us: u64, sent: u32| {
+        let mut admitted = 0;
+        for _ in 0..sent {
+            let (verdict, _) = admit(&table, &limiter, &merchant(), limit, NOW.us() + at_us).await;
+            admitted += u32::from(verdict.is_admitted);
+        }
+        admitted
+    };
+    assert_eq!(admitted(0, 10).await, 10, "the whole burst");
+    assert_eq!(admitted(900_000, 9).await, 9, "and what has come since");
+    table.is_down.store(true, Ordering::Relaxed);
+    assert_eq!(admitted(900_000, 40).await, 10, "of the 19 that were leased within a second");
+    assert_eq!(admitted(900_000 + SECOND_US, 40).await, 10, "and in each second after");
+}
+
 /// What was leased and not used is nobody's stock: a merchant comes back to its bucket.
 #[tokio::test]
 async fn a_lease_is_good_for_ten_seconds() {
@@ -244,6 +263,32 @@ async fn a_lease_is_good_for_ten_seconds() {
     assert!(asked_at(0).await);
     assert!(!asked_at(LEASE_US - 1).await, "a two-hundredth of the burst is leased at least");
     assert!(asked_at(LEASE_US).await);
+}
+
+/// What an environment remembers is bounded. A lease that holds is not forgotten for those that are over.
+#[tokio::test]
+async fn some_thousand_merchants_are_remembered_and_no_more() {
+    let (limit, table, limiter) = (Limit::new(RATE_MAX, 10 * RATE_MAX), Table::default(), Mutex::default());
+    let asked = async |name: String, us: u64| {
+        let before = table.calls.load(Ordering::Relaxed);
+        let merchant = MerchantId::new(name).unwrap();
+        assert!(admit(&table, &limiter, &merchant, limit, NOW.us() + us).await.0.is_admitted);
+        table.calls.load(Ordering::Relaxed) > before
+    };
+    let known = || format!("{:?}", limiter.lock().unwrap()).matches("tokens: ").count();
+    for number in 0..4_096 {
+        assert!(asked(format!("m{number}"), 0).await);
+    }
+    assert_eq!(known(), 4_096);
+    assert!(asked("m7".to_owned(), LEASE_US + 1).await, "its first lease is over");
+    assert_eq!(known(), 4_096, "nobody is forgotten for one who is known");
+    assert!(asked("another".to_owned(), LEASE_US + 2).await);
+    assert_eq!(known(), 2, "what is over makes room");
+    assert!(!asked("m7".to_owned(), LEASE_US + 2).await, "its second lease holds");
+    for number in 0..5_000 {
+        asked(format!("n{number}"), LEASE_US + 2).await;
+    }
+    assert!((1..=4_096).contains(&known()), "{}", known());
 }
 
 /// I11: the limiter of one merchant knows nothing of another's.

@@ -390,6 +390,32 @@ fn claimed_once() -> Payment {
     step(&sending, &Event::SendAnswered { claim: &held(&sending), answer: &answer }, NOW.plus_ms(1))
 }
 
+/// The one line that may be without a link is the last, and a claim's: beside it none is put in by hand.
+#[test]
+fn a_line_that_is_put_in_by_hand_is_found_under_a_claim_too() {
+    let queued = accepted(order());
+    let sending = claim_of(&queued).apply(&queued, &policy()).unwrap();
+    let mut forged = sending.clone();
+    let mut line = queued.history[0].clone();
+    (line.tag, line.at) = (None, NOW.plus_ms(1));
+    forged.history.insert(1, line);
+    assert!(matches!(check(&forged).findings[..], [Finding::LineNotLinked { number: 2, .. }]));
+    // Nor does its own lose its link.
+    let mut cut = sending;
+    cut.history[0].tag = None;
+    assert!(matches!(check(&cut).findings[..], [Finding::LineNotLinked { number: 1, .. }, Finding::HeadChanged]));
+}
+
+/// One more would park it before its time, one less would send it once more.
+#[test]
+fn attempts_that_were_changed_by_hand_are_found_either_way() {
+    let payment = claimed_once();
+    for item in [0, 2] {
+        let changed = Payment { attempts: item, ..payment.clone() };
+        assert_eq!(check(&changed).findings, [Finding::AttemptsDisagree { item, line: 1 }]);
+    }
+}
+
 /// What stands in a line says nothing about the link that a forger would need.
 #[test]
 fn a_tag_is_no_part_of_the_head() {

@@ -6,6 +6,7 @@ use pacing::breaker::{Breaker, Mode};
 use pacing::gate::GateState;
 use payments::limit::Limit;
 use payments::payment::{Payment, State};
+use payments::transition::Recovery;
 use serde_json::json;
 use simulator::Faults;
 use simulator::memory::queue::Name;
@@ -195,8 +196,13 @@ async fn what_would_expire_in_the_lane_is_refused_at_once_and_a_repeat_is_not() 
     let again = ask(&ingest, post(&body)).await;
     assert_eq!((again.status, again.header("idempotent-replayed")), (202, Some("true")));
     // What may wait is taken.
-    late["expires_at"] = json!(stage.now().plus_ms(120_000).to_string());
-    assert_eq!(ask(&ingest, post(&late)).await.status, 202);
+    let mut waits = late.clone();
+    (waits["order_id"], waits["expires_at"]) = (json!("3"), json!(stage.now().plus_ms(120_000).to_string()));
+    assert_eq!(ask(&ingest, post(&waits)).await.status, 202);
+    // After a restore it may have been paid in its time: it is taken, to be asked about.
+    let recovery = Recovery { point: stage.now().minus_ms(3_600_000), at: stage.now() };
+    let answer = ask(&ingest.with_recovery(Some(recovery)), post(&late)).await;
+    assert_eq!((answer.status, answer.text("state")), (202, "unknown"));
 }
 
 #[tokio::test(start_paused = true)]

@@ -173,6 +173,24 @@ async fn what_is_over_by_now_is_still_told_what_became_of_it() {
     assert_eq!((answer.status, answer.header("idempotent-replayed")), (202, Some("true")));
 }
 
+/// As everybody else who looks at it: at its very millisecond an order is over.
+#[tokio::test(start_paused = true)]
+async fn an_order_that_ends_at_this_very_millisecond_is_refused_and_one_that_ends_at_the_next_is_taken() {
+    let stage = Stage::calm();
+    let ingest = stage.ingest();
+    let ends = |order_id: &str, ms: u64| {
+        let mut body = charge(order_id);
+        body["expires_at"] = json!(stage.now().plus_ms(ms).to_string());
+        body
+    };
+    // The merchant is known from here on, so that nothing takes time before an order's own is looked at.
+    assert_eq!(ask(&ingest, post(&charge("536364"))).await.status, 202);
+    let refused = ask(&ingest, post(&ends("536365", 0))).await;
+    assert_eq!((refused.status, refused.problem(), refused.fields()), (400, "invalid-request", vec!["expires_at"]));
+    assert_eq!((stage.table.payments().len(), stage.queues.depth(Name::Standard)), (1, 1));
+    assert_eq!(ask(&ingest, post(&ends("536366", 1))).await.status, 202);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_cancel_does_in_each_state_what_can_be_done() {
     for &state in State::ALL {

@@ -17,6 +17,7 @@ pub mod logs;
 mod looks;
 mod lookup;
 mod model;
+mod operate;
 mod provider_kind;
 mod reconcile;
 mod refunds;

@@ -52,6 +52,18 @@ async fn a_table_that_refuses_a_claim_costs_the_message_five_seconds() {
     comes_again(&stage, Name::Standard, &bodies, 5).await;
 }
 
+/// Lambda deletes what an answer does not name.
+#[tokio::test(start_paused = true)]
+async fn a_batch_that_runs_out_of_time_names_all_that_it_has_not_concluded() {
+    let stage = Stage::calm();
+    let bodies = [(); 3].map(|()| message_for(&stage, &new_payment(&stage)));
+    let event = stage.batch(Name::Standard, &bodies);
+    let store = Failing::new(stage.store(), &[(Call::Claim, Fate::Hangs)]);
+    let consumer = stage.consumer_over(store, provider(&stage));
+    let response = consumer.handle(event.clone(), stage.now().plus_ms(60_000)).await;
+    assert_eq!((failed(&event, &response), stage.calls()), (vec![0, 1, 2], 0));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_message_that_overtook_its_item_comes_again_in_ten_seconds() {
     let stage = Stage::calm();

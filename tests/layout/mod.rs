@@ -233,6 +233,21 @@ fn the_core_waits_for_nothing_and_has_its_list_of_what_may_not_enter() {
     }
 }
 
+/// Lambda freezes an environment between two events, and may thaw it never: what is left running is not done, or is done
+/// at the wrong time. The local Runtime API leaves a process running, so that nothing there would show it.
+#[test]
+fn nothing_deployed_is_left_running_behind_an_answer() {
+    let folders = rooms().into_iter().filter(Room::is_deployed).map(|room| room.folder.join("src"));
+    let files: Vec<PathBuf> = folders.flat_map(|folder| sources(&folder)).collect();
+    assert!(files.len() > 60, "{} files are deployed", files.len());
+    for path in files {
+        let text = read(&path);
+        for leaves in ["spawn(", "spawn_local(", "spawn_blocking(", "JoinSet", "JoinHandle"] {
+            assert!(!text.contains(leaves), "{}: {leaves}", path.display());
+        }
+    }
+}
+
 #[test]
 fn nothing_deployed_depends_on_what_never_is() {
     let rooms = rooms();

@@ -116,6 +116,18 @@ fn an_operator_is_switched_with_its_operands_and_what_lies_in_it_only_where_it_i
 }
 
 #[test]
+fn one_operator_is_switched_to_each_of_several() {
+    let operators = [">=", "<", "=="].map(|instead| ("BinaryOperator", ">", instead));
+    let (text, apart) = switched("fn f(a: u32) { g(a > 1) }", &operators);
+    assert_eq!(
+        text,
+        "fn f(a: u32) { g( (if ::switch::on(1) { a >= 1 } else if ::switch::on(2) { a < 1 } else if ::switch::on(3) { a == 1 \
+         } else { a > 1 })) }"
+    );
+    assert!(apart.is_empty());
+}
+
+#[test]
 fn a_function_an_arm_a_guard_and_a_field_are_switched() {
     let source = "fn f(a: u32) -> S { match a { 1 => S { b: 2, ..D }, c if c != 7 => D, _ => E } }";
     let (text, apart) = switched(

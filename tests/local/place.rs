@@ -61,6 +61,7 @@ impl Place {
             provider_key: PROVIDER_KEY,
             callback_key: None,
             rate_per_second: RATE,
+            key_window_ms: cloud::local::settings::policy().key_window_ms,
             merchant_rate: settings::MERCHANT_RATE,
             queue_depth_max: settings::QUEUE_DEPTH_MAX,
             duplicate_share: 0.0,

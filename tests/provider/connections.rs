@@ -6,6 +6,7 @@ use std::time::Duration;
 use cloud::sandbox::Faults;
 use payments::answer::{NotTaken, SendAnswer, Unclear};
 use ports::{Connection, Provider};
+use providers::contract::BODY_MAX_BYTES;
 use providers::http::{HttpProvider, HttpSettings, SettingsError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -254,6 +255,21 @@ async fn a_connection_on_which_something_came_unasked_is_not_used() {
         send(&provider, &order("1")).await;
         sleep(Duration::from_millis(200)).await;
         assert_eq!(raw.accepted(), round);
+    }
+}
+
+/// However much of it has come: what is behind the part that was read may be taken for the next call's answer.
+#[tokio::test]
+async fn a_connection_with_an_answer_that_was_too_long_is_not_used() {
+    let (raw, other) = (
+        Raw::answering(http("500 Internal Server Error", "", &"x".repeat(BODY_MAX_BYTES + 1)), Then::Stays).await,
+        Raw::answering(http("500 Internal Server Error", "", &"x".repeat(BODY_MAX_BYTES)), Then::Stays).await,
+    );
+    let (long, longest) = (provider(&raw.base_url), provider(&other.base_url));
+    for round in 1..=3 {
+        assert_eq!(send(&long, &order("1")).await, SendAnswer::Unclear(Unclear::ProviderError));
+        assert_eq!(send(&longest, &order("1")).await, SendAnswer::Unclear(Unclear::ProviderError));
+        assert_eq!((raw.accepted(), other.accepted()), (round, 1), "one byte more than is read, and none");
     }
 }
 

@@ -67,7 +67,7 @@ async fn past_its_key_window_the_same_request_is_a_new_payment() {
 
 /// What `up` and `demo` tell their sandbox.
 fn told_key_window() -> String {
-    let arguments = cloud::local::settings::sandbox_arguments(50, 1, []);
+    let arguments = cloud::local::settings::sandbox_arguments(50, 600_000, 1, []);
     let place = arguments.iter().position(|argument| argument == "--key-window-ms").unwrap();
     arguments[place + 1].clone()
 }

@@ -2,6 +2,10 @@
 //!
 //! By "Working with AWS Lambda proxy integrations for HTTP APIs" (payload format 2.0) and "Quotas for configuring and
 //! running an HTTP API in Amazon API Gateway".
+//!
+//! Kinder than API Gateway it is with what is too long: a request line with its headers may be above 10,240 bytes here, and a
+//! body between Lambda's 6 MB and the API's 10. `ingest` refuses far shorter ones by itself, so that neither bound is reached by
+//! anything that it would take.
 
 mod event;
 
@@ -98,8 +102,11 @@ where
     }
 }
 
-/// The function's answer as HTTP; `None` when it is none, for which API Gateway answers 500.
+/// The function's answer as HTTP; `None` when it is none, for which API Gateway answers 500. Only what format 2.0 has is read:
+/// one value for each header, and no `multiValueHeaders`, which are format 1.0's.
 fn into_http(response: ApiGatewayV2httpResponse) -> Option<Response> {
+    // What comes from Lambda is JSON, in which a header has one value.
+    let response: ApiGatewayV2httpResponse = serde_json::from_value(serde_json::to_value(response).ok()?).ok()?;
     let status = u16::try_from(response.status_code).ok().and_then(|code| StatusCode::from_u16(code).ok())?;
     let body = match response.body {
         None | Some(EventBody::Empty) => Vec::new(),
@@ -112,7 +119,7 @@ fn into_http(response: ApiGatewayV2httpResponse) -> Option<Response> {
     };
     let mut answer = Response::new(Body::from(body));
     *answer.status_mut() = status;
-    for (name, value) in response.headers.iter().chain(response.multi_value_headers.iter()) {
+    for (name, value) in &response.headers {
         answer.headers_mut().append(name, value.clone());
     }
     for cookie in &response.cookies {

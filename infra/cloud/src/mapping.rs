@@ -4,6 +4,9 @@
 //! Lambda" and "Configuring scaling behavior for SQS event source mappings". It polls with one receiver, because here
 //! one is fast enough; AWS runs several. What is left to a message's visibility is left to it: a failed message is not
 //! touched, so that what the handler set with `ChangeMessageVisibility` holds.
+//!
+//! Kinder than AWS it is in one thing: the list of failures is read without `FunctionResponseTypes`, without which Lambda deletes
+//! the whole batch. That each mapping has it is the template's to say (`tests/layout/template.rs`).
 
 mod response;
 

@@ -4,6 +4,10 @@
 //! lifecycle": each environment takes one invocation at a time, is kept for the next, and is replaced when its process
 //! ends or an invocation runs out of time. A process sees the variables that Lambda sets and the function's own, and
 //! none of this machine's.
+//!
+//! Kinder than Lambda it is in two things. A process is not frozen between two events, so that what it leaves running would be
+//! done here: nothing that is deployed does (`tests/layout` `nothing_deployed_is_left_running_behind_an_answer`). Its memory
+//! is not bounded: what a function holds is bounded by constants of its own.
 
 mod environment;
 mod server;

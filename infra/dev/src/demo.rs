@@ -70,10 +70,11 @@ async fn run_to_end(options: Options) -> Result<(), String> {
         println!("{line}");
     }
     let faults: Vec<(Fault, f64)> = settings::faults(kind).into_iter().filter(|_| !calm).collect();
+    let key_window_ms = settings::demo_key_window_ms(kind);
     let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let calls_back = faults.iter().any(|(fault, _)| *fault == Fault::Callback);
     let listen = if calls_back { free_port()? } else { any_port };
-    let mut arguments = settings::sandbox_arguments(rate_per_second, seed, faults);
+    let mut arguments = settings::sandbox_arguments(rate_per_second, key_window_ms, seed, faults);
     arguments.extend(["--speaks".to_owned(), kind.as_str().to_owned()]);
     if calls_back {
         let events = format!("http://{listen}/v1/providers/{}/events", settings::PROVIDER_NAME);
@@ -89,6 +90,7 @@ async fn run_to_end(options: Options) -> Result<(), String> {
         provider_key: &secrets.provider,
         callback_key: Some(&secrets.callback),
         rate_per_second,
+        key_window_ms,
         merchant_rate: settings::MERCHANT_RATE,
         queue_depth_max: settings::QUEUE_DEPTH_MAX,
         duplicate_share: if calm { 0.0 } else { settings::DUPLICATE_SHARE },

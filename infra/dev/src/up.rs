@@ -151,6 +151,7 @@ pub async fn run(arguments: Arguments) -> Result<(), String> {
         provider_key: &provider_key,
         callback_key: callback_key.as_deref(),
         rate_per_second: arguments.provider_rate,
+        key_window_ms: settings::policy().key_window_ms,
         merchant_rate: arguments.merchant_rate,
         queue_depth_max: arguments.queue_depth_max,
         duplicate_share: 0.0,
@@ -218,7 +219,12 @@ impl Reached {
         }
         let kind = arguments.provider;
         let secrets = Secrets::draw(kind)?;
-        let mut to_sandbox = settings::sandbox_arguments(arguments.provider_rate, 1, arguments.faults.clone());
+        let mut to_sandbox = settings::sandbox_arguments(
+            arguments.provider_rate,
+            settings::policy().key_window_ms,
+            1,
+            arguments.faults.clone(),
+        );
         let events = format!("http://{}/v1/providers/{}/events", arguments.listen, settings::PROVIDER_NAME);
         to_sandbox.extend(["--speaks".to_owned(), kind.as_str().to_owned(), "--callback-url".to_owned(), events]);
         let keys = Keys { key: &secrets.sandbox, callback_key: Some(&secrets.sandbox_callback) };

@@ -27,12 +27,16 @@ pub struct Faults {
     pub crash_share: f64,
     /// The table refuses before it acts.
     pub throttle: f64,
+    /// Who a key belongs to, or which payments are open, cannot be read.
+    pub lookups_throttled: f64,
     /// The table acts, its answer is lost, and the SDK tries again.
     pub lost_answer: f64,
     /// The table acts, its answer is lost, and so is every retry's.
     pub unresolved: f64,
     /// A queue refuses a send or a change of visibility.
     pub queue_refuses: f64,
+    /// A lane takes a message, and the answer is lost.
+    pub send_answer_lost: f64,
     /// A message is delivered to two invocations at once.
     pub duplicate: f64,
     /// An environment freezes for up to ten seconds between two I/Os.
@@ -154,9 +158,11 @@ impl Faults {
             crash: None,
             crash_share: 0.0,
             throttle: 0.0,
+            lookups_throttled: 0.0,
             lost_answer: 0.0,
             unresolved: 0.0,
             queue_refuses: 0.0,
+            send_answer_lost: 0.0,
             duplicate: 0.0,
             freeze: 0.0,
             clock_skew_ms: 0,
@@ -308,6 +314,7 @@ impl Faults {
             arrive_within_ms,
             max_receive_count,
             queue_refuses,
+            send_answer_lost,
             operator,
             pause,
             brownout,
@@ -320,6 +327,7 @@ impl Faults {
             arrive_within_ms,
             max_receive_count,
             queue_refuses,
+            send_answer_lost,
             operator,
             pause,
             brownout,
@@ -338,6 +346,7 @@ impl Faults {
             // What has to wait for hours in these runs is not to end before a person because a key is forgotten.
             key_window_ms: 24 * 60 * 60 * 1_000,
             queue_refuses: 0.3,
+            send_answer_lost: 0.1,
             duplicate: 0.4,
             provider: ProviderFaults { connect: 0.3, rate_limited: 0.5, ..Self::bad_provider().provider },
             ..Self::bad_provider()
@@ -346,7 +355,7 @@ impl Faults {
 
     /// A table that refuses every third write and leaves every tenth in the dark, also when it is asked again.
     pub const fn bad_table() -> Self {
-        Self { throttle: 0.3, unresolved: 0.1, ..Self::bad_provider() }
+        Self { throttle: 0.3, lookups_throttled: 0.3, unresolved: 0.1, ..Self::bad_provider() }
     }
 
     /// An operator who pauses while batches wait, whose environments freeze: invocations that run out of time.
@@ -408,9 +417,11 @@ impl Faults {
         Self {
             crash_share: 0.01,
             throttle: 0.03,
+            lookups_throttled: 0.03,
             lost_answer: 0.05,
             unresolved: 0.02,
             queue_refuses: 0.03,
+            send_answer_lost: 0.03,
             duplicate: 0.15,
             freeze: 0.01,
             ..Self::bad_provider()

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use payments::id::PaymentId;
-use payments::payment::{Payment, RefundOf, State};
+use payments::payment::{Kind, Payment, RefundOf, State};
 
 use crate::world::World;
 
@@ -32,8 +32,12 @@ pub(crate) fn check_taken(world: &World, charge: &Payment, held: i64) {
 /// Judges every charge by its refunds, of which `effects` says how often the provider carried each out.
 pub(crate) fn check(world: &World, payments: &[Payment], effects: &BTreeMap<PaymentId, u32>) {
     for charge in payments {
-        // A refund has none.
-        let Some(left) = charge.refundable else { continue };
+        let Some(left) = charge.refundable else {
+            if charge.order.kind == Kind::Charge {
+                world.violated("I7", &format!("{} is a charge and does not say what is left of it", charge.id));
+            }
+            continue;
+        };
         let amount = charge.order.money.signed_amount();
         let held = held(&charge.id, payments.iter());
         let given: i64 = payments

@@ -88,3 +88,48 @@ fn a_key_is_taken_with_and_without_its_frame_and_not_below_2048_bits() {
         assert!(SigningKey::parse(text).is_none() && VerifyingKey::parse(text).is_none(), "{text:?}");
     }
 }
+
+#[test]
+fn certificate_mode_names_both_certificates_in_every_request_and_never_one() {
+    let (app, root) =
+        ("0123456789abcdef0123456789abcdef", "687b59193f3f462dd5336e5abf83c5d8_02941eef3187dddf3d3b83462e1dfcf6");
+    let both = changed(&changed(&KEYS.provider, "app_cert_sn", Some(app)), "alipay_root_cert_sn", Some(root));
+    let contract = Contract::new(ProviderKind::Alipay, "/gateway.do", &both).unwrap();
+    let order = super::charge("1");
+    let id = super::id_of(&order);
+    for written in [
+        contract.send(&id, &order, super::NOW).unwrap(),
+        contract.query(&id, &order, &ports::Trace::default(), super::NOW).unwrap(),
+    ] {
+        let query = written.path.split_once('?').unwrap().1;
+        let of = |wanted: &str| {
+            form_urlencoded::parse(query.as_bytes())
+                .find(|(name, _)| name == wanted)
+                .map(|(_, value)| value.into_owned())
+        };
+        assert_eq!((of("app_cert_sn").as_deref(), of("alipay_root_cert_sn").as_deref()), (Some(app), Some(root)));
+        // Signed with the others.
+        let signed: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes())
+            .chain(form_urlencoded::parse(&written.body))
+            .filter(|(name, _)| name != "sign")
+            .map(|(name, value)| (name.into_owned(), value.into_owned()))
+            .collect();
+        let content =
+            providers::alipay::signed::content(signed.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+        let key = VerifyingKey::parse(&super::of_sandbox("app_public_key")).unwrap();
+        assert!(key.verifies(content.as_bytes(), &of("sign").unwrap()));
+    }
+    for (name, value, expected) in [
+        ("app_cert_sn", None, "lacks app_cert_sn"),
+        ("alipay_root_cert_sn", None, "lacks alipay_root_cert_sn"),
+        ("app_cert_sn", Some("0123"), "app_cert_sn in the provider's secret must be the serial"),
+        (
+            "alipay_root_cert_sn",
+            Some("0123456789abcdef0123456789abcdef_"),
+            "alipay_root_cert_sn in the provider's secret must",
+        ),
+    ] {
+        let error = Account::parse(&changed(&both, name, value)).unwrap_err().to_string();
+        assert!(error.contains(expected) && !error.contains("0123456789"), "{error}");
+    }
+}

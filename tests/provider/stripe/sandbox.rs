@@ -3,14 +3,18 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use cloud::sandbox::{Faults, Running, SandboxSettings};
+use aws::system::SystemClock;
+use cloud::sandbox::{CallbackTarget, Faults, Running, SandboxSettings};
 use payments::answer::{Found, NotTaken, ProviderText, QueryAnswer, SendAnswer, Unclear};
 use payments::payment::{Kind, Order};
 use payments::provider::ProviderKind;
-use ports::{Connection, Provider, Trace};
+use ports::{Clock, Connection, Provider, Trace};
+use providers::callback::{self, Distrust, Known, Received};
 use providers::http::{HttpProvider, HttpSettings};
+use providers::open::callback::sign;
+use tokio::net::TcpListener;
 
-use super::super::support::{eventually, query, send, settings};
+use super::super::support::{eventually, query, read_request, send, settings};
 use super::{KEYS, charge, id_of, money, refund_of};
 
 async fn start_with(change: impl FnOnce(&mut SandboxSettings)) -> (Running, HttpProvider) {
@@ -189,4 +193,29 @@ async fn a_stranger_is_told_apart() {
     assert_eq!(send(&stranger, &charge("1")).await, SendAnswer::NotTaken(NotTaken::CredentialsRefused));
     assert_eq!(query(&stranger, &charge("1")).await, QueryAnswer::NotTaken(NotTaken::CredentialsRefused));
     assert_eq!(effects(&sandbox), []);
+}
+
+#[tokio::test]
+async fn a_forged_event_says_what_is_not_true_and_only_its_signature_gives_it_away() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}/events", listener.local_addr().expect("an address"));
+    let (sandbox, provider) = start_with(|settings| {
+        settings.faults = Faults { wrongly_signed: 1.0, ..Faults::default() };
+        settings.callback = Some(CallbackTarget::new(&url, KEYS.signing_secret.clone()).expect("a target"));
+    })
+    .await;
+    reference(&send(&provider, &charge("1")).await);
+    let (mut stream, _) = listener.accept().await.expect("an event");
+    let request = read_request(&mut stream).await.expect("a request");
+    let (head, body) = request.split_once("\r\n\r\n").expect("a body");
+    let signature = head.lines().find_map(|line| line.strip_prefix("stripe-signature: "));
+    let known = Known::new(ProviderKind::Stripe, &KEYS.callback, None).expect("keys");
+    let read = |signature| known.read(&Received { signature, body: body.as_bytes(), at: SystemClock.now() });
+    assert_eq!(read(signature).map(drop), Err(callback::NotTaken::Untrusted(Distrust::Forged)));
+    // Signed by Stripe it would have declined what was paid.
+    let right = sign(&KEYS.signing_secret, SystemClock.now(), body.as_bytes());
+    let told = read(Some(&right)).expect("an event");
+    assert_eq!(told.payment_id(), &id_of(&charge("1")));
+    assert!(matches!(told.found(), Found::Declined { .. }), "{:?}", told.found());
+    assert_eq!(effects(&sandbox).len(), 1);
 }

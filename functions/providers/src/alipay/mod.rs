@@ -1,10 +1,13 @@
-//! Alipay (支付宝), the open platform's gateway with public keys: `alipay.trade.pay` for codes and agreements,
+//! Alipay (支付宝), the open platform's gateway with public keys or certificates: `alipay.trade.pay` for codes and agreements,
 //! `alipay.trade.query`, `alipay.trade.refund` and `alipay.trade.fastpay.refund.query`. The pages are those of
-//! opendocs.alipay.com under the calls' names; certificate mode is not spoken.
+//! opendocs.alipay.com under the calls' names.
 //!
 //! - `PROVIDER_URL` is the gateway, `https://openapi.alipay.com/gateway.do`;
 //! - `PROVIDER_KEY` is a JSON object of texts: `app_id`, `private_key`, `alipay_public_key`, and `notify_url` if it is to call
 //!   back; `CALLBACK_KEY` is another: `app_id`, `seller_id`, `alipay_public_key`;
+//! - in certificate mode `PROVIDER_KEY` has `app_cert_sn` and `alipay_root_cert_sn` too, and `alipay_public_key` is the key of
+//!   Alipay's certificate. An answer's `alipay_cert_sn` is not looked at: what that key has signed is Alipay's whatever it is
+//!   called, and what another one has signed is not believed, so that a renewed certificate means a new secret;
 //! - our id is the order's number (`out_trade_no`, 64 letters, digits and `_`), a refund's id is `out_request_no` (64
 //!   characters): both have room for our 36 as they are;
 //! - `payment_method` is `auth_code:` with the code that a customer shows, or `agreement:` with an agreement's number.
@@ -92,6 +95,10 @@ impl Alipay {
         ];
         if let (answer::Call::Pay, Some(url)) = (said.call, self.account.notify_url.as_deref()) {
             parameters.push(("notify_url", url));
+        }
+        if let Some(certificates) = &self.account.certificates {
+            parameters.push(("app_cert_sn", &certificates.app));
+            parameters.push(("alipay_root_cert_sn", &certificates.root));
         }
         let content = [("biz_content", said.biz_content.as_str())];
         let sign = self.account.private_key.sign(&signed::content(parameters.iter().chain(&content).copied()))?;

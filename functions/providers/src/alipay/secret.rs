@@ -20,6 +20,17 @@ pub struct Account {
     pub alipay_public_key: VerifyingKey,
     /// Where Alipay sends its notices; without it there are none.
     pub notify_url: Option<String>,
+    /// The serials of certificate mode; without them the mode is that of public keys.
+    pub certificates: Option<Certificates>,
+}
+
+/// What names the certificates that both sides' keys are in ("公钥证书签名"), each as Alipay's tool shows it.
+#[derive(Debug)]
+pub struct Certificates {
+    /// The application's (`app_cert_sn`).
+    pub app: String,
+    /// The roots that Alipay's is under (`alipay_root_cert_sn`).
+    pub root: String,
 }
 
 /// What notices are believed by.
@@ -36,8 +47,11 @@ pub struct Notified {
 impl Account {
     /// Reads `PROVIDER_KEY`.
     pub fn parse(text: &str) -> Result<Self, SecretError> {
-        let mut members =
-            Members::read(text, "app_id, private_key, alipay_public_key and, if it is to call back, notify_url")?;
+        let mut members = Members::read(
+            text,
+            "app_id, private_key, alipay_public_key and, if it is to call back, notify_url; in certificate mode \
+                 app_cert_sn and alipay_root_cert_sn",
+        )?;
         let account = Self {
             app_id: app_id(&mut members)?,
             private_key: SigningKey::parse(&members.take("private_key")?).ok_or(SecretError::Wrong {
@@ -46,6 +60,7 @@ impl Account {
             })?,
             alipay_public_key: public_key(&mut members)?,
             notify_url: notify_url(&mut members)?,
+            certificates: certificates(&mut members)?,
         };
         members.end(account)
     }
@@ -79,6 +94,27 @@ fn public_key(members: &mut Members) -> Result<VerifyingKey, SecretError> {
         name: "alipay_public_key",
         expected: "Alipay's RSA public key of 2048 bits or more, as PEM or its base64 alone",
     })
+}
+
+fn certificates(members: &mut Members) -> Result<Option<Certificates>, SecretError> {
+    match (members.optional("app_cert_sn"), members.optional("alipay_root_cert_sn")) {
+        (None, None) => Ok(None),
+        (Some(_), None) => Err(SecretError::Missing("alipay_root_cert_sn")),
+        (None, Some(_)) => Err(SecretError::Missing("app_cert_sn")),
+        (Some(app), Some(root)) => {
+            // One MD5 in hex, and one for each root.
+            let is_serial = |text: &str| text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+            let wrong =
+                |name| SecretError::Wrong { name, expected: "the serial that Alipay's tool shows, 32 hex digits" };
+            if !is_serial(&app) {
+                return Err(wrong("app_cert_sn"));
+            }
+            if !root.split('_').all(is_serial) {
+                return Err(wrong("alipay_root_cert_sn"));
+            }
+            Ok(Some(Certificates { app, root }))
+        }
+    }
 }
 
 fn notify_url(members: &mut Members) -> Result<Option<String>, SecretError> {

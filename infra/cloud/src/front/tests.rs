@@ -77,6 +77,19 @@ async fn an_answer_comes_back_with_its_cookies_and_decoded() {
     assert!(into_http(ApiGatewayV2httpResponse::default()).is_none());
 }
 
+/// "Format 2.0 doesn't have multiValueHeaders"; and a JSON object has each name once.
+#[test]
+fn headers_of_format_1_are_not_read_and_a_header_has_one_value() {
+    let mut response = ApiGatewayV2httpResponse::default();
+    response.status_code = 200;
+    response.multi_value_headers.insert("retry-after", HeaderValue::from_static("7"));
+    response.headers.append("x-twice", HeaderValue::from_static("1"));
+    response.headers.append("x-twice", HeaderValue::from_static("2"));
+    let answer = into_http(response).unwrap();
+    assert_eq!(answer.headers().get("retry-after"), None);
+    assert_eq!(answer.headers().get_all("x-twice").iter().count(), 1);
+}
+
 #[tokio::test]
 async fn what_goes_wrong_is_answered_as_api_gateway_does() {
     let front = Front::start("127.0.0.1:0".parse().unwrap(), |request| async move {

@@ -99,6 +99,17 @@ pub fn faults(kind: ProviderKind) -> Vec<(Fault, f64)> {
     FAULTS.into_iter().chain(signed.iter().copied()).collect()
 }
 
+/// How long the demo's provider remembers a key, in ms: as long as the policy has it, but where the documents state a window,
+/// so short that keys are forgotten during the run. Whoever sent again then would charge twice.
+pub fn demo_key_window_ms(kind: ProviderKind) -> u64 {
+    match kind {
+        ProviderKind::Open => policy().key_window_ms,
+        // A number is known for ever.
+        ProviderKind::Alipay => policy().key_window_ms,
+        ProviderKind::Stripe => 20_000,
+    }
+}
+
 /// The policy. What a deployment waits for hours is waited for seconds here, because the sandbox says so of itself.
 pub fn policy() -> Policy {
     Policy {
@@ -179,6 +190,7 @@ pub const MAX_HEALS_PER_SWEEP: u32 = 20;
 /// The sandbox's arguments for this rate, seed and faults.
 pub fn sandbox_arguments(
     rate_per_second: u32,
+    key_window_ms: u64,
     seed: u64,
     faults: impl IntoIterator<Item = (Fault, f64)>,
 ) -> Vec<String> {
@@ -190,7 +202,7 @@ pub fn sandbox_arguments(
         ("--pending-ms", PENDING_MS.to_string()),
         ("--late-ms", LATE_MS.to_string()),
         // As long as we believe that it remembers, and no longer.
-        ("--key-window-ms", policy().key_window_ms.to_string()),
+        ("--key-window-ms", key_window_ms.to_string()),
         ("--seed", seed.to_string()),
     ]
     .into_iter()
@@ -235,6 +247,15 @@ mod tests {
             faults.set(fault, share);
         }
         assert_eq!(faults.check(), Ok(()));
+    }
+
+    #[test]
+    fn an_absence_is_proved_while_its_key_is_known() {
+        let policy = policy();
+        for kind in ProviderKind::ALL {
+            let sure_ms = demo_key_window_ms(kind) - policy.clock_skew_ms;
+            assert!(sure_ms > policy.absence_proof_ms() + policy.lease_ms(), "{kind:?}: nothing could be sent again");
+        }
     }
 
     #[test]

@@ -21,6 +21,7 @@ use pacing::gate::GateState;
 use payments::id::PaymentId;
 use payments::limit::Limit;
 use payments::payment::Payment;
+use payments::policy::Policy;
 use payments::provider::ProviderKind;
 use payments::time::Timestamp;
 use ports::{Clock, Store};
@@ -63,6 +64,8 @@ pub struct Wiring<'a> {
     pub callback_key: Option<&'a str>,
     /// The calls a second that it allows.
     pub rate_per_second: u32,
+    /// How long the provider remembers a key, in ms.
+    pub key_window_ms: u64,
     /// Payments a second that a merchant may send whose record says nothing.
     pub merchant_rate: u32,
     /// Messages that a lane may hold before it takes no more.
@@ -191,8 +194,10 @@ fn consumer(embedded: &Embedded, queues: &Queues, wiring: &Wiring<'_>) -> Result
         idle_timeout_ms: settings::IDLE_TIMEOUT_MS,
     })
     .map_err(|error| format!("the provider's settings are wrong: {error}"))?;
+    // Whoever sends is who must not do so under a forgotten key.
+    let policy = Policy { key_window_ms: wiring.key_window_ms, ..policy };
     Ok(Consumer::new(
-        wired(&clients, queues),
+        LocalLedger { policy, ..wired(&clients, queues) },
         DynamoGates::new(clients.dynamodb, GATES_TABLE),
         provider,
         Limits { max_in_flight: settings::MAX_IN_FLIGHT, gate: settings::gate() },

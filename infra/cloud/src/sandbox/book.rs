@@ -291,7 +291,9 @@ impl Book {
         self.pages().keys.get(id).and_then(|key| key.forgotten)
     }
 
-    /// What was asked under this key and what has come of it, if anything has.
+    /// What was asked under this key and what has come of it, if anything has. Also when a key's window is over: what a provider
+    /// has done can be asked about for much longer than its keys hold. One that forgets is the simulator's
+    /// (`ProviderFaults::forgets`).
     pub(super) fn find(&self, id: &str) -> Option<(Asked, Outcome)> {
         let pages = self.pages();
         let record = pages.keys.get(id)?.record.as_ref()?;

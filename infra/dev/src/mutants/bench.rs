@@ -21,6 +21,9 @@ esac
 exec \"$@\"
 ";
 
+/// Variables for Cargo, with their values.
+pub(super) type Environment = [(&'static str, PathBuf); 4];
+
 /// A copy of the tree.
 #[derive(Debug)]
 pub(super) struct Bench {
@@ -165,9 +168,15 @@ impl Bench {
         Ok(errors)
     }
 
-    /// What Cargo needs to know to build the copy, also when a test calls it.
-    pub(super) fn environment(&self) -> [(&'static str, PathBuf); 2] {
-        [("CARGO_TARGET_DIR", self.folder.join("target")), ("RUSTC_WORKSPACE_WRAPPER", self.folder.join("rustc.sh"))]
+    /// What Cargo needs to know to build the copy, also when a test calls it. What only a debugger or the next build of a
+    /// changed source would need is left out: two copies once filled a disk with it.
+    pub(super) fn environment(&self) -> Environment {
+        [
+            ("CARGO_TARGET_DIR", self.folder.join("target")),
+            ("RUSTC_WORKSPACE_WRAPPER", self.folder.join("rustc.sh")),
+            ("CARGO_INCREMENTAL", PathBuf::from("0")),
+            ("CARGO_PROFILE_DEV_DEBUG", PathBuf::from("0")),
+        ]
     }
 
     fn cargo(&self, command: &str, what: &[&str]) -> Result<std::process::Output, String> {

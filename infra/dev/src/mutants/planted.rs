@@ -1,26 +1,32 @@
-//! Judges the planted bugs: by the simulator and the model, and by the tests what those do not see or do not find.
+//! Judges the planted bugs: by the tests, and by the simulator and the model what those can see.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use mutants::Mutant;
 use mutants::judge::Judgement;
 use mutants::switched::{self, MUTANT_VARIABLE, Planted};
+use serde::{Deserialize, Serialize};
 
 use super::bench::{Bench, Built};
+use super::kept::{self, Kept};
 use super::process::{self, Ended};
 use super::suite::{Suite, Tested, side_by_side};
 use super::{Arguments, print, root};
 
 /// How long the checks may take; a mutant can make a loop that ends nowhere.
 const JUDGED_WITHIN: Duration = Duration::from_mins(20);
-/// How long the tests of one mutant may take with nothing on.
+/// How long the tests of one mutant may take with nothing on, before the simulator and the model are asked: most are found
+/// by the first few.
+const TESTED_FIRST: Duration = Duration::from_secs(10);
+/// The same for what nothing has found by then.
 const TESTED_WITHIN: Duration = Duration::from_mins(30);
 
 /// What became of a mutant.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Verdict {
     /// What the simulator and the model say, if they were asked.
     pub(super) judgement: Option<Judgement>,
@@ -68,7 +74,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), String> {
     switched::add_switch(&mut files, &planted.names);
     bench.lay_out(&files)?;
     eprintln!("building the checks with {} mutants beside the original, under target/mutants", planted.names.len());
-    let built = bench.build(chosen.iter().any(|mutant| !mutant.is_simulated()))?;
+    let built = bench.build(true)?;
     let took = begun.elapsed();
     let control = checked(&built, arguments.runs, None, true);
     match &control {
@@ -80,7 +86,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), String> {
             return Err("the code as it is does not pass the checks, so nothing can be said of a mutant".to_owned());
         }
     }
-    let mut verdicts = judge_switched(&bench, built, &planted, arguments)?;
+    let mut verdicts = judge_switched(&bench, &built, &planted, arguments)?;
     verdicts.extend(judge_apart(&bench, &planted, &files, arguments)?);
     for mutant in &chosen {
         if let Some(verdict) = verdicts.get(mutant.name) {
@@ -96,42 +102,73 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), String> {
 
 type Verdicts = BTreeMap<&'static str, Verdict>;
 
-/// All that were built at once.
-fn judge_switched(bench: &Bench, built: Built, planted: &Planted, arguments: &Arguments) -> Result<Verdicts, String> {
+/// What is known of those that were judged in a copy, so that a run that was stopped goes on where it was.
+struct Judged {
+    file: Kept,
+    of: u64,
+    verdicts: Mutex<BTreeMap<String, Verdict>>,
+}
+
+impl Judged {
+    fn of(bench: &Bench, runs: u64) -> Result<Self, String> {
+        let (file, of) = (Kept::at(bench.beside("verdicts.json")), kept::of_copy(bench)?.wrapping_add(runs));
+        let verdicts = Mutex::new(file.load(of).unwrap_or_default());
+        Ok(Self { file, of, verdicts })
+    }
+
+    fn known(&self, name: &str) -> Result<Verdict, String> {
+        let verdicts = self.verdicts.lock().map_err(|_| "a worker stopped".to_owned())?;
+        Ok(verdicts.get(name).cloned().unwrap_or_default())
+    }
+
+    fn keep(&self, name: &str, verdict: Verdict) -> Result<(), String> {
+        let mut verdicts = self.verdicts.lock().map_err(|_| "a worker stopped".to_owned())?;
+        verdicts.insert(name.to_owned(), verdict);
+        self.file.save(self.of, &*verdicts)
+    }
+}
+
+/// All that were built at once: by the tests, which take seconds, and then by the simulator and the model, which take a
+/// minute where they find nothing.
+fn judge_switched(bench: &Bench, built: &Built, planted: &Planted, arguments: &Arguments) -> Result<Verdicts, String> {
     let named = |(name, number): &(String, u32)| {
         mutants::all().find(|mutant| mutant.name == name).map(|mutant| (mutant, *number))
     };
     let switched: Vec<(&'static Mutant, u32)> = planted.names.iter().filter_map(named).collect();
     let workers = usize::from(arguments.workers);
-    let judged = side_by_side(&switched, workers, |_, (mutant, _)| {
-        if !mutant.is_simulated() {
-            return Ok(Verdict::default());
-        }
-        let verdict = verdict_of(checked(&built, arguments.runs, Some(mutant.name), mutant.is_in_the_core()));
-        print::progress(mutant, verdict.is_caught());
-        Ok(verdict)
-    })?;
-    let mut judged: Vec<_> = switched.into_iter().zip(judged).collect();
-    if judged.iter().all(|(_, verdict)| verdict.is_caught()) {
-        return Ok(judged.into_iter().map(|((mutant, _), verdict)| (mutant.name, verdict)).collect());
-    }
-    let built = if built.tests.is_some() { built } else { bench.build(true)? };
-    let binary = built.tests.ok_or("the tests were not built")?;
+    let judged = Judged::of(bench, arguments.runs)?;
+    let binary = built.tests.as_ref().ok_or("the tests were not built")?;
     eprintln!("running each test once, to see which reach what");
-    let suite = Suite::record(&binary, bench, workers)?;
+    let suite = Suite::record(binary, bench, workers)?;
     print::suite(&suite)?;
-    let tested = side_by_side(&judged, workers, |_, ((mutant, number), verdict)| {
-        if verdict.is_caught() {
-            return Ok(None);
+    side_by_side(&switched, workers, |_, (mutant, number)| {
+        let known = judged.known(mutant.name)?;
+        if known.tested.is_some() {
+            return Ok(());
+        }
+        let tested = suite.judge(mutant.name, *number, TESTED_FIRST)?;
+        print::progress("tests", mutant, tested.is_found());
+        judged.keep(mutant.name, Verdict { tested: Some(tested), ..known })
+    })?;
+    side_by_side(&switched, workers, |_, (mutant, _)| {
+        let known = judged.known(mutant.name)?;
+        if known.judgement.is_some() || !mutant.is_simulated() {
+            return Ok(());
+        }
+        let checked = verdict_of(checked(built, arguments.runs, Some(mutant.name), mutant.is_in_the_core()));
+        print::progress("checks", mutant, checked.is_caught());
+        judged.keep(mutant.name, Verdict { tested: known.tested, ..checked })
+    })?;
+    side_by_side(&switched, workers, |_, (mutant, number)| {
+        let known = judged.known(mutant.name)?;
+        if known.is_caught() || !matches!(known.tested, Some(Tested::HeldSoFar(_))) {
+            return Ok(());
         }
         let tested = suite.judge(mutant.name, *number, TESTED_WITHIN)?;
-        print::progress(mutant, tested.is_found());
-        Ok(Some(tested))
+        print::progress("tests", mutant, tested.is_found());
+        judged.keep(mutant.name, Verdict { tested: Some(tested), ..known })
     })?;
-    for ((_, verdict), tested) in judged.iter_mut().zip(tested) {
-        verdict.tested = tested;
-    }
-    Ok(judged.into_iter().map(|((mutant, _), verdict)| (mutant.name, verdict)).collect())
+    switched.into_iter().map(|(mutant, _)| Ok((mutant.name, judged.known(mutant.name)?))).collect()
 }
 
 /// Those that cannot stand beside the original, one build each.
@@ -158,7 +195,7 @@ fn judge_apart(
         for (file, _) in &changed {
             bench.put(file, files.get(*file).map_or(&[][..], Vec::as_slice))?;
         }
-        print::progress(mutant, verdict.is_caught());
+        print::progress("alone", mutant, verdict.is_caught());
         verdicts.insert(mutant.name, verdict);
     }
     Ok(verdicts)

@@ -24,8 +24,8 @@ pub(super) fn one(mutant: &Mutant) {
 }
 
 /// A sign of life; what is known is printed in the end, in the order of the list.
-pub(super) fn progress(mutant: &Mutant, is_caught: bool) {
-    eprintln!("{} {}", if is_caught { "found    " } else { "not found" }, mutant.name);
+pub(super) fn progress(by: &str, mutant: &Mutant, is_caught: bool) {
+    eprintln!("{by:<6} {} {}", if is_caught { "found    " } else { "not found" }, mutant.name);
 }
 
 pub(super) fn control(judgement: &Judgement, built: Duration, took: Duration) {
@@ -90,6 +90,8 @@ pub(super) fn sum(verdicts: &BTreeMap<&'static str, Verdict>, planted: &Planted,
     println!("simulator  found {simulated}");
     println!("model      found {modelled}");
     println!("both       found {both}");
-    println!("tests      found {} more", count(|it| !it.is_seen_by_checks() && it.is_seen_by_tests()));
+    println!("tests      found {}", count(Verdict::is_seen_by_tests));
+    println!("tests only found {}", count(|it| !it.is_seen_by_checks() && it.is_seen_by_tests()));
+    println!("no test    found {} of those", count(|it| it.is_seen_by_checks() && !it.is_seen_by_tests()));
     println!("caught     {} of {}", count(Verdict::is_caught), verdicts.len());
 }

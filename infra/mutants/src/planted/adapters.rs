@@ -6,6 +6,7 @@ const VERDICT: &str = "functions/aws/src/verdict.rs";
 const CLAIM: &str = "functions/aws/src/store/claim.rs";
 const GATES: &str = "functions/aws/src/gates.rs";
 const CONTRACT: &str = "functions/providers/src/open/contract.rs";
+const CALL: &str = "functions/providers/src/http/call.rs";
 const POOL: &str = "functions/providers/src/http/pool.rs";
 const SIGNATURES: &str = "functions/providers/src/open/callback.rs";
 const INGEST: &str = "functions/ingest/src/lib.rs";
@@ -199,6 +200,15 @@ pub(crate) const MUTANTS: &[Mutant] = &[
             file: LOOK,
             text: "if age_ms >= self.ledger.policy().overdue_after_ms && !payment",
             instead: "if age_ms < self.ledger.policy().overdue_after_ms && !payment",
+        }],
+    },
+    Mutant {
+        name: "connection-kept-after-an-overlong-answer",
+        harm: "a call is made on a connection whose last answer was given up in the middle",
+        edits: &[Edit {
+            file: CALL,
+            text: "if matches!(reply.body, Body::Whole(_)) {",
+            instead: "if matches!(reply.body, Body::Whole(_) | Body::Malformed) {",
         }],
     },
 ];

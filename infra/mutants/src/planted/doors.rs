@@ -69,4 +69,13 @@ pub(crate) const MUTANTS: &[Mutant] = &[
             instead: "",
         }],
     },
+    Mutant {
+        name: "order-taken-in-the-moment-it-ends",
+        harm: "an order whose time is over as it comes is accepted, and can only expire",
+        edits: &[Edit {
+            file: INGEST,
+            text: "request.order.expires_at.is_some_and(|at| at <= now)",
+            instead: "request.order.expires_at.is_some_and(|at| at < now)",
+        }],
+    },
 ];

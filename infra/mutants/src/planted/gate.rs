@@ -211,4 +211,22 @@ pub(crate) const MUTANTS: &[Mutant] = &[
             instead: "    payment.due_at.is_some_and(|due| due > moment.now) && payment.version == 0",
         }],
     },
+    Mutant {
+        name: "first-retry-after-kept",
+        harm: "who asks for silence twice before it is reported is called on after the shorter time",
+        edits: &[Edit {
+            file: VIEW,
+            text: "self.unreported.retry_after_ms = self.unreported.retry_after_ms.max(retry_after_ms);",
+            instead: "self.unreported.retry_after_ms = self.unreported.retry_after_ms.or(retry_after_ms);",
+        }],
+    },
+    Mutant {
+        name: "retry-after-of-a-lost-report-kept",
+        harm: "who asks for a longer silence while a report is lost is called on after the shorter time",
+        edits: &[Edit {
+            file: VIEW,
+            text: "retry_after_ms: later.retry_after_ms.max(self.retry_after_ms),",
+            instead: "retry_after_ms: self.retry_after_ms.or(later.retry_after_ms),",
+        }],
+    },
 ];

@@ -176,4 +176,13 @@ pub(crate) const MUTANTS: &[Mutant] = &[
             instead: "is_some_and(|expires_at| expires_at < now)",
         }],
     },
+    Mutant {
+        name: "blind-pace-above-the-burst",
+        harm: "while a bucket does not answer, an environment lets more of a merchant's payments in at once than its burst",
+        edits: &[Edit {
+            file: LIMITER,
+            text: "self.leased.max(self.leased_before).max(least).max(1).min(limit.burst());",
+            instead: "self.leased.max(self.leased_before).max(least).max(1);",
+        }],
+    },
 ];

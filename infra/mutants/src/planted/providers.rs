@@ -6,6 +6,8 @@ const ANSWER: &str = "functions/providers/src/stripe/answer.rs";
 const ORDER: &str = "functions/providers/src/stripe/order.rs";
 const AMOUNT: &str = "functions/providers/src/stripe/amount.rs";
 const EVENT: &str = "functions/providers/src/stripe/event.rs";
+const SIGNED: &str = "functions/providers/src/alipay/signed.rs";
+const TRADE: &str = "functions/providers/src/alipay/answer.rs";
 
 pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
@@ -144,6 +146,65 @@ pub(crate) const MUTANTS: &[Mutant] = &[
             file: "functions/aws/src/settings.rs",
             text: "settings.policy.key_window_ms <= stated_ms",
             instead: "settings.policy.key_window_ms <= stated_ms.saturating_mul(10)",
+        }],
+    },
+    Mutant {
+        name: "alipay-signed-by-anybody",
+        harm: "whoever can write an answer can say that Alipay was paid, or that it was not",
+        edits: &[Edit {
+            file: SIGNED,
+            text: "if key.verifies(text.as_bytes(), &sign) {",
+            instead: "if key.verifies(text.as_bytes(), &sign) || !sign.is_empty() {",
+        }],
+    },
+    Mutant {
+        name: "trade-of-another-amount",
+        harm: "a trade of another amount settles the payment",
+        edits: &[Edit {
+            file: TRADE,
+            text: "        Outer::Done if is_ours && text::says(response.total_amount.as_deref(), money) => {
+            response.reference()",
+            instead: "        Outer::Done if is_ours && money.amount() > 0 => {
+            response.reference()",
+        }],
+    },
+    Mutant {
+        name: "refund-that-moved-nothing",
+        harm: "a refund that moved no money counts as given back",
+        edits: &[Edit {
+            file: TRADE,
+            text: "            Some(\"Y\") =>",
+            instead: "            Some(\"Y\" | \"N\") =>",
+        }],
+    },
+    Mutant {
+        name: "number-that-stands-declined",
+        harm: "a trade that was paid under our number is declined, because it was asked for twice",
+        edits: &[Edit {
+            file: TRADE,
+            text: "Outer::Business(code) if is_ours && PAY_REFUSED.contains(&code) =>",
+            instead: "Outer::Business(code) if is_ours && (PAY_REFUSED.contains(&code) || PAY_STANDS.contains(&code)) =>",
+        }],
+    },
+    Mutant {
+        name: "trade-given-back-was-never-paid",
+        harm: "a trade that was paid and given back as a whole is declined",
+        edits: &[
+            Edit { file: TRADE, text: "(\"TRADE_CLOSED\", false) =>", instead: "(\"TRADE_CLOSED\", _) =>" },
+            Edit {
+                file: TRADE,
+                text: "(\"TRADE_SUCCESS\" | \"TRADE_FINISHED\", _) | (\"TRADE_CLOSED\", true) =>",
+                instead: "(\"TRADE_SUCCESS\" | \"TRADE_FINISHED\", _) =>",
+            },
+        ],
+    },
+    Mutant {
+        name: "notice-of-another-account",
+        harm: "a notice about another application or merchant settles a payment of ours",
+        edits: &[Edit {
+            file: "functions/providers/src/alipay/notice.rs",
+            text: "if !by.iter().any(is_of) {",
+            instead: "if !by.iter().any(is_of) && by.is_empty() {",
         }],
     },
 ];

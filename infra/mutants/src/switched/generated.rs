@@ -75,6 +75,9 @@ pub fn switch(root: &Path, mutants: &[Generated], without: &BTreeSet<u32>) -> Re
         for number in &file_switched.crossed {
             apart.insert(*number, "it cuts through another".to_owned());
         }
+        // What cannot even be read would be laid at the mutants' door, as if they did not compile.
+        syn::parse_file(&file_switched.text)
+            .map_err(|error| format!("{file} as it is switched is no Rust: {error}"))?;
         switched.insert(file.to_owned(), file_switched);
     }
     Ok((switched, apart))

@@ -1,7 +1,6 @@
 //! Writes a file in which mutants stand beside the original, and knows which line is whose.
 
 use std::cmp::Reverse;
-use std::fmt::Write;
 use std::ops::Range;
 
 /// How a mutant is put beside what stands there.
@@ -113,20 +112,15 @@ impl Writer<'_> {
                 }
             }
             How::Body | How::Expression => {
-                // A body's braces are there; an expression may be an operand.
-                let (opens, closes) = if group.how == How::Body { ("", "") } else { ("(", ")") };
-                let mut before = String::new();
+                // A body's braces are there; an expression may be an operand. Further ones go on behind an `else`.
+                let (mut opens, closes) = if group.how == How::Body { ("", "") } else { ("(", ")") };
                 for (number, text) in &group.variants {
-                    let _ = write!(before, "\n{opens}if ::switch::on({number}) {{\n{text}\n}} else");
-                    self.add(&before, Some(*number), &place);
-                    before = if group.how == How::Body { String::new() } else { " ".to_owned() };
+                    self.add(&format!("\n{opens}if ::switch::on({number}) {{\n{text}\n}} else"), Some(*number), &place);
+                    opens = "";
                 }
                 self.add(" {\n", None, &place);
                 self.part(group.range.clone(), within, &place);
-                self.add("\n}", None, &place);
-                for _ in &group.variants {
-                    self.add(closes, None, &place);
-                }
+                self.add(&format!("\n}}{closes}"), None, &place);
             }
         }
     }

@@ -109,8 +109,13 @@ impl GateStore for MemoryGate {
     }
 
     async fn create(&self, gate: &GateState) -> Result<(), PortError> {
+        let world = self.environment.world();
+        let throttled = world.fails(world.faults.throttle);
         self.environment
             .io("create gate", || {
+                if throttled {
+                    return Err(PortError::throttled("create gate"));
+                }
                 lock(&self.gates.states).entry(gate.provider.clone()).or_insert_with(|| gate.clone());
                 Ok(())
             })

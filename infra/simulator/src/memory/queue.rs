@@ -346,6 +346,8 @@ impl Queue for MemoryQueue {
     async fn send(&self, lane: Lane, message: &Message, delay_seconds: u32) -> Result<(), PortError> {
         let world = self.environment.world();
         let refuses = world.fails(world.faults.queue_refuses);
+        // It comes beside the one that is sent for want of an answer.
+        let is_lost = !refuses && world.fails(world.faults.send_answer_lost);
         self.environment
             .io("send message", || {
                 if refuses {
@@ -357,7 +359,7 @@ impl Queue for MemoryQueue {
                 self.environment.note(&format!("message sent for {}", message.payment_id));
                 let group = Some(message.merchant.as_str().to_owned());
                 self.queues.put(lane.into(), message.to_body(), group, delay_seconds);
-                Ok(())
+                if is_lost { Err(PortError::lost("send message")) } else { Ok(()) }
             })
             .await
     }
@@ -392,7 +394,10 @@ impl Queue for MemoryQueue {
 
 impl Depths for MemoryQueue {
     async fn depth(&self, lane: Lane) -> Result<Depth, PortError> {
-        let depth = || Ok(self.queues.measure(lane.into()));
+        let world = self.environment.world();
+        let refuses = world.fails(world.faults.queue_refuses);
+        let unavailable = || PortError::throttled("depth");
+        let depth = || if refuses { Err(unavailable()) } else { Ok(self.queues.measure(lane.into())) };
         self.environment.io("depth", depth).await
     }
 }

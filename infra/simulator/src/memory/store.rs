@@ -14,6 +14,7 @@ use payments::time::Timestamp;
 use payments::write::{SendClaim, Written, recaptured, released, reserved};
 use ports::{EndedPage, EndedPayments, Merchants, OpenPayments, PageEnd, Store, StoreError};
 
+use crate::faults::Faults;
 use crate::refunds;
 use crate::world::{Environment, lock};
 
@@ -92,6 +93,10 @@ impl MemoryStore {
         Self { table: Arc::clone(table), environment: environment.clone() }
     }
 
+    fn faults(&self) -> &Faults {
+        &self.environment.world().faults
+    }
+
     /// Does one write as the SDK does: a lost answer is tried again, and what the retry says is what is heard.
     async fn write(
         &self,
@@ -113,6 +118,13 @@ impl MemoryStore {
             return Ok(self.environment.io(what, || self.apply(what, &effect)).await);
         }
         Ok(written)
+    }
+
+    /// Does one read, of which this share is throttled.
+    async fn read<T>(&self, what: &str, share: f64, read: impl FnOnce() -> T) -> Result<T, StoreError> {
+        let throttled = self.environment.world().fails(share);
+        let read = || if throttled { Err(StoreError::Refused("throttled".to_owned())) } else { Ok(read()) };
+        self.environment.io(what, read).await
     }
 
     fn apply(&self, what: &str, effect: &impl Fn(&mut BTreeMap<PaymentId, Payment>) -> Written) -> Written {
@@ -228,16 +240,7 @@ impl Store for MemoryStore {
     }
 
     async fn get(&self, id: &PaymentId) -> Result<Option<Payment>, StoreError> {
-        let world = self.environment.world();
-        let throttled = world.fails(world.faults.throttle);
-        self.environment
-            .io("get", || {
-                if throttled {
-                    return Err(StoreError::Refused("throttled".to_owned()));
-                }
-                Ok(self.table.payment(id))
-            })
-            .await
+        self.read("get", self.faults().throttle, || self.table.payment(id)).await
     }
 
     async fn bind(&self, binding: &Binding) -> Result<Bound, StoreError> {
@@ -280,7 +283,7 @@ impl OpenPayments for MemoryStore {
         }
         open.sort();
         open.truncate(usize::try_from(most).unwrap_or(usize::MAX));
-        self.environment.io("open payments", || Ok(open)).await
+        self.read("open payments", self.faults().lookups_throttled, || open).await
     }
 }
 
@@ -308,15 +311,13 @@ impl EndedPayments for MemoryStore {
             // Most parts have nothing: an empty answer is no place where anything could go wrong.
             return Ok(page);
         }
-        let throttled = self.environment.world().fails(self.environment.world().faults.throttle);
-        self.environment
-            .io("scan", || if throttled { Err(StoreError::Refused("throttled".to_owned())) } else { Ok(page) })
-            .await
+        self.read("scan", self.faults().throttle, || page).await
     }
 }
 
 impl Merchants for MemoryStore {
     async fn find(&self, key: &ApiKeyHash) -> Result<Option<Merchant>, StoreError> {
-        self.environment.io("find merchant", || Ok(lock(&self.table.merchants).get(key).cloned())).await
+        let share = self.faults().lookups_throttled;
+        self.read("find merchant", share, || lock(&self.table.merchants).get(key).cloned()).await
     }
 }
