@@ -34,6 +34,14 @@ impl Tool {
         }
     }
 
+    /// What stands before all of it: `cargo sluice` is the operator's command out of a checkout.
+    fn before(self, text: &str) -> &str {
+        match self {
+            Self::Dev => text,
+            Self::Sluice => text.strip_suffix("cargo ").unwrap_or(text),
+        }
+    }
+
     /// What it is quoted by. Between others the system's name begins many a text.
     const fn quotes(self) -> &'static [char] {
         match self {
@@ -132,7 +140,7 @@ fn named(place: &str, text: &str) -> Vec<Named> {
         let names =
             Tool::ALL.into_iter().flat_map(|tool| line.match_indices(tool.name()).map(move |(at, _)| (tool, at)));
         for (tool, at) in names {
-            let (before, after) = (&line[..at], &line[at + tool.name().len()..]);
+            let (before, after) = (tool.before(&line[..at]), &line[at + tool.name().len()..]);
             let begins = before.trim().trim_start_matches("run:").trim_start_matches("name:").trim();
             let quote = tool.quotes().iter().copied().find(|quote| before.ends_with(*quote));
             let is_line = matches!(begins, "" | "$") && !is_comment(tool, place.as_str(), line);
@@ -215,6 +223,7 @@ fn what_cannot_be_typed_is_found() {
         "sluice payments resolve ID",
         "`sluice gate pause --stack shop`, nobody knows why",
         "look with `sluice payment list --stack shop`",
+        "    cargo sluice payment list",
         "look with `cargo dev lists`",
         "cargo dev demonstrates it",
         "$ cargo dev simulate sales # a sale",
@@ -226,6 +235,7 @@ fn what_cannot_be_typed_is_found() {
         "a replay (`sluice payments replay --stack shop --dry-run`) says",
         "    sluice gate rate REST --stack shop --why \"q of it # is theirs\"   # a comment",
         "sluice    http://127.0.0.1:8080",
+        "out of a checkout `cargo sluice payments list`",
         "the stack `sluice` is called as sluice the command is",
         "cargo dev simulate --runs 1 \\\n    --seed 7 | head",
         "The runs; cargo dev simulate, model and mutants are three.",
