@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::answer::ProviderText;
 use crate::evidence::Operator;
-use crate::payment::Reason;
+use crate::state::Reason;
 use crate::time::Timestamp;
 
 /// A late success, kept in its payment's item from the write that notices it for ever. While it is open the item stands

@@ -6,7 +6,7 @@ use data_encoding::{BASE32_NOPAD, Encoding};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::payment::Kind;
+use crate::state::Kind;
 
 /// Longest merchant id, in characters.
 pub const MERCHANT_ID_MAX: usize = 40;

@@ -1,8 +1,23 @@
 //! Where the open-payments index keeps a payment: its shards, by what the payment waits for.
 
 use crate::id::PaymentId;
-use crate::payment::{CASE_SHARD, OPEN_SHARDS, PARKED_SHARD, WAITING_SHARDS};
 use crate::time::Timestamp;
+
+/// Shards of the index of open payments. A partition of an index takes 1,000 write units a second ("DynamoDB burst and
+/// adaptive capacity"), and shards fall onto partitions by chance: 105,000 units a second need 2,048 of them, so that none
+/// gets more (`infra/plan`). Readers go through all of them, those of every smaller number among them; a smaller
+/// number would hide payments (decision 0027).
+pub const OPEN_SHARDS: u32 = 2_048;
+
+/// Shards of what waits for people, of each kind: a provider that fails for good parks what it was sent, at its rate, and
+/// 16 partitions take three times the 5,000 a second that a stack is planned for.
+pub const WAITING_SHARDS: u32 = 16;
+
+/// How the index keys begin under which parked payments stand, and the one key of before there were shards.
+pub const PARKED_SHARD: &str = "parked";
+
+/// The same of payments with an open case.
+pub const CASE_SHARD: &str = "case";
 
 /// A place in the index of open payments.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,4 +69,19 @@ impl Shard {
 
 fn waiting() -> impl Iterator<Item = Option<u32>> {
     (0..WAITING_SHARDS).map(Some).chain([None])
+}
+
+/// The open index's key of a payment.
+pub fn open_shard(id: &PaymentId) -> String {
+    id.shard(OPEN_SHARDS).to_string()
+}
+
+/// The key of a parked payment in the index.
+pub fn parked_shard(id: &PaymentId) -> String {
+    Shard::Parked(Some(id.shard(WAITING_SHARDS))).key()
+}
+
+/// The key of a payment with an open case in the index.
+pub fn case_shard(id: &PaymentId) -> String {
+    Shard::Case(Some(id.shard(WAITING_SHARDS))).key()
 }

@@ -6,195 +6,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::answer::ProviderText;
 use crate::case::{Case, CaseResolution};
+use crate::chain::Chain;
+use crate::entry::Entry;
 use crate::fingerprint::Fingerprint;
-use crate::history::{self, Chain, Entry, Link};
 use crate::id::{ClaimId, MerchantId, Nonce, OrderId, PaymentId};
-use crate::index::Shard;
 use crate::money::Money;
 use crate::time::Timestamp;
-use crate::transition::Moment;
 
-/// Shards of the index of open payments. A partition of an index takes 1,000 write units a second ("DynamoDB burst and
-/// adaptive capacity"), and shards fall onto partitions by chance: 105,000 units a second need 2,048 of them, so that none
-/// gets more (`infra/plan`). Readers go through all of them, those of every smaller number among them; a smaller
-/// number would hide payments (decision 0027).
-pub const OPEN_SHARDS: u32 = 2_048;
-
-/// Shards of what waits for people, of each kind: a provider that fails for good parks what it was sent, at its rate, and
-/// 16 partitions take three times the 5,000 a second that a stack is planned for.
-pub const WAITING_SHARDS: u32 = 16;
-
-/// How the index keys begin under which parked payments stand, and the one key of before there were shards.
-pub const PARKED_SHARD: &str = "parked";
-
-/// The same of payments with an open case.
-pub const CASE_SHARD: &str = "case";
-
-macro_rules! named {
-    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)+ }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        pub enum $name {
-            $($(#[$variant_doc])* #[serde(rename = $text)] $variant,)+
-        }
-
-        impl $name {
-            /// Every value, in the order of its declaration.
-            pub const ALL: &[Self] = &[$(Self::$variant),+];
-
-            /// The name used in the API, the table and the logs.
-            pub const fn as_str(self) -> &'static str {
-                match self {
-                    $(Self::$variant => $text,)+
-                }
-            }
-
-            /// Reads the name.
-            pub fn parse(text: &str) -> Option<Self> {
-                match text {
-                    $($text => Some(Self::$variant),)+
-                    _ => None,
-                }
-            }
-        }
-    };
-}
-
-named! {
-    /// What is to happen with the money.
-    Kind {
-        /// From the customer to the merchant.
-        Charge = "charge",
-        /// Back to the customer.
-        Refund = "refund",
-        /// From the merchant to somebody.
-        Payout = "payout",
-    }
-}
-
-named! {
-    /// Which queue a payment waits in.
-    Lane {
-        /// Before the others; needs the merchant's permission.
-        High = "high",
-        /// The ordinary one.
-        Standard = "standard",
-    }
-}
-
-named! {
-    /// Where a payment stands.
-    State {
-        /// Waiting to be sent.
-        Queued = "queued",
-        /// Somebody holds a claim on it and may be talking to the provider.
-        Sending = "sending",
-        /// The provider has it and will answer later.
-        Pending = "pending",
-        /// A request may have had an effect; only a query or a callback can tell.
-        Unknown = "unknown",
-        /// In front of a person.
-        Parked = "parked",
-        /// Ended: the provider did it.
-        Succeeded = "succeeded",
-        /// Ended: the provider refused it for good.
-        Declined = "declined",
-        /// Ended: the merchant took it back before it was ever done.
-        Canceled = "canceled",
-        /// Ended: its time was over before it was ever done.
-        Expired = "expired",
-    }
-}
-
-impl State {
-    /// Whether this is an end, which is for ever.
-    pub const fn is_terminal(self) -> bool {
-        match self {
-            Self::Succeeded | Self::Declined | Self::Canceled | Self::Expired => true,
-            Self::Queued | Self::Sending | Self::Pending | Self::Unknown | Self::Parked => false,
-        }
-    }
-}
-
-named! {
-    /// Why a payment stands where it does.
-    Reason {
-        /// Taken from the merchant.
-        Accepted = "accepted",
-        /// Claimed by a consumer to be sent.
-        Claimed = "claimed",
-        /// The provider did it.
-        Approved = "approved",
-        /// The provider refused it.
-        DeclinedByProvider = "declined_by_provider",
-        /// The provider has it and answers later.
-        PendingAtProvider = "pending_at_provider",
-        /// No answer in time.
-        TimedOut = "timed_out",
-        /// The connection broke before the answer.
-        ConnectionLost = "connection_lost",
-        /// The provider answered with a 5xx.
-        ProviderError = "provider_error",
-        /// The provider is busy with this key.
-        ConflictAtProvider = "conflict_at_provider",
-        /// The answer does not follow the contract.
-        UnreadableAnswer = "unreadable_answer",
-        /// A refusal after an earlier attempt that may have had an effect: a query has to agree.
-        NegativeAfterUnknown = "negative_after_unknown",
-        /// Whoever claimed it did not settle before the lease ended.
-        LeaseEnded = "lease_ended",
-        /// The provider asked us to slow down.
-        RateLimited = "rate_limited",
-        /// The provider could not be reached; nothing was written.
-        ConnectFailed = "connect_failed",
-        /// The provider refused our credentials.
-        CredentialsRefused = "credentials_refused",
-        /// Claimed, but the request was not written.
-        NotWritten = "not_written",
-        /// The provider does not know it; too early to believe that.
-        NotFoundYet = "not_found_yet",
-        /// The provider does not know it, and after its stated bound that proves absence.
-        ProvedAbsent = "proved_absent",
-        /// The provider said that it has it, and later that it does not.
-        VanishedAtProvider = "vanished_at_provider",
-        /// The provider may have forgotten the idempotency key: sending again might charge again.
-        KeyWindowOver = "key_window_over",
-        /// Every attempt that it had was used.
-        AttemptsUsedUp = "attempts_used_up",
-        /// Taken back by the merchant.
-        CanceledByMerchant = "canceled_by_merchant",
-        /// `expires_at` is over.
-        ExpiryOver = "expiry_over",
-        /// Put back by a person.
-        Replayed = "replayed",
-        /// Its message was put back in its queue.
-        Healed = "healed",
-        /// Settled by the provider's callback.
-        CalledBack = "called_back",
-        /// Settled by a person with evidence.
-        ResolvedByOperator = "resolved_by_operator",
-        /// The provider says that it did it, after it had ended otherwise here: a case for a person.
-        LateSuccess = "late_success",
-        /// Somebody sees to the case.
-        CaseTaken = "case_taken",
-        /// The case is closed: the money goes back, by a refund of the order.
-        CaseRefunded = "case_refunded",
-        /// The case is closed: the money went back outside of Sluice.
-        CaseRefundedElsewhere = "case_refunded_elsewhere",
-        /// The case is closed: the money stays.
-        CaseAccepted = "case_accepted",
-        /// Pending or unknown for so long that only a person can help.
-        Overdue = "overdue",
-        /// The table was restored to an earlier moment; what it says of it is old.
-        Restored = "restored",
-        /// New here since a restore, and perhaps made before: the provider is asked first.
-        MayHaveBeenMade = "may_have_been_made",
-        /// The provider does not have it, and a restore lost what the merchant was told since.
-        AbsentAfterRestore = "absent_after_restore",
-        /// Its details were forgotten; the end stands.
-        Forgotten = "forgotten",
-    }
-}
+pub use crate::index::{CASE_SHARD, OPEN_SHARDS, PARKED_SHARD, WAITING_SHARDS, case_shard, open_shard, parked_shard};
+use crate::key::Link;
+pub use crate::state::{Kind, Lane, Reason, State};
 
 /// What a refund gives back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -392,59 +213,6 @@ pub struct Payment {
 }
 
 impl Payment {
-    /// A payment that is accepted at this moment.
-    pub fn accepted(order: Order, fingerprint: Fingerprint, moment: &Moment<'_>) -> Self {
-        let now = moment.now;
-        let id = PaymentId::derive(&order.merchant, order.kind, &order.order_id);
-        let refundable = match order.kind {
-            Kind::Charge => Some(order.money.signed_amount()),
-            Kind::Refund | Kind::Payout => None,
-        };
-        let mut payment = Self {
-            open_shard: Some(open_shard(&id)),
-            id,
-            order,
-            fingerprint,
-            created_at: now,
-            state: State::Queued,
-            reason: Reason::Accepted,
-            changed_at: now,
-            version: 1,
-            nonce: moment.nonce.clone(),
-            attempts: 0,
-            attempts_left: moment.policy.max_attempts,
-            waits: 0,
-            claim: None,
-            first_sent_at: None,
-            written_until: None,
-            due_at: None,
-            acknowledged: false,
-            cancel_requested_at: None,
-            parked_at: None,
-            recovered_at: None,
-            heal: None,
-            provider_text: None,
-            case: None,
-            refundable,
-            forget_at: None,
-            forgotten_at: None,
-            history: vec![Entry {
-                at: now,
-                state: State::Queued,
-                reason: Reason::Accepted,
-                attempt: 0,
-                times: 1,
-                provider_text: None,
-                tag: None,
-            }],
-            chain: None,
-        };
-        if let Some(keys) = moment.history_keys {
-            history::begin(&mut payment, keys.current());
-        }
-        payment
-    }
-
     /// The head of the history, if it has a chain.
     pub fn history_head(&self) -> Option<Link> {
         self.chain.as_ref().map(|chain| chain.head)
@@ -505,19 +273,4 @@ impl Payment {
     pub fn is_expired(&self, now: Timestamp) -> bool {
         self.order.expires_at.is_some_and(|expires_at| expires_at <= now)
     }
-}
-
-/// The open index's key of a payment.
-pub fn open_shard(id: &PaymentId) -> String {
-    id.shard(OPEN_SHARDS).to_string()
-}
-
-/// The key of a parked payment in the index.
-pub fn parked_shard(id: &PaymentId) -> String {
-    Shard::Parked(Some(id.shard(WAITING_SHARDS))).key()
-}
-
-/// The key of a payment with an open case in the index.
-pub fn case_shard(id: &PaymentId) -> String {
-    Shard::Case(Some(id.shard(WAITING_SHARDS))).key()
 }

@@ -14,7 +14,8 @@ use crate::id::{OrderId, PaymentId};
 use crate::idempotency::key_of;
 use crate::merchant::Merchant;
 use crate::money::{Currency, LARGEST_MAJOR_UNITS, Money, MoneyError};
-use crate::payment::{Kind, Lane, Order, Payment, RefundOf};
+use crate::payment::{Order, Payment, RefundOf};
+use crate::state::{Kind, Lane};
 use crate::time::Timestamp;
 
 /// Longest body taken, in bytes.

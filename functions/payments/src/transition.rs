@@ -3,6 +3,7 @@
 //! It is given what stands in the table, what happened, and the time and dice; it answers with what is to be written
 //! next, or why nothing is. The rules are those of the invariants (infra/docs/invariants.md) I1, I3 and I9.
 
+mod accepted;
 mod answered;
 mod draft;
 mod forgotten;
@@ -17,8 +18,9 @@ use crate::case::CaseResolution;
 use crate::evidence::{Evidence, Operator};
 use crate::history::HistoryKeys;
 use crate::id::{ClaimId, Nonce};
-use crate::payment::{Claim, Payment, Reason, State};
+use crate::payment::{Claim, Payment};
 use crate::policy::Policy;
+use crate::state::{Reason, State};
 use crate::time::Timestamp;
 
 use answered::{called_back, query_answered, send_answered};

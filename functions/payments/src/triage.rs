@@ -1,7 +1,8 @@
 //! What `dead_letter` does with a message that was received too often. The item alone decides, by a match over every
 //! state; the message says no more than where to look.
 
-use crate::payment::{Payment, State};
+use crate::payment::Payment;
+use crate::state::State;
 use crate::time::Timestamp;
 
 /// What is to be done with the message, once the item says what it says.

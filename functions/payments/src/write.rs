@@ -3,8 +3,9 @@
 use crate::backoff::Dice;
 use crate::history::ENTRIES_MAX;
 use crate::id::{ClaimId, MerchantId, Nonce, PaymentId};
-use crate::payment::{Claim, Payment, Reason, RefundOf, State};
+use crate::payment::{Claim, Payment, RefundOf};
 use crate::policy::Policy;
+use crate::state::{Reason, State};
 use crate::time::Timestamp;
 use crate::transition::{Event, Moment, Step, transition};
 

@@ -3,8 +3,8 @@
 
 use crate::payment::Payment;
 
-use super::key::Link;
 use super::verify::Verification;
+use crate::key::Link;
 
 /// A head as it was written down after a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

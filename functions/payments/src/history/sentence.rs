@@ -1,8 +1,9 @@
 //! A history in plain words, for people who read it: each reason as a sentence, and which call a line is about.
 
-use crate::payment::{Payment, Reason, State};
+use crate::payment::Payment;
+use crate::state::{Reason, State};
 
-use super::{Entry, KEPT_AT_THE_BEGINNING};
+use crate::entry::{Entry, KEPT_AT_THE_BEGINNING};
 
 /// The call to the provider whose answer a line is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

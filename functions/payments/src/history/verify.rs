@@ -1,10 +1,11 @@
 //! Whether a history is the one that was written: goes through it from the order on and says what does not fit.
 
-use crate::payment::{Payment, State};
+use crate::payment::Payment;
+use crate::state::State;
 
-use super::chain::{Linker, ends_with_a_claim, may_be_followed};
-use super::key::{HistoryKeys, KeyId, Link};
-use super::{Entry, KEPT_AT_THE_BEGINNING};
+use super::linking::{Linker, ends_with_a_claim, may_be_followed};
+use crate::entry::{Entry, KEPT_AT_THE_BEGINNING};
+use crate::key::{HistoryKeys, KeyId, Link};
 
 /// What does not fit. Lines are numbered from 1.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -4,7 +4,9 @@
 use crate::answer::{Found, NotTaken, ProviderText, QueryAnswer, SendAnswer, Unclear};
 use crate::case::Case;
 use crate::id::ClaimId;
-use crate::payment::{Payment, Reason, State, case_shard};
+use crate::index::case_shard;
+use crate::payment::Payment;
+use crate::state::{Reason, State};
 
 use super::draft::Draft;
 use super::{Kept, Moment, Step, why_not_sendable};

@@ -4,7 +4,9 @@ use crate::answer::ProviderText;
 use crate::backoff::full_jitter_ms;
 use crate::history::{self, Entry};
 use crate::id::ClaimId;
-use crate::payment::{Claim, Payment, Reason, State, open_shard, parked_shard};
+use crate::index::{open_shard, parked_shard};
+use crate::payment::{Claim, Payment};
+use crate::state::{Reason, State};
 use crate::time::Timestamp;
 
 use super::{Moment, Step};

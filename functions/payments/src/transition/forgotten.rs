@@ -3,7 +3,8 @@
 
 use crate::case::Case;
 use crate::history::{self, Entry, HistoryKeys};
-use crate::payment::{Payment, Reason, State};
+use crate::payment::Payment;
+use crate::state::{Reason, State};
 use crate::time::Timestamp;
 
 use super::{Kept, Moment, Step};

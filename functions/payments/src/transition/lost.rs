@@ -1,7 +1,8 @@
 //! When a payment's message is taken for lost, and when a new one may take its place. A message too many does no harm;
 //! no message does.
 
-use crate::payment::{Heal, Payment, Reason, State};
+use crate::payment::{Heal, Payment};
+use crate::state::{Reason, State};
 use crate::time::Timestamp;
 
 use super::draft::Draft;

@@ -2,7 +2,8 @@
 
 use crate::case::{Case, CaseResolution};
 use crate::evidence::{Evidence, Operator};
-use crate::payment::{Payment, Reason, State};
+use crate::payment::Payment;
+use crate::state::{Reason, State};
 
 use super::draft::Draft;
 use super::{Kept, Moment, Resolution, Step};

@@ -1,7 +1,8 @@
 //! Payments whose end is long in coming: from when on people are told, and from when on one of them is needed.
 
-use crate::payment::{Payment, Reason, State};
+use crate::payment::Payment;
 use crate::policy::Policy;
+use crate::state::{Reason, State};
 use crate::time::Timestamp;
 
 use super::draft::Draft;

@@ -1,7 +1,8 @@
 //! After the table was restored to an earlier moment, it lies about everything since: what is open in it may have been
 //! sent, and what is not in it at all may have been charged. So nothing is believed before the provider was asked.
 
-use crate::payment::{Payment, Reason, State};
+use crate::payment::Payment;
+use crate::state::{Reason, State};
 use crate::time::Timestamp;
 
 use super::draft::Draft;

@@ -134,7 +134,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         name: "charges-number-outside-the-chain",
         harm: "whoever can write to the table has a refund give back another charge, and no history shows it",
         edits: &[Edit {
-            file: "functions/payments/src/history/chain.rs",
+            file: "functions/payments/src/history/linking.rs",
             text: "(format!(\"{payment_id}={}\", reference.as_str()), order_id.to_string())",
             instead: "(format!(\"{payment_id}{}\", &reference.as_str()[..0]), order_id.to_string())",
         }],

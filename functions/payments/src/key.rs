@@ -69,14 +69,14 @@ short!(
 );
 
 impl Link {
-    pub(super) fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         &self.0
     }
 }
 
 /// What a hash is made for, so that one made for one purpose never passes for another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Purpose {
+pub(crate) enum Purpose {
     KeyId,
     Beginning,
     Line,
@@ -157,7 +157,7 @@ impl HistoryKey {
     }
 
     /// Each part is prefixed with its length, so no two lists run together to the same bytes.
-    pub(super) fn hash(&self, purpose: Purpose, parts: &[&[u8]]) -> [u8; 32] {
+    pub(crate) fn hash(&self, purpose: Purpose, parts: &[&[u8]]) -> [u8; 32] {
         let mut mac = self.keyed.clone();
         for part in std::iter::once(&purpose.label()).chain(parts) {
             mac.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
@@ -167,7 +167,7 @@ impl HistoryKey {
     }
 
     /// The link that a hash yields.
-    pub(super) fn link(&self, purpose: Purpose, parts: &[&[u8]]) -> (Link, Tag) {
+    pub(crate) fn link(&self, purpose: Purpose, parts: &[&[u8]]) -> (Link, Tag) {
         let digest = self.hash(purpose, parts);
         (Link::of(&digest, 0), Tag::of(&digest, size_of::<Link>()))
     }
