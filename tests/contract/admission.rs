@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex};
 
 use pacing::admission::{BUSY_MS, Backlog, Crowd, Filling, Known};
 use pacing::bucket::{Allowance, Bucket, Limiter, Take, Taken};
-use pacing::gate::{Form, GateState};
+use pacing::gate::GateState;
+use pacing::schedule::{Form, Step};
 use payments::id::MerchantId;
 use payments::limit::Limit;
 use payments::payment::Lane;
@@ -44,21 +45,19 @@ async fn each_take_does_what_apply_does<A: Admission>(admission: &A) {
                 let set = Take {
                     merchant: merchant.clone(),
                     allowance: Allowance::Payments,
-                    form: Form::Idle,
-                    now_us: full_us - 1,
-                    span_us: 1,
-                    full_at_most_us: 0,
+                    step: Step { form: Form::Idle, now_us: full_us - 1, span_us: 1, at_most_us: 0 },
                 };
                 assert_eq!(admission.take(&set).await, Ok(Taken::Done(Bucket { full_us })));
             }
-            let take = Take { form, ..Take::new(&merchant, limit, 10, Bucket::default(), now_us) };
+            let usual = Take::new(&merchant, limit, 10, Bucket::default(), now_us);
+            let take = Take { step: Step { form, ..usual.step }, ..usual };
             let expected = match take.apply(stands) {
                 Some(after) => Taken::Done(after),
                 None => Taken::Refused(stands.unwrap_or_default()),
             };
             assert_eq!(admission.take(&take).await, Ok(expected), "{form:?} on {stands:?}");
             // What stands is what was answered.
-            let refused = Take { form: Form::Busy, full_at_most_us: 0, ..take };
+            let refused = Take { step: Step { form: Form::Busy, at_most_us: 0, ..take.step }, ..take };
             let (Taken::Done(bucket) | Taken::Refused(bucket)) = expected;
             assert_eq!(admission.take(&refused).await, Ok(Taken::Refused(bucket)), "{form:?} on {stands:?}");
         }

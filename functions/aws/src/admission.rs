@@ -11,7 +11,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditi
 use futures_util::future::{try_join, try_join_all};
 use pacing::admission::{BUSY_MS, Backlog, Known};
 use pacing::bucket::{Allowance, Bucket, Take, Taken};
-use pacing::gate::{Form, GateState};
+use pacing::gate::GateState;
 use payments::payment::Lane;
 use payments::time::Timestamp;
 use ports::{Admission, Depths, PortError, StoreError};
@@ -20,6 +20,7 @@ use crate::clients::Clients;
 use crate::gates::DynamoGates;
 use crate::item::{Item, Update, from_item, number, to_item};
 use crate::queue::{QueueUrls, SqsQueue};
+use crate::schedule;
 use crate::verdict::port_error;
 
 /// The figure's name. A merchant's bucket begins with another word.
@@ -156,20 +157,7 @@ impl Admission for DynamoAdmission {
 /// `Take::apply` as an update and its condition. A merchant without an item has a full bucket.
 fn expressions(take: &Take) -> (Update, String) {
     let mut update = Update::default();
-    let full = update.name("full_us");
-    let now = update.value("now", number(take.now_us));
-    let condition = match take.form {
-        Form::Idle => {
-            update.set("full_us", number(take.now_us.saturating_add(take.span_us)));
-            format!("attribute_not_exists({full}) OR {full} <= {now}")
-        }
-        Form::Busy => {
-            let span = update.value("span", number(take.span_us));
-            let at_most = update.value("at_most", number(take.full_at_most_us));
-            update.set_to("full_us", &format!("{full} + {span}"));
-            format!("{full} > {now} AND {full} <= {at_most}")
-        }
-    };
+    let condition = schedule::write(&mut update, "full_us", &take.step);
     (update, condition)
 }
 

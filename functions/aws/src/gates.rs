@@ -7,10 +7,11 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
-use pacing::gate::{Control, Form, GateAnswer, GateState, GateUpdate};
+use pacing::gate::{Control, GateAnswer, GateState, GateUpdate};
 use ports::{GateStore, PortError, StoreError};
 
 use crate::item::{Item, Update, from_item, number, to_attribute, to_item};
+use crate::schedule;
 use crate::verdict::port_error;
 
 /// Gates in a table.
@@ -114,22 +115,9 @@ fn expressions(request: &GateUpdate) -> Result<(Update, String), StoreError> {
     let rate_assumed = update.value("rate_assumed", number(request.rate_per_second.into()));
     let mut condition = format!("{rate_version} = {version_assumed} AND {rate} = {rate_assumed}");
     if let Some(take) = &request.take {
-        let next = update.name("next_us");
         let paused = update.name("paused");
         let running = update.value("running", AttributeValue::Bool(false));
-        let now = update.value("now", number(take.now_us));
-        let place = match take.form {
-            Form::Idle => {
-                update.set("next_us", number(take.now_us.saturating_add(take.span_us)));
-                format!("{next} <= {now}")
-            }
-            Form::Busy => {
-                let span = update.value("span", number(take.span_us));
-                update.set_to("next_us", &format!("{next} + {span}"));
-                let at_most = update.value("at_most", number(take.next_at_most_us));
-                format!("{next} > {now} AND {next} <= {at_most}")
-            }
-        };
+        let place = schedule::write(&mut update, "next_us", take);
         condition = format!("{condition} AND (attribute_not_exists({paused}) OR {paused} = {running}) AND {place}");
     }
     let counts = &request.counts;

@@ -11,6 +11,7 @@ mod item;
 pub mod merchants;
 pub mod open;
 pub mod queue;
+mod schedule;
 pub mod settings;
 pub mod start;
 pub mod store;

@@ -1,8 +1,7 @@
 //! How fast a merchant may bring payments: a token bucket for each, shared by every environment of `ingest`.
 //!
-//! The bucket is one item with one number, by the gate's arithmetic (virtual scheduling, ITU-T I.371 Annex A): the time
-//! at which it is full again. Taking `n` tokens moves it on by `n` ÷ rate, and is refused where it would lie further
-//! ahead than the burst takes to refill. Like the gate's, the update has two conditional forms.
+//! The bucket is one item with one number, the time of a [`crate::schedule`]: when it is full again. Taking `n` tokens moves it
+//! on by `n` ÷ rate, and is refused where it would lie further ahead than the burst takes to refill.
 //!
 //! An environment takes a second's worth of tokens at a time, a *lease*, and hands them out by itself, so that an
 //! ordinary payment adds no call. What it does not hand out lapses. When the bucket is empty it asks again only after a
@@ -12,11 +11,11 @@ mod limiter;
 
 use serde::{Deserialize, Serialize};
 
-use crate::gate::Form;
+use crate::schedule::Step;
 use payments::id::MerchantId;
 use payments::limit::Limit;
 
-pub use limiter::{Asked, LEASE_US, Limiter, Step, Verdict};
+pub use limiter::{Asked, Decision, LEASE_US, Limiter, Verdict};
 
 /// What a bucket's tokens are for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -60,14 +59,8 @@ pub struct Take {
     pub merchant: MerchantId,
     /// Which of its buckets.
     pub allowance: Allowance,
-    /// `Idle`: it is full, or there is none yet. `Busy`: it is not.
-    pub form: Form,
-    /// By the asking environment's clock, in microseconds since the epoch.
-    pub now_us: u64,
-    /// How far the bucket's time moves.
-    pub span_us: u64,
-    /// The latest that it may stand before the update (busy form only).
-    pub full_at_most_us: u64,
+    /// How far its time moves: idle while it is full, or not there yet.
+    pub step: Step,
 }
 
 impl Take {
@@ -78,10 +71,12 @@ impl Take {
         Self {
             merchant: merchant.clone(),
             allowance: Allowance::Payments,
-            form: if seen.full_us > now_us { Form::Busy } else { Form::Idle },
-            now_us,
-            span_us: taken_us,
-            full_at_most_us: now_us.saturating_add(full_us).saturating_sub(taken_us),
+            step: Step {
+                form: Step::form_for(seen.full_us, now_us),
+                now_us,
+                span_us: taken_us,
+                at_most_us: now_us.saturating_add(full_us).saturating_sub(taken_us),
+            },
         }
     }
 
@@ -89,12 +84,7 @@ impl Take {
     /// update expression; the contract suite holds the two together.
     pub fn apply(&self, bucket: Option<Bucket>) -> Option<Bucket> {
         let full_us = bucket.unwrap_or_default().full_us;
-        let from_us = match self.form {
-            Form::Idle if full_us <= self.now_us => self.now_us,
-            Form::Busy if full_us > self.now_us && full_us <= self.full_at_most_us => full_us,
-            Form::Idle | Form::Busy => return None,
-        };
-        Some(Bucket { full_us: from_us.saturating_add(self.span_us) })
+        self.step.apply(full_us).map(|full_us| Bucket { full_us })
     }
 }
 

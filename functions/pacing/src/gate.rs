@@ -1,9 +1,7 @@
 //! The gate: one place in the whole system where send slots are handed out, so that the rate holds for any number of
 //! consumers.
 //!
-//! Virtual scheduling (the leaky bucket as a meter, ITU-T I.371 Annex A): the next free slot is at
-//! max(now, next), and taking `n` slots moves it on by `n` ÷ rate. DynamoDB's update expressions have no maximum, so
-//! there are two conditional forms of the same update: one for a gate that is behind us, one for one that is ahead.
+//! The next free slot is the time of a [`crate::schedule`]: taking `n` slots moves it on by `n` ÷ rate.
 //!
 //! The item has two kinds of attributes. What every reservation moves (the next slot, the counts) needs no version:
 //! the updates commute. What a reservation assumes (rate, pause, breaker, brake) changes rarely, each time with the
@@ -21,7 +19,7 @@ use crate::breaker::{Breaker, BreakerSettings, WHOLE_PERMILLE};
 
 pub use healing::Healing;
 pub use operate::{Note, NoteError, Operated, Operation, WHO_MAX, WHY_MAX};
-pub use update::{Control, Counts, Form, GateAnswer, GateUpdate, Take};
+pub use update::{Control, Counts, GateAnswer, GateUpdate};
 pub use view::{Ask, GateView, Next, Sent};
 
 /// The numbers that pace and breaker go by.

@@ -8,3 +8,4 @@ pub mod brake;
 pub mod breaker;
 pub mod bucket;
 pub mod gate;
+pub mod schedule;

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use pacing::admission::{Backlog, Known, Outlook};
-use pacing::bucket::{Limiter, Step, Take, Taken, Verdict};
+use pacing::bucket::{Decision, Limiter, Take, Taken, Verdict};
 use pacing::gate::GateState;
 use payments::id::MerchantId;
 use payments::limit::Limit;
@@ -47,8 +47,8 @@ pub async fn admit<A: Admission>(
     let mut step = lock(limiter).begin(merchant, limit, now_us);
     for _ in 0..TRIES_MAX {
         let asked = match step {
-            Step::Decided(verdict) => return (verdict, None),
-            Step::Ask(asked) => asked,
+            Decision::Decided(verdict) => return (verdict, None),
+            Decision::Ask(asked) => asked,
         };
         step = match buckets.take(&asked.take).await {
             Ok(taken) => lock(limiter).answered(&asked, taken, limit, now_us),
@@ -56,8 +56,8 @@ pub async fn admit<A: Admission>(
         };
     }
     match step {
-        Step::Decided(verdict) => (verdict, None),
-        Step::Ask(asked) => (lock(limiter).overtaken(&asked, limit, now_us), None),
+        Decision::Decided(verdict) => (verdict, None),
+        Decision::Ask(asked) => (lock(limiter).overtaken(&asked, limit, now_us), None),
     }
 }
 

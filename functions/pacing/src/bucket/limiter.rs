@@ -74,7 +74,7 @@ pub struct Verdict {
 
 /// What to do about a payment.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum Decision {
     /// Nothing more: this is said.
     Decided(Verdict),
     /// Ask the bucket.
@@ -117,29 +117,29 @@ impl Known {
         self.came.max(self.came_before).max(least).min(room)
     }
 
-    fn begin(&mut self, merchant: &MerchantId, limit: Limit, now_us: u64, of: Kind) -> Step {
+    fn begin(&mut self, merchant: &MerchantId, limit: Limit, now_us: u64, of: Kind) -> Decision {
         self.count(now_us);
         if self.came <= of.free_per_second {
-            return Step::Decided(self.verdict(limit, true, now_us));
+            return Decision::Decided(self.verdict(limit, true, now_us));
         }
         if self.lapse_us <= now_us {
             self.tokens = 0;
         }
         if self.tokens > 0 {
             self.tokens = self.tokens.saturating_sub(1);
-            return Step::Decided(self.verdict(limit, true, now_us));
+            return Decision::Decided(self.verdict(limit, true, now_us));
         }
         if now_us < self.ask_from_us {
-            return Step::Decided(self.verdict(limit, false, now_us));
+            return Decision::Decided(self.verdict(limit, false, now_us));
         }
         // What is remembered may be old by now: one token is asked for in any case.
         self.ask(merchant, limit, now_us, of)
     }
 
-    fn ask(&self, merchant: &MerchantId, limit: Limit, now_us: u64, of: Kind) -> Step {
+    fn ask(&self, merchant: &MerchantId, limit: Limit, now_us: u64, of: Kind) -> Decision {
         let tokens = self.wanted(limit, now_us).max(1);
         let take = Take { allowance: of.allowance, ..Take::new(merchant, limit, tokens, self.bucket, now_us) };
-        Step::Ask(Asked { take, tokens })
+        Decision::Ask(Asked { take, tokens })
     }
 
     fn leased(&mut self, tokens: u32, now_us: u64) {
@@ -175,26 +175,26 @@ impl Limiter {
     }
 
     /// Whether a payment of this merchant's may come in now. In the ordinary case nothing is asked.
-    pub fn begin(&mut self, merchant: &MerchantId, limit: Limit, now_us: u64) -> Step {
+    pub fn begin(&mut self, merchant: &MerchantId, limit: Limit, now_us: u64) -> Decision {
         let kind = self.kind;
         self.of(merchant, now_us).begin(merchant, limit, now_us, kind)
     }
 
     /// Goes on from what the bucket answered.
-    pub fn answered(&mut self, asked: &Asked, taken: Taken, limit: Limit, now_us: u64) -> Step {
+    pub fn answered(&mut self, asked: &Asked, taken: Taken, limit: Limit, now_us: u64) -> Decision {
         let (kind, merchant) = (self.kind, &asked.take.merchant);
         let known = self.of(merchant, now_us);
         match taken {
             Taken::Done(bucket) => {
                 known.bucket = bucket;
                 known.leased(asked.tokens, now_us);
-                Step::Decided(known.verdict(limit, true, now_us))
+                Decision::Decided(known.verdict(limit, true, now_us))
             }
             Taken::Refused(bucket) => {
                 known.bucket = bucket;
                 if room(limit, bucket.full_us, now_us) == 0 {
                     known.found_empty(limit, now_us);
-                    Step::Decided(known.verdict(limit, false, now_us))
+                    Decision::Decided(known.verdict(limit, false, now_us))
                 } else {
                     known.ask(merchant, limit, now_us, kind)
                 }

@@ -3,6 +3,7 @@
 use super::{GateState, Note};
 use crate::brake::{Brake, Paced};
 use crate::breaker::Breaker;
+use crate::schedule::Step;
 
 /// What a reservation assumes of the gate: it changes as a whole, and the version with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,28 +68,6 @@ impl Counts {
     }
 }
 
-/// Which form of a reservation is tried.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
-    /// The gate's next slot is in the past: it begins now.
-    Idle,
-    /// The gate's next slot is in the future: it goes on from there.
-    Busy,
-}
-
-/// Slots that an update takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Take {
-    /// Which form.
-    pub form: Form,
-    /// When the first slot may begin, in microseconds: now, or the end of a hold.
-    pub now_us: u64,
-    /// How far the next slot moves.
-    pub span_us: u64,
-    /// The largest next slot before the update for which all of the slots are in time (busy form only).
-    pub next_at_most_us: u64,
-}
-
 /// One conditional update of the gate's item: slots, counts and a change of what is assumed, each of them or none.
 ///
 /// When the SDK tries again after a lost answer, the counts are added twice and slots are wasted; none is handed out
@@ -102,7 +81,7 @@ pub struct GateUpdate {
     /// The rate that is assumed: somebody who edits the item by hand may forget the version.
     pub rate_per_second: u32,
     /// Slots to take; a paused gate gives none.
-    pub take: Option<Take>,
+    pub take: Option<Step>,
     /// Calls to count.
     pub counts: Counts,
     /// What is assumed from now on.
@@ -133,12 +112,7 @@ impl GateUpdate {
             if gate.paused {
                 return None;
             }
-            let next_us = match take.form {
-                Form::Idle if gate.next_us <= take.now_us => take.now_us,
-                Form::Busy if gate.next_us > take.now_us && gate.next_us <= take.next_at_most_us => gate.next_us,
-                Form::Idle | Form::Busy => return None,
-            };
-            after.next_us = next_us.saturating_add(take.span_us);
+            after.next_us = take.apply(gate.next_us)?;
         }
         let counts = gate.counts().then(&self.counts);
         (after.calls, after.failures, after.in_a_row) = (counts.calls, counts.failures, counts.in_a_row);

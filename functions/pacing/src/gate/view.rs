@@ -1,10 +1,9 @@
 //! The gate as one consumer sees it, and what it has to report.
 
-use super::{
-    Control, Counts, Form, GateAnswer, GateSettings, GateState, GateUpdate, Reservation, Sending, Slots, Take,
-};
+use super::{Control, Counts, GateAnswer, GateSettings, GateState, GateUpdate, Reservation, Sending, Slots};
 use crate::brake::{Limited, PaceWindow, Paced, is_used};
 use crate::breaker::{Breaker, Cause, Counted, Health, Mode, WHOLE_PERMILLE, Window};
+use crate::schedule::Step;
 
 /// What a consumer has not reported yet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -292,11 +291,11 @@ impl GateView {
         let mut update = GateUpdate::of(&self.state);
         update.counts = told.counts;
         update.control = control.map(Box::new);
-        update.take = (count > 0).then(|| Take {
-            form: if planned.next_us > earliest_us { Form::Busy } else { Form::Idle },
+        update.take = (count > 0).then(|| Step {
+            form: Step::form_for(planned.next_us, earliest_us),
             now_us: earliest_us,
             span_us: planned.span_at_us(count, permille),
-            next_at_most_us: {
+            at_most_us: {
                 let last_us = planned.span_at_us(count, permille).saturating_sub(planned.span_at_us(1, permille));
                 latest_us.saturating_sub(last_us)
             },
