@@ -2,10 +2,10 @@
 
 use std::sync::{Arc, Mutex};
 
-use pacing::admission::{BUSY_MS, Backlog, Crowd, Filling, Known};
+use pacing::admission::{BUSY_MS, Backlog, Crowd, Filling, Gathered};
 use pacing::bucket::{Allowance, Bucket, Limiter, Take, Taken};
 use pacing::gate::GateState;
-use pacing::schedule::{Form, Step};
+use pacing::schedule::{Advance, Form};
 use payments::id::MerchantId;
 use payments::limit::Limit;
 use payments::payment::Lane;
@@ -45,19 +45,19 @@ async fn each_take_does_what_apply_does<A: Admission>(admission: &A) {
                 let set = Take {
                     merchant: merchant.clone(),
                     allowance: Allowance::Payments,
-                    step: Step { form: Form::Idle, now_us: full_us - 1, span_us: 1, at_most_us: 0 },
+                    advance: Advance { form: Form::Idle, now_us: full_us - 1, span_us: 1, at_most_us: 0 },
                 };
                 assert_eq!(admission.take(&set).await, Ok(Taken::Done(Bucket { full_us })));
             }
             let usual = Take::new(&merchant, limit, 10, Bucket::default(), now_us);
-            let take = Take { step: Step { form, ..usual.step }, ..usual };
+            let take = Take { advance: Advance { form, ..usual.advance }, ..usual };
             let expected = match take.apply(stands) {
                 Some(after) => Taken::Done(after),
                 None => Taken::Refused(stands.unwrap_or_default()),
             };
             assert_eq!(admission.take(&take).await, Ok(expected), "{form:?} on {stands:?}");
             // What stands is what was answered.
-            let refused = Take { step: Step { form: Form::Busy, at_most_us: 0, ..take.step }, ..take };
+            let refused = Take { advance: Advance { form: Form::Busy, at_most_us: 0, ..take.advance }, ..take };
             let (Taken::Done(bucket) | Taken::Refused(bucket)) = expected;
             assert_eq!(admission.take(&refused).await, Ok(Taken::Refused(bucket)), "{form:?} on {stands:?}");
         }
@@ -115,7 +115,7 @@ async fn what_is_known_is_what_was_written<A: Admission, G: GateStore, Q: Queue>
     // Whose they are goes with it.
     let mut standard = Crowd::default();
     standard.count(&message().merchant);
-    let known = Known { before: None, answered: 55, high: Crowd::default(), standard: standard.clone() };
+    let known = Gathered { before: None, answered: 55, high: Crowd::default(), standard: standard.clone() };
     let plain = backlog(NOW, 2, 3);
     let filling = |crowd| Some(Filling { since: NOW, answered: 55, crowd });
     let measured = Backlog { high_filling: filling(Crowd::default()), standard_filling: filling(standard), ..plain };
@@ -125,12 +125,12 @@ async fn what_is_known_is_what_was_written<A: Admission, G: GateStore, Q: Queue>
 
 async fn of_many_who_would_measure_one_does<A: Admission + Send + Sync + 'static>(admission: Arc<A>) {
     let early = NOW.plus_ms(BUSY_MS - 1);
-    assert_eq!(admission.measure(early, &Known::default()).await, Ok(None), "somebody just has");
+    assert_eq!(admission.measure(early, &Gathered::default()).await, Ok(None), "somebody just has");
     let at = NOW.plus_ms(BUSY_MS);
     let mut tasks = tokio::task::JoinSet::new();
     for _ in 0..20 {
         let admission = Arc::clone(&admission);
-        let known = Known { before: Some(backlog(NOW, 2, 3)), ..Known::default() };
+        let known = Gathered { before: Some(backlog(NOW, 2, 3)), ..Gathered::default() };
         tasks.spawn(async move { admission.measure(at, &known).await.unwrap() });
     }
     let measured: Vec<_> = tasks.join_all().await.into_iter().flatten().collect();

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use pacing::brake::{Brake, Paced};
 use pacing::breaker::{Breaker, Cause, Health, Mode};
 use pacing::gate::{Control, Counts, GateAnswer, GateState, GateUpdate, GateView, Note, Operation, Reservation, Slots};
-use pacing::schedule::{Form, Step};
+use pacing::schedule::{Advance, Form};
 use ports::gate::reserve;
 use ports::{GateStore, OperateError, operate};
 use simulator::run::gate_settings;
@@ -57,7 +57,7 @@ async fn each_form_does_what_apply_does<G: GateStore>(gates: &G) {
 
 /// Slots or none, counts of every kind, a change of everything or nothing, on a gate that has been through something.
 async fn each_update_does_what_apply_does<G: GateStore>(gates: &G) {
-    let take = Step { form: Form::Busy, now_us: NOW.us(), span_us: 5, at_most_us: NOW.us() + 9 };
+    let take = Advance { form: Form::Busy, now_us: NOW.us(), span_us: 5, at_most_us: NOW.us() + 9 };
     let counts = [(0, 0, 0, 0, 0), (3, 0, 0, 2, 0), (3, 3, 3, 3, 1), (5, 3, 1, 0, 2), (5, 4, 0, 0, 0)];
     for take in [None, Some(take)] {
         for (calls, failures, in_a_row, paced, limited) in counts {
@@ -276,6 +276,6 @@ fn new_gate() -> GateState {
 }
 
 fn request(gate: &GateState, form: Form, now_us: u64) -> GateUpdate {
-    let take = Step { form, now_us, span_us: gate.span_us(20), at_most_us: now_us + 10_000 };
+    let take = Advance { form, now_us, span_us: gate.span_us(20), at_most_us: now_us + 10_000 };
     GateUpdate { take: Some(take), ..GateUpdate::of(gate) }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use pacing::admission::{Backlog, Depth, Known};
+use pacing::admission::{Backlog, Depth, Gathered};
 use payments::answer::ProviderText;
 use payments::backoff::Dice;
 use payments::fingerprint::Fingerprint;
@@ -236,5 +236,5 @@ pub fn message() -> Message {
 /// What the lanes held when somebody measured for the first time, with nothing under way.
 pub(crate) fn backlog(at: Timestamp, high: u64, standard: u64) -> Backlog {
     let waiting = |waiting| Depth { waiting, in_flight: 0 };
-    Known::default().measured(at, waiting(high), waiting(standard))
+    Gathered::default().measured(at, waiting(high), waiting(standard))
 }

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Mutex;
 
 use pacing::admission::{
-    AdmissionSettings, BUSY_MS, BUSY_PAYMENTS, Backlog, Crowd, Depth, Filling, Known, LOOK_MS, MEASURE_MS, Outlook,
+    AdmissionSettings, BUSY_MS, BUSY_PAYMENTS, Backlog, Crowd, Depth, Filling, Gathered, LOOK_MS, MEASURE_MS, Outlook,
     Provider, Refusal, STALE_MS,
 };
 use pacing::breaker::{Breaker, Mode};
@@ -168,7 +168,7 @@ fn filled(came: &[(&str, u64)], answered: u64, depth: Depth) -> (Outlook, Timest
         (0..*payments).for_each(|_| crowd.count(&merchant(name)));
     }
     let filling = Some(Filling { since: NOW, answered: 0, crowd });
-    let figure = Backlog { standard_filling: filling, ..Known::default().measured(end, Depth::default(), depth) };
+    let figure = Backlog { standard_filling: filling, ..Gathered::default().measured(end, Depth::default(), depth) };
     let gate = GateState { calls: answered + 7, failures: 7, ..GateState::new("acme", 1_000, 0) };
     let mut outlook = Outlook::default();
     outlook.saw(Some(gate), Some(figure), end);
@@ -272,14 +272,14 @@ fn what_many_environments_have_seen_adds_up_in_the_figure_until_the_lane_is_all_
     let full = Depth { waiting: 1_000, in_flight: 0 };
     let mut before = None;
     for (turn, answered) in [(1, 500), (2, 600), (3, 700)] {
-        let known = Known { before, answered, high: Crowd::default(), standard: seen(turn) };
+        let known = Gathered { before, answered, high: Crowd::default(), standard: seen(turn) };
         before = Some(known.measured(NOW.plus_ms(turn), full, full));
     }
     let filling = |figure: &Option<Backlog>| figure.clone().unwrap().standard_filling.unwrap();
     let expected = Filling { since: NOW.plus_ms(1), answered: 500, crowd: seen(6) };
     assert_eq!(filling(&before), expected);
     let drained = Depth { waiting: 10, in_flight: 10 };
-    let known = Known { before, answered: 800, high: Crowd::default(), standard: seen(4) };
+    let known = Gathered { before, answered: 800, high: Crowd::default(), standard: seen(4) };
     let anew = Some(known.measured(NOW.plus_ms(9), full, drained));
     assert_eq!(filling(&anew), Filling { since: NOW.plus_ms(9), answered: 800, crowd: Crowd::default() });
 }
@@ -304,7 +304,7 @@ fn who_filled_a_lane_is_forgotten_once_it_is_all_but_empty() {
     let small = |outlook: &Outlook, at| outlook.wait_seconds(&merchant("small"), Lane::Standard, &settings(), at);
     assert_eq!(small(&outlook, NOW), Some(1), "the whale's backlog is the whale's");
     let later = NOW.plus_ms(100_000);
-    let known = Known { before: Some(backlog(NOW, 0, 10_000)), ..Known::default() };
+    let known = Gathered { before: Some(backlog(NOW, 0, 10_000)), ..Gathered::default() };
     let drained = Depth { waiting: 500, in_flight: 500 };
     outlook.saw(Some(gate()), Some(known.measured(later, drained, drained)), later);
     assert_eq!(small(&outlook, later), Some(15), "whoever fills it now is not known");
@@ -313,7 +313,7 @@ fn who_filled_a_lane_is_forgotten_once_it_is_all_but_empty() {
 #[test]
 fn a_lane_that_grows_is_taken_to_go_on_growing_until_it_is_measured_again() {
     let mut outlook = outlook(gate(), 0, 1_000);
-    let known = Known { before: Some(backlog(NOW, 0, 1_000)), ..Known::default() };
+    let known = Gathered { before: Some(backlog(NOW, 0, 1_000)), ..Gathered::default() };
     let measured = known.measured(NOW.plus_ms(1_000), Depth::default(), Depth { waiting: 3_000, in_flight: 0 });
     outlook.saw(Some(gate()), Some(measured), NOW.plus_ms(1_000));
     let after = |ms| outlook.wait_seconds(&whale(), Lane::Standard, &settings(), NOW.plus_ms(ms));
@@ -339,7 +339,7 @@ impl Admission for Port {
         Ok((Some(gate()), self.backlog.clone()))
     }
 
-    async fn measure(&self, now: Timestamp, _: &Known) -> Result<Option<Backlog>, PortError> {
+    async fn measure(&self, now: Timestamp, _: &Gathered) -> Result<Option<Backlog>, PortError> {
         self.calls.lock().unwrap().push("measure");
         Ok(self.measures.then_some(backlog(now, 0, 700)))
     }
@@ -486,7 +486,7 @@ proptest! {
         (0..seen).for_each(|number| crowd.count(&merchant(&format!("m{}", number % 7))));
         let filling = Some(Filling { since: NOW, answered, crowd });
         let depth = Depth { waiting, in_flight };
-        let figure = Backlog { standard_filling: filling, ..Known::default().measured(NOW, depth, depth) };
+        let figure = Backlog { standard_filling: filling, ..Gathered::default().measured(NOW, depth, depth) };
         let mut outlook = Outlook::default();
         outlook.saw(Some(GateState { calls, ..GateState::new("acme", rate, 10) }), Some(figure), NOW);
         let now = NOW.plus_ms(age_ms);

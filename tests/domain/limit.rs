@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use pacing::admission::{Backlog, Known};
+use pacing::admission::{Backlog, Gathered};
 use pacing::bucket::{Bucket, LEASE_US, Limiter, Take, Taken, free_us, room, span_us};
 use pacing::gate::GateState;
 use payments::id::MerchantId;
@@ -52,7 +52,7 @@ impl Admission for Table {
         Ok((None, None))
     }
 
-    async fn measure(&self, _: Timestamp, _: &Known) -> Result<Option<Backlog>, PortError> {
+    async fn measure(&self, _: Timestamp, _: &Gathered) -> Result<Option<Backlog>, PortError> {
         Ok(None)
     }
 }

@@ -1,7 +1,7 @@
 //! Who may come in, and what is told about the wait: I11's half that is ingest's.
 
 use http::Method;
-use pacing::admission::{Depth, Known};
+use pacing::admission::{Depth, Gathered};
 use pacing::breaker::{Breaker, Mode};
 use pacing::gate::GateState;
 use payments::limit::Limit;
@@ -177,7 +177,7 @@ async fn what_would_expire_in_the_lane_is_refused_at_once_and_a_repeat_is_not() 
         assert_eq!(ask(&ingest, post(&charge(&number.to_string()))).await.status, 202);
     }
     seconds(10).await;
-    let known = Known { before: stage.buckets.backlog(), ..Known::default() };
+    let known = Gathered { before: stage.buckets.backlog(), ..Gathered::default() };
     let depth = Depth { waiting: 9_900, in_flight: 0 };
     stage.buckets.set_backlog(known.measured(stage.now(), Depth::default(), depth));
     let mut late = body.clone();

@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
 use futures_util::future::{try_join, try_join_all};
-use pacing::admission::{BUSY_MS, Backlog, Known};
+use pacing::admission::{BUSY_MS, Backlog, Gathered};
 use pacing::bucket::{Allowance, Bucket, Take, Taken};
 use pacing::gate::GateState;
 use payments::payment::Lane;
@@ -132,7 +132,7 @@ impl Admission for DynamoAdmission {
         try_join(self.gates.glance(&self.provider), self.backlog()).await
     }
 
-    async fn measure(&self, now: Timestamp, known: &Known) -> Result<Option<Backlog>, PortError> {
+    async fn measure(&self, now: Timestamp, known: &Gathered) -> Result<Option<Backlog>, PortError> {
         let mut turn = Update::default();
         let (from, asked) = (turn.name("measure_from"), turn.value("now", number(now.ms())));
         turn.set("measure_from", number(now.plus_ms(BUSY_MS).ms()));
@@ -157,7 +157,7 @@ impl Admission for DynamoAdmission {
 /// `Take::apply` as an update and its condition. A merchant without an item has a full bucket.
 fn expressions(take: &Take) -> (Update, String) {
     let mut update = Update::default();
-    let condition = schedule::write(&mut update, "full_us", &take.step);
+    let condition = schedule::write(&mut update, "full_us", &take.advance);
     (update, condition)
 }
 

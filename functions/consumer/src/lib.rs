@@ -15,7 +15,7 @@ use std::time::Duration;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use batch::{Record, Verdict};
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use pace::{Next, Slot};
+use pace::{Slot, Turn};
 use pacing::gate::{GateSettings, GateState, GateView};
 use payments::message::{Message, NotOurs};
 use payments::policy::{ANSWER_ALLOWANCE_MS, NEWER_VERSION_LOOK_SECONDS};
@@ -132,7 +132,7 @@ impl<L: Ledger, G: GateStore, P: Provider> Consumer<L, G, P> {
                 next = wait_for(&mut reserving), if reserving.is_some() => {
                     reserving = None;
                     match next {
-                        Next::Slots(slots) => {
+                        Turn::Slots(slots) => {
                             for index in 0..slots.count {
                                 let Some(slot) = Slot::of(&slots, index) else { break };
                                 let Some((record, message)) = waiting.pop_front() else { break };
@@ -140,13 +140,13 @@ impl<L: Ledger, G: GateStore, P: Provider> Consumer<L, G, P> {
                                 running.push(self.run(record, plan, end));
                             }
                         }
-                        Next::Pause(pause) => {
+                        Turn::Pause(pause) => {
                             // Keeping the batch costs a little of Lambda's time; handing it back would fill the
                             // queue's in-flight limit ("Amazon SQS standard queue quotas": about 120,000).
                             let room = self.room(running.len(), waiting.len()).max(1);
                             reserving = Some(Box::pin(self.slots(room, end, pause)));
                         }
-                        Next::Over(verdict) => {
+                        Turn::Over(verdict) => {
                             for (record, _) in waiting.drain(..) {
                                 running.push(self.run(record, Plan::Conclude(verdict), end));
                             }
@@ -204,7 +204,7 @@ fn read(record: &Record) -> Result<Message, Verdict> {
 }
 
 /// The answer of the reservation under way; for ever nothing if there is none.
-async fn wait_for<F: Future<Output = Next> + Unpin>(reserving: &mut Option<F>) -> Next {
+async fn wait_for<F: Future<Output = Turn> + Unpin>(reserving: &mut Option<F>) -> Turn {
     match reserving {
         Some(reserving) => reserving.await,
         None => std::future::pending().await,

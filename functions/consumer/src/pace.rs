@@ -44,7 +44,7 @@ impl Slot {
 }
 
 /// What the gate's answer means for the batch.
-pub(crate) enum Next {
+pub(crate) enum Turn {
     /// Start as many.
     Slots(Slots),
     /// Keep the batch and ask again after this.
@@ -54,7 +54,7 @@ pub(crate) enum Next {
 }
 
 impl<L: Ledger, G: GateStore, P: Provider> Consumer<L, G, P> {
-    pub(crate) async fn slots(&self, wanted: u32, end: Timestamp, pause: Duration) -> Next {
+    pub(crate) async fn slots(&self, wanted: u32, end: Timestamp, pause: Duration) -> Turn {
         let latest_us = end.minus_ms(self.ledger.policy().lease_ms()).us();
         // Not longer than a slot can still be used: what is handed back is handed back in time.
         let left_us = latest_us.saturating_sub(self.ledger.now_us());
@@ -72,22 +72,22 @@ impl<L: Ledger, G: GateStore, P: Provider> Consumer<L, G, P> {
                 0
             };
             let now = Timestamp::from_us(now_us);
-            return Next::Over(Verdict::again_at(now.plus_ms(hide_ms), now));
+            return Turn::Over(Verdict::again_at(now.plus_ms(hide_ms), now));
         }
         match self.reserve(wanted, earliest_us, latest_us).await {
-            Ok(Reservation::Slots(slots)) => Next::Slots(slots),
-            Ok(Reservation::Paused) => Next::Pause(Duration::from_millis(STOPPED_LOOK_MS)),
+            Ok(Reservation::Slots(slots)) => Turn::Slots(slots),
+            Ok(Reservation::Paused) => Turn::Pause(Duration::from_millis(STOPPED_LOOK_MS)),
             Ok(Reservation::Open { probe_at_us }) => {
                 let due_us = probe_at_us.map_or(u64::MAX, |at_us| at_us.saturating_sub(earliest_us));
-                Next::Pause(Duration::from_micros(due_us.clamp(1_000, STOPPED_LOOK_MS.saturating_mul(1_000))))
+                Turn::Pause(Duration::from_micros(due_us.clamp(1_000, STOPPED_LOOK_MS.saturating_mul(1_000))))
             }
-            Ok(Reservation::Later { free_us }) if free_us <= latest_us => Next::Pause(GATE_PAUSE),
+            Ok(Reservation::Later { free_us }) if free_us <= latest_us => Turn::Pause(GATE_PAUSE),
             // A slow pace, as after a brownout: others have all of the slots in reach. Handed back until then, a batch would
             // make room for the next one to be handed back, until the queue has no more in flight to give.
-            Ok(Reservation::Later { .. }) => Next::Pause(Duration::from_millis(STOPPED_LOOK_MS)),
+            Ok(Reservation::Later { .. }) => Turn::Pause(Duration::from_millis(STOPPED_LOOK_MS)),
             Err(error) => {
                 error!(event = EventName::GateUnreadable.as_str(), %error);
-                Next::Over(Verdict::Again { seconds: GATE_DOWN_SECONDS })
+                Turn::Over(Verdict::Again { seconds: GATE_DOWN_SECONDS })
             }
         }
     }

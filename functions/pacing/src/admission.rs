@@ -16,7 +16,7 @@ use payments::id::MerchantId;
 use payments::payment::Lane;
 use payments::time::Timestamp;
 
-pub use backlog::{Backlog, Depth, Filling, Known};
+pub use backlog::{Backlog, Depth, Filling, Gathered};
 pub use crowd::Crowd;
 use line::Line;
 
@@ -151,8 +151,8 @@ impl Outlook {
     }
 
     /// What this environment brings to a figure.
-    pub fn known(&self, before: Option<Backlog>) -> Known {
-        Known {
+    pub fn known(&self, before: Option<Backlog>) -> Gathered {
+        Gathered {
             before,
             answered: self.gate.as_ref().map_or(0, |(gate, _)| gate.answered()),
             high: self.high_crowd.clone(),

@@ -11,11 +11,11 @@ mod limiter;
 
 use serde::{Deserialize, Serialize};
 
-use crate::schedule::Step;
+use crate::schedule::Advance;
 use payments::id::MerchantId;
 use payments::limit::Limit;
 
-pub use limiter::{Asked, Decision, LEASE_US, Limiter, Verdict};
+pub use limiter::{Admitted, Asked, Decision, LEASE_US, Limiter};
 
 /// What a bucket's tokens are for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -60,7 +60,7 @@ pub struct Take {
     /// Which of its buckets.
     pub allowance: Allowance,
     /// How far its time moves: idle while it is full, or not there yet.
-    pub step: Step,
+    pub advance: Advance,
 }
 
 impl Take {
@@ -71,8 +71,8 @@ impl Take {
         Self {
             merchant: merchant.clone(),
             allowance: Allowance::Payments,
-            step: Step {
-                form: Step::form_for(seen.full_us, now_us),
+            advance: Advance {
+                form: Advance::form_for(seen.full_us, now_us),
                 now_us,
                 span_us: taken_us,
                 at_most_us: now_us.saturating_add(full_us).saturating_sub(taken_us),
@@ -84,7 +84,7 @@ impl Take {
     /// update expression; the contract suite holds the two together.
     pub fn apply(&self, bucket: Option<Bucket>) -> Option<Bucket> {
         let full_us = bucket.unwrap_or_default().full_us;
-        self.step.apply(full_us).map(|full_us| Bucket { full_us })
+        self.advance.apply(full_us).map(|full_us| Bucket { full_us })
     }
 }
 

@@ -20,7 +20,7 @@ use crate::breaker::{Breaker, BreakerSettings, WHOLE_PERMILLE};
 pub use healing::Healing;
 pub use operate::{Note, NoteError, Operated, Operation, WHO_MAX, WHY_MAX};
 pub use update::{Control, Counts, GateAnswer, GateUpdate};
-pub use view::{Ask, GateView, Next, Sent};
+pub use view::{Ask, GateView, Replied, Sent};
 
 /// The numbers that pace and breaker go by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

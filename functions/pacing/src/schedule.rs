@@ -16,7 +16,7 @@ pub enum Form {
 
 /// A step, by the clock of whoever takes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Step {
+pub struct Advance {
     /// Which form.
     pub form: Form,
     /// The earliest that it may begin, in microseconds since the epoch.
@@ -27,7 +27,7 @@ pub struct Step {
     pub at_most_us: u64,
 }
 
-impl Step {
+impl Advance {
     /// The form that fits a time that was last seen so.
     pub const fn form_for(seen_us: u64, now_us: u64) -> Form {
         if seen_us > now_us { Form::Busy } else { Form::Idle }

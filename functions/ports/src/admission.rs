@@ -3,8 +3,8 @@
 use std::future::Future;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use pacing::admission::{Backlog, Known, Outlook};
-use pacing::bucket::{Decision, Limiter, Take, Taken, Verdict};
+use pacing::admission::{Backlog, Gathered, Outlook};
+use pacing::bucket::{Admitted, Decision, Limiter, Take, Taken};
 use pacing::gate::GateState;
 use payments::id::MerchantId;
 use payments::limit::Limit;
@@ -23,12 +23,15 @@ pub trait Admission: Sync {
 
     /// Measures the lanes, adds what is known already, and writes the figure down for everybody, unless somebody else
     /// began to within [`pacing::admission::BUSY_MS`].
-    fn measure(&self, now: Timestamp, known: &Known)
-    -> impl Future<Output = Result<Option<Backlog>, PortError>> + Send;
+    fn measure(
+        &self,
+        now: Timestamp,
+        known: &Gathered,
+    ) -> impl Future<Output = Result<Option<Backlog>, PortError>> + Send;
 }
 
 /// Most updates that one payment may cause.
-const TRIES_MAX: u32 = 4;
+const TAKES_MAX: u32 = 4;
 
 /// Locks; no holder of such a lock can panic between two changes of what it guards.
 fn lock<T>(known: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -43,9 +46,9 @@ pub async fn admit<A: Admission>(
     merchant: &MerchantId,
     limit: Limit,
     now_us: u64,
-) -> (Verdict, Option<PortError>) {
+) -> (Admitted, Option<PortError>) {
     let mut step = lock(limiter).begin(merchant, limit, now_us);
-    for _ in 0..TRIES_MAX {
+    for _ in 0..TAKES_MAX {
         let asked = match step {
             Decision::Decided(verdict) => return (verdict, None),
             Decision::Ask(asked) => asked,

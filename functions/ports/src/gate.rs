@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use pacing::gate::{Ask, GateAnswer, GateState, GateUpdate, GateView, Next, Reservation};
+use pacing::gate::{Ask, GateAnswer, GateState, GateUpdate, GateView, Replied, Reservation};
 
 use crate::PortError;
 
@@ -25,7 +25,7 @@ fn lock(view: &Mutex<GateView>) -> MutexGuard<'_, GateView> {
 }
 
 /// Most requests that one reservation may take; a gate that is contended more than that is asked again later.
-const TRIES_MAX: u32 = 5;
+const REQUESTS_MAX: u32 = 5;
 
 /// Reserves up to `wanted` slots that begin between now and `latest_us`, and reports what has to be reported.
 ///
@@ -39,7 +39,7 @@ pub async fn reserve<G: GateStore>(
     latest_us: u64,
 ) -> Result<Reservation, PortError> {
     let mut is_fresh = false;
-    for _ in 0..TRIES_MAX {
+    for _ in 0..REQUESTS_MAX {
         let ask = lock(view).ask(wanted, now_us, latest_us, is_fresh);
         let sent = match ask {
             Ask::Update(sent) => sent,
@@ -68,9 +68,9 @@ pub async fn reserve<G: GateStore>(
         };
         let next = lock(view).answered(sent, answer, now_us);
         match next {
-            Next::Slots(slots) => return Ok(Reservation::Slots(slots)),
-            Next::Again => is_fresh = true,
-            Next::Create => create(store, view).await?,
+            Replied::Slots(slots) => return Ok(Reservation::Slots(slots)),
+            Replied::Again => is_fresh = true,
+            Replied::Create => create(store, view).await?,
         }
     }
     let free_us = lock(view).state().next_us.max(now_us);

@@ -12,7 +12,7 @@ use payments::write::{SendClaim, Written};
 use crate::{Clock, Entropy, Queue, Store, StoreError};
 
 /// Most times that one decision is made anew because somebody else wrote in between.
-const TRIES_MAX: u32 = 8;
+const DECISIONS_MAX: u32 = 8;
 
 /// What came of deciding and writing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -163,7 +163,7 @@ pub async fn decide<S: Store, C: Clock, E: Entropy>(
     event: &Event<'_>,
 ) -> Result<Outcome, StoreError> {
     let mut stands = payment;
-    for _ in 0..TRIES_MAX {
+    for _ in 0..DECISIONS_MAX {
         let moment = moment(clock, entropy, policy);
         let after = match transition(&stands, event, &moment) {
             Step::Change(after) => after,

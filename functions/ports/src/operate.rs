@@ -19,7 +19,7 @@ pub enum OperateError {
 }
 
 /// Most times that an operator's change is made anew because somebody else changed the gate in between.
-const TRIES_MAX: u32 = 16;
+const OPERATIONS_MAX: u32 = 16;
 
 /// Does it.
 pub async fn operate<G: GateStore>(
@@ -30,7 +30,7 @@ pub async fn operate<G: GateStore>(
 ) -> Result<Operated, OperateError> {
     let missing = || OperateError::Missing(provider.to_owned());
     let mut before = store.read(provider).await?.ok_or_else(missing)?;
-    for _ in 0..TRIES_MAX {
+    for _ in 0..OPERATIONS_MAX {
         match store.update(&operation.update(&before, note)).await? {
             GateAnswer::Done(after) => return Ok(Operated { before, after: *after }),
             GateAnswer::Refused(Some(stands)) => before = *stands,

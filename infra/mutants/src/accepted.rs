@@ -84,7 +84,7 @@ pub const ACCEPTED: &[Accepted] = &[
         reason: DEBUG,
     },
     Accepted {
-        file: "functions/payments/src/history/key.rs",
+        file: "functions/payments/src/key.rs",
         what: "replace <impl fmt::Debug for HistoryKey>::fmt -> fmt::Result with Ok(Default::default())",
         line: "write!(f, \"HistoryKey({}, not shown)\", self.id())",
         reason: DEBUG,

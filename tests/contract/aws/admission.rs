@@ -7,7 +7,7 @@ use aws::clients::Clients;
 use aws::gates::DynamoGates;
 use aws::queue::SqsQueue;
 use cloud::embedded::{ADMISSION_TABLE, Embedded, Fault, GATES_TABLE, QueueNumbers, When};
-use pacing::admission::Known;
+use pacing::admission::Gathered;
 use pacing::bucket::{Bucket, Take};
 use payments::id::MerchantId;
 use payments::limit::Limit;
@@ -51,7 +51,7 @@ async fn what_does_not_answer_is_given_up_at_once() {
     let take = Take::new(&merchant, Limit::usual(10), 1, Bucket::default(), NOW.us());
     assert!(admission.take(&take).await.unwrap_err().to_string().contains("UpdateItem"));
     assert!(admission.look().await.unwrap_err().to_string().contains("GetItem"));
-    assert!(admission.measure(NOW, &Known::default()).await.is_err());
+    assert!(admission.measure(NOW, &Gathered::default()).await.is_err());
     let calls = embedded.calls();
     let count = |operation: &str| calls.get(&("suite".to_owned(), operation.to_owned())).copied();
     assert_eq!(count("UpdateItem"), Some(2), "{calls:?}");

@@ -74,7 +74,7 @@ impl Backlog {
 
 /// What whoever measures the lanes knows already.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Known {
+pub struct Gathered {
     /// The figure before.
     pub before: Option<Backlog>,
     /// Calls that the provider has answered, ever.
@@ -85,7 +85,7 @@ pub struct Known {
     pub standard: Crowd,
 }
 
-impl Known {
+impl Gathered {
     /// The new figure.
     pub fn measured(&self, at: Timestamp, high: Depth, standard: Depth) -> Backlog {
         let filling = |lane, depth: Depth, seen: &Crowd| {

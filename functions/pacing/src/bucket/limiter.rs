@@ -26,7 +26,7 @@ const MERCHANTS_MAX: usize = 4_096;
 
 /// One merchant's bucket as this environment knows it.
 #[derive(Clone, Copy, Debug, Default)]
-struct Known {
+struct Remembered {
     /// Tokens that are leased and not handed out, and until when they are good.
     tokens: u32,
     lapse_us: u64,
@@ -51,7 +51,7 @@ const FREE_LOOKS: u32 = 2;
 #[derive(Debug, Default)]
 pub struct Limiter {
     kind: Kind,
-    known: BTreeMap<MerchantId, Known>,
+    known: BTreeMap<MerchantId, Remembered>,
 }
 
 /// What a limiter's tokens are for, and how many need none.
@@ -63,7 +63,7 @@ struct Kind {
 
 /// What is said about a payment.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Verdict {
+pub struct Admitted {
     /// Whether it may come in.
     pub is_admitted: bool,
     /// Payments that may follow at once, as far as this environment knows.
@@ -76,7 +76,7 @@ pub struct Verdict {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
     /// Nothing more: this is said.
-    Decided(Verdict),
+    Decided(Admitted),
     /// Ask the bucket.
     Ask(Asked),
 }
@@ -89,7 +89,7 @@ pub struct Asked {
     tokens: u32,
 }
 
-impl Known {
+impl Remembered {
     fn count(&mut self, now_us: u64) {
         let since_us = now_us.saturating_sub(self.counted_from_us);
         if since_us >= USE_US {
@@ -100,13 +100,13 @@ impl Known {
         self.came = self.came.saturating_add(1);
     }
 
-    fn verdict(&self, limit: Limit, is_admitted: bool, now_us: u64) -> Verdict {
+    fn verdict(&self, limit: Limit, is_admitted: bool, now_us: u64) -> Admitted {
         let until_us = if is_admitted { self.bucket.full_us } else { self.ask_from_us };
         let whole = until_us.saturating_sub(now_us).div_ceil(1_000_000);
         let seconds = u32::try_from(whole).unwrap_or(u32::MAX);
         let remaining =
             if is_admitted { self.tokens.saturating_add(room(limit, self.bucket.full_us, now_us)) } else { 0 };
-        Verdict { is_admitted, remaining: remaining.min(limit.burst()), seconds: seconds.max(1) }
+        Admitted { is_admitted, remaining: remaining.min(limit.burst()), seconds: seconds.max(1) }
     }
 
     /// Tokens to ask for: a second's worth of this environment's own use, as far as they are there.
@@ -203,20 +203,20 @@ impl Limiter {
     }
 
     /// The bucket did not answer: the payment comes in.
-    pub fn unanswered(&mut self, asked: &Asked, limit: Limit, now_us: u64) -> Verdict {
+    pub fn unanswered(&mut self, asked: &Asked, limit: Limit, now_us: u64) -> Admitted {
         let known = self.of(&asked.take.merchant, now_us);
         known.go_on_blind(limit, now_us);
         known.verdict(limit, true, now_us)
     }
 
     /// Others were quicker each time: the bucket is all but empty.
-    pub fn overtaken(&mut self, asked: &Asked, limit: Limit, now_us: u64) -> Verdict {
+    pub fn overtaken(&mut self, asked: &Asked, limit: Limit, now_us: u64) -> Admitted {
         let known = self.of(&asked.take.merchant, now_us);
         known.found_empty(limit, now_us);
         known.verdict(limit, false, now_us)
     }
 
-    fn of(&mut self, merchant: &MerchantId, now_us: u64) -> &mut Known {
+    fn of(&mut self, merchant: &MerchantId, now_us: u64) -> &mut Remembered {
         if self.known.len() >= MERCHANTS_MAX && !self.known.contains_key(merchant) {
             self.known.retain(|_, known| known.lapse_us > now_us || known.ask_from_us > now_us);
         }

@@ -3,7 +3,7 @@
 use super::{GateState, Note};
 use crate::brake::{Brake, Paced};
 use crate::breaker::Breaker;
-use crate::schedule::Step;
+use crate::schedule::Advance;
 
 /// What a reservation assumes of the gate: it changes as a whole, and the version with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,7 +81,7 @@ pub struct GateUpdate {
     /// The rate that is assumed: somebody who edits the item by hand may forget the version.
     pub rate_per_second: u32,
     /// Slots to take; a paused gate gives none.
-    pub take: Option<Step>,
+    pub take: Option<Advance>,
     /// Calls to count.
     pub counts: Counts,
     /// What is assumed from now on.

@@ -3,7 +3,7 @@
 use super::{Control, Counts, GateAnswer, GateSettings, GateState, GateUpdate, Reservation, Sending, Slots};
 use crate::brake::{Limited, PaceWindow, Paced, is_used};
 use crate::breaker::{Breaker, Cause, Counted, Health, Mode, WHOLE_PERMILLE, Window};
-use crate::schedule::Step;
+use crate::schedule::Advance;
 
 /// What a consumer has not reported yet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -65,7 +65,7 @@ pub struct Sent {
 
 /// What comes after an update.
 #[derive(Clone, Debug)]
-pub enum Next {
+pub enum Replied {
     /// These are ours.
     Slots(Slots),
     /// Ask again, by what is known now.
@@ -291,8 +291,8 @@ impl GateView {
         let mut update = GateUpdate::of(&self.state);
         update.counts = told.counts;
         update.control = control.map(Box::new);
-        update.take = (count > 0).then(|| Step {
-            form: Step::form_for(planned.next_us, earliest_us),
+        update.take = (count > 0).then(|| Advance {
+            form: Advance::form_for(planned.next_us, earliest_us),
             now_us: earliest_us,
             span_us: planned.span_at_us(count, permille),
             at_most_us: {
@@ -304,13 +304,13 @@ impl GateView {
     }
 
     /// Takes in what became of an update.
-    pub fn answered(&mut self, sent: Sent, answer: GateAnswer, now_us: u64) -> Next {
+    pub fn answered(&mut self, sent: Sent, answer: GateAnswer, now_us: u64) -> Replied {
         let Sent { update, count, is_probe, told, pace, asked, permille } = sent;
         let after = match answer {
             GateAnswer::Done(after) => after,
             GateAnswer::Refused(None) => {
                 self.give_back(told, pace);
-                return Next::Create;
+                return Replied::Create;
             }
             GateAnswer::Refused(Some(stands)) => {
                 // Our own change of the breaker, whose answer was lost: it is ours to log, and is not reported again.
@@ -321,7 +321,7 @@ impl GateView {
                     self.give_back(told, pace);
                 }
                 self.hear(*stands, asked, now_us);
-                return Next::Again;
+                return Replied::Again;
             }
         };
         let slots = update.take.map(|take| Slots {
@@ -345,8 +345,8 @@ impl GateView {
         let change = self.changed(&Unreported::default(), now_us);
         let opens = change.is_some_and(|control| matches!(control.breaker.mode, Mode::Open { .. }));
         match slots {
-            Some(slots) if !opens => Next::Slots(slots),
-            Some(_) | None => Next::Again,
+            Some(slots) if !opens => Replied::Slots(slots),
+            Some(_) | None => Replied::Again,
         }
     }
 

@@ -116,7 +116,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         name: "charge-without-its-refundable",
         harm: "no charge bears a refund; what says nothing of what is left is not judged by it",
         edits: &[Edit {
-            file: "functions/payments/src/payment.rs",
+            file: "functions/payments/src/transition/accepted.rs",
             text: "            Kind::Charge => Some(order.money.signed_amount()),",
             instead: "            Kind::Charge => Some(order.money.signed_amount()).filter(|amount| *amount < 0),",
         }],

@@ -67,12 +67,12 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "gate-down-waits-for-minutes",
         harm: "a gate that is throttled for a moment stops a consumer's whole batch for minutes",
-        edits: &[Edit { file: PACE, text: "Next::Over(Verdict::Again { seconds: GATE_DOWN_SECONDS })", instead: "Next::Over(Verdict::Again { seconds: GATE_DOWN_SECONDS * 100 })" }, ],
+        edits: &[Edit { file: PACE, text: "Turn::Over(Verdict::Again { seconds: GATE_DOWN_SECONDS })", instead: "Turn::Over(Verdict::Again { seconds: GATE_DOWN_SECONDS * 100 })" }, ],
     },
     Mutant {
         name: "gate-down-sends-all-the-same",
         harm: "a gate that cannot be read counts as free: everybody sends at once",
-        edits: &[Edit { file: PACE, text: "                Next::Over(Verdict::Again { seconds: GATE_DOWN_SECONDS })", instead: "                let margin_us = 1_000_000;
+        edits: &[Edit { file: PACE, text: "                Turn::Over(Verdict::Again { seconds: GATE_DOWN_SECONDS })", instead: "                let margin_us = 1_000_000;
                 let version = u64::MAX;
                 let span_us = u64::from(wanted);
                 Next::Slots(Slots { first_us: earliest_us, count: wanted, span_us, margin_us, version, permille: 1_000, is_probe: false })" }, ],

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use pacing::admission::{BUSY_MS, Backlog, Known};
+use pacing::admission::{BUSY_MS, Backlog, Gathered};
 use pacing::bucket::{Allowance, Bucket, Take, Taken};
 use pacing::gate::GateState;
 use payments::id::MerchantId;
@@ -105,7 +105,7 @@ impl Admission for MemoryAdmission {
         self.io("look ahead", || (self.gates.state(&self.provider), self.buckets.backlog())).await
     }
 
-    async fn measure(&self, now: Timestamp, known: &Known) -> Result<Option<Backlog>, PortError> {
+    async fn measure(&self, now: Timestamp, known: &Gathered) -> Result<Option<Backlog>, PortError> {
         let effect = || {
             let mut figure = lock(&self.buckets.figure);
             if figure.measure_from.is_some_and(|from| from > now) {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Mutex;
 
-use pacing::admission::{AdmissionSettings, BUSY_MS, Backlog, Depth, Known};
+use pacing::admission::{AdmissionSettings, BUSY_MS, Backlog, Depth, Gathered};
 use pacing::bucket::{Allowance, Bucket, Take, Taken};
 use pacing::gate::GateState;
 use payments::id::MerchantId;
@@ -58,7 +58,7 @@ impl Admission for Ports {
         Ok((lock(&self.services.gate).clone(), backlog))
     }
 
-    async fn measure(&self, now: Timestamp, known: &Known) -> Result<Option<Backlog>, PortError> {
+    async fn measure(&self, now: Timestamp, known: &Gathered) -> Result<Option<Backlog>, PortError> {
         let measured = self.call(|| {
             let mut figure = lock(&self.services.desk.figure);
             if figure.0.is_some_and(|from| from > now) {
