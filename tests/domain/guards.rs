@@ -7,14 +7,16 @@ use payments::backoff::Dice;
 use payments::case::CaseResolution;
 use payments::evidence::{Evidence, Operator};
 use payments::id::ClaimId;
+use payments::message::{Message, NotOurs};
 use payments::payment::{Heal, Payment, Reason, State};
+use payments::policy::Policy;
 use payments::time::Timestamp;
 use payments::transition::{Event, Kept, Moment, REPEAT_HEAL_MS, Step, may_lack_its_message, transition};
 
 use ports::Entropy;
 
 use crate::contract::samples::{
-    NOW, Stopped, accepted, in_state, moment, nonce, order, policy, reference, sending, step,
+    NOW, Stopped, accepted, in_state, message, moment, nonce, order, policy, reference, sending, step,
 };
 
 fn kept(payment: &Payment, event: &Event<'_>, at: Timestamp) -> Kept {
@@ -158,4 +160,35 @@ fn each_reason_to_write_nothing_is_told_in_words_of_its_own() {
     let told: BTreeSet<&str> = all.iter().map(|kept| kept.why()).collect();
     assert_eq!(told.len(), all.len());
     assert!(told.iter().all(|why| why.split(' ').count() >= 3 && !why.ends_with('.')), "{told:?}");
+}
+
+/// A message of a version that never was is nobody's, and one of a later is another code's.
+#[test]
+fn a_message_of_another_version_is_not_read_as_one_of_this() {
+    let ours = message();
+    let body = |version: u64| {
+        let mut body: serde_json::Value = serde_json::from_str(&ours.to_body()).unwrap();
+        body["version"] = version.into();
+        body.to_string()
+    };
+    assert_eq!(Message::parse(&body(ours.version)), Ok(ours.clone()));
+    assert_eq!(Message::parse(&body(0)), Err(NotOurs::Foreign));
+    assert_eq!(Message::parse(&body(ours.version + 1)), Err(NotOurs::NewerVersion(ours.version + 1)));
+}
+
+/// Whichever backoff is the longer bounds how long a message is hidden.
+#[test]
+fn the_longest_wait_is_that_of_the_longer_backoff() {
+    let (short, long) =
+        (Policy { pending_backoff_cap_ms: 7, ..policy() }, Policy { backoff_cap_ms: 1_000_000, ..policy() });
+    assert_eq!([policy(), short, long].map(|policy| policy.longest_wait_ms()), [900_000, 60_000, 1_000_000]);
+}
+
+/// It is stored and compared as text.
+#[test]
+fn a_fingerprint_is_52_characters_and_another_for_each_order() {
+    let [one, other] = [1, 2].map(|_| accepted(order()).fingerprint);
+    assert_eq!(one.as_str().len(), 52);
+    assert!(one.as_str().bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()), "{}", one.as_str());
+    assert_ne!(one.as_str(), other.as_str());
 }

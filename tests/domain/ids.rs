@@ -72,6 +72,12 @@ fn what_has_not_the_form_of_an_id_is_none() {
     ] {
         assert!(PaymentId::new(text).is_err(), "{text}");
     }
+    // Of the right length, and with a character that is in no id.
+    for letter in ["0", "1", "8", "9", "A", "-", " "] {
+        assert!(PaymentId::new(format!("pay_{}{letter}", "a".repeat(31))).is_err(), "{letter}");
+        assert!(Nonce::new(format!("{}{letter}", "a".repeat(25))).is_err(), "{letter}");
+        assert!(ClaimId::new(format!("{letter}{}", "a".repeat(25))).is_err(), "{letter}");
+    }
     assert_eq!(MerchantId::new(""), Err(IdError::Empty));
     assert!(MerchantId::new("m".repeat(MERCHANT_ID_MAX)).is_ok());
     assert!(OrderId::new("o".repeat(ORDER_ID_MAX)).is_ok());

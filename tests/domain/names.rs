@@ -6,6 +6,7 @@ use pacing::breaker::Mode;
 use pacing::gate::Healing;
 use payments::case::CaseResolution;
 use payments::triage::Triage;
+use providers::callback::Distrust;
 
 use crate::contract::samples::NOW;
 
@@ -18,6 +19,18 @@ fn each_name_is_the_one_that_is_looked_for() {
     assert_eq!(fates.map(Triage::as_str), ["heal", "hide", "drop", "pass_on", "replay"]);
     let healings = [Healing::Lost { since: NOW }, Healing::IntoAnEmptyLane, Healing::Nothing].map(Healing::as_str);
     assert_eq!(healings, ["lost", "into_an_empty_lane", "nothing"]);
+    let distrusts = [
+        (Distrust::Unsigned, "unsigned"),
+        (Distrust::Unreadable, "unreadable_signature"),
+        (Distrust::Forged, "forged"),
+        (Distrust::OutOfTime, "out_of_time"),
+        (Distrust::NoticeUnsigned, "notice_unsigned"),
+        (Distrust::NoticeForged, "notice_forged"),
+        (Distrust::OtherAccount, "other_account"),
+    ];
+    for (distrust, name) in distrusts {
+        assert_eq!(distrust.as_str(), name);
+    }
 }
 
 /// An operator types it, and the item keeps it.
