@@ -144,7 +144,7 @@ fn a_function_an_arm_a_guard_and_a_field_are_switched() {
         text,
         "fn f(a: u32) -> S { if ::switch::on(1) { return Default::default(); } match a { 1 if !::switch::on(2) => \
          (if ::switch::on(4) { S { ..D } } else { S { b: 2, ..D } }), c if (if ::switch::on(3) { true } else \
-         (if ::switch::on(5) { false } else { c != 7 })) => D, _ => E } }"
+         if ::switch::on(5) { false } else { c != 7 }) => D, _ => E } }"
     );
     assert!(apart.is_empty());
 }
