@@ -75,7 +75,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         edits: &[Edit { file: PACE, text: "                Turn::Over(Verdict::Again { seconds: GATE_DOWN_SECONDS })", instead: "                let margin_us = 1_000_000;
                 let version = u64::MAX;
                 let span_us = u64::from(wanted);
-                Next::Slots(Slots { first_us: earliest_us, count: wanted, span_us, margin_us, version, permille: 1_000, is_probe: false })" }, ],
+                Turn::Slots(Slots { first_us: earliest_us, count: wanted, span_us, margin_us, version, permille: 1_000, is_probe: false })" }, ],
     },
     Mutant {
         name: "newer-dead-letter-waits-for-hours",
