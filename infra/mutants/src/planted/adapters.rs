@@ -10,6 +10,7 @@ const CALL: &str = "functions/providers/src/http/call.rs";
 const POOL: &str = "functions/providers/src/http/pool.rs";
 const SIGNATURES: &str = "functions/providers/src/open/callback.rs";
 const INGEST: &str = "functions/ingest/src/lib.rs";
+const CREATE: &str = "functions/ingest/src/create.rs";
 const CALLERS: &str = "functions/ingest/src/callers.rs";
 const BATCH: &str = "functions/batch/src/lib.rs";
 const RECONCILE: &str = "functions/reconcile/src/lib.rs";
@@ -128,7 +129,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         name: "key-that-was-not-bound-passes",
         harm: "an order is accepted though its idempotency key could not be written down",
         edits: &[Edit {
-            file: INGEST,
+            file: CREATE,
             text: "error!(event = EventName::KeyWriteFailed.as_str(), payment_id = id.as_str(), %error);
                 Err(Problem::NotWritten(id.clone()))",
             instead: "error!(event = EventName::KeyWriteFailed.as_str(), payment_id = id.as_str(), %error);
@@ -139,7 +140,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         name: "unresolved-put-told-as-not-written",
         harm: "a merchant is told that nothing was accepted where nobody knows",
         edits: &[Edit {
-            file: INGEST,
+            file: CREATE,
             text: "            StoreError::Refused(_) => Problem::NotWritten(id.clone()),
             StoreError::Unresolved(_) | StoreError::Corrupt(_) => Problem::MayBeAccepted(id.clone()),",
             instead:

@@ -2,14 +2,14 @@
 
 use crate::{Edit, Mutant};
 
-const INGEST: &str = "functions/ingest/src/lib.rs";
+const CREATE: &str = "functions/ingest/src/create.rs";
 
 pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "acknowledged-before-the-put",
         harm: "the merchant gets a 202 for a payment that is in no table",
         edits: &[Edit {
-            file: INGEST,
+            file: CREATE,
             text: "            Ok(Written::ChargeRefused(charge)) => Err(charge_refused(&request, charge.as_deref())),
             Err(error) => Err(Self::put_failed(&id, &error)),",
             instead:
@@ -25,7 +25,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         harm: "a send that the queue refused is answered with a 202, and nothing is ever sent for that payment",
         edits: &[
             Edit {
-                file: INGEST,
+                file: CREATE,
                 text: "                self.send(&payment).await?;
                 Ok(self.told(StatusCode::ACCEPTED, &payment, Replayed::No))",
                 instead: "                let _ = self.send(&payment).await;
@@ -60,7 +60,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         name: "another-order-under-the-same-id",
         harm: "two orders of one merchant share an id, and the second is never charged",
         edits: &[Edit {
-            file: INGEST,
+            file: CREATE,
             text: "        if stands.fingerprint != request.fingerprint {
             let fields = request::differences(&request.order, &stands);
             return Err(Problem::different(stands, &fields));
@@ -73,7 +73,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         name: "order-taken-in-the-moment-it-ends",
         harm: "an order whose time is over as it comes is accepted, and can only expire",
         edits: &[Edit {
-            file: INGEST,
+            file: CREATE,
             text: "request.order.expires_at.is_some_and(|at| at <= now)",
             instead: "request.order.expires_at.is_some_and(|at| at < now)",
         }],

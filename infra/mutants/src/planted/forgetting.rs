@@ -52,7 +52,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         name: "anything-passes-for-a-forgotten-order",
         harm: "another sale under an old order's number is told that it is paid",
         edits: &[Edit {
-            file: "functions/ingest/src/lib.rs",
+            file: "functions/ingest/src/create.rs",
             text: "        if stands.fingerprint != request.fingerprint {",
             instead: "        if stands.fingerprint != request.fingerprint && !stands.is_forgotten() {",
         }],
