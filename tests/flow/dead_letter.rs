@@ -4,6 +4,7 @@ use payments::id::MerchantId;
 use payments::message::Message;
 use payments::payment::{Payment, Reason, State, parked_shard};
 use payments::time::Timestamp;
+use payments::transition::HEAL_WAITED_MS;
 use simulator::Faults;
 use simulator::memory::queue::Name;
 
@@ -221,8 +222,9 @@ async fn a_heal_whose_send_fails_is_done_again_by_the_same_message() {
 async fn at_the_heals_bound_the_message_is_dropped_and_nothing_is_parked() {
     let stage = Stage::calm();
     let mut payment = accepted(order());
-    payment.heal =
-        Some(payments::payment::Heal { at: Timestamp::from_ms(0), message_id: Some("m".to_owned()), times: 100 });
+    // Healed a while ago, and not so long that its message has merely waited in the lane.
+    let at = stage.now().minus_ms(HEAL_WAITED_MS - 60_000);
+    payment.heal = Some(payments::payment::Heal { at, message_id: Some("m".to_owned()), times: 100 });
     stage.table.set(payment.clone());
     assert_eq!(fate(&stage, message_for(&stage, &payment)).await, Fate::Dropped);
     assert_eq!(stage.payment(&payment.id), payment);

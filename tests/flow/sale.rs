@@ -60,10 +60,11 @@ fn ten_minutes_of_brownout_in_the_backlog_park_nothing_and_fill_no_queue() {
     let in_flight_max = settings.scale.of(120_000);
     let most = u64::try_from(course.most_in_flight).unwrap();
     assert!(most < in_flight_max / 2, "{most} of {in_flight_max} in flight");
-    // Back at the whole rate within two minutes of its end: not much more than the brownout is lost.
+    // Not much more than the brownout is lost: the longest wait for the probe that is answered, a minute, and half of the ramp,
+    // which gives a tenth of the rate back every 15 s.
     let brownout_ms = settings.trouble.until_ms - settings.trouble.from_ms;
     let lost_ms = course.drain_ms - course.ideal_drain_ms;
-    assert!(lost_ms < brownout_ms + 120_000, "{lost_ms} ms lost to {brownout_ms}");
+    assert!(lost_ms < brownout_ms + 60_000 + 75_000, "{lost_ms} ms lost to {brownout_ms}");
 }
 
 /// Stray 429s left 4 % of the rate to a brake that each of them pulled.
@@ -81,7 +82,7 @@ fn stray_429s_cost_the_sale_next_to_nothing() {
 fn a_provider_that_halves_its_limit_is_over_it_for_two_seconds_at_most() {
     // Batches of ten, which `target::OVER_THE_LIMIT_BATCH` asks for.
     let scale = Scale::one_to(20).expect("a scale");
-    for stray in [0.0, 0.01] {
+    for (stray, used_at_least) in [(0.0, 0.46), (0.01, 0.43)] {
         let trouble = Trouble { from_ms: 60_000, until_ms: 200_000, stray, ..Trouble::HALVED };
         let settings = Settings { trouble, sale_ms: 20_000, ..Settings::new(1, scale) };
         let course = play(&settings, Way::Ours);
@@ -100,7 +101,7 @@ fn a_provider_that_halves_its_limit_is_over_it_for_two_seconds_at_most() {
             course.rate / 2
         );
         assert_eq!(target::missed(&settings, &course), Vec::<String>::new());
-        assert!((0.46..0.5).contains(&less), "{less}");
+        assert!((used_at_least..0.5).contains(&less), "{less}");
         assert_eq!(course.succeeded, course.payments);
     }
 }

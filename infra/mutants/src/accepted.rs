@@ -66,7 +66,7 @@ pub const ACCEPTED: &[Accepted] = &[
         reason: "The event parks a payment or changes nothing.",
     },
     Accepted {
-        file: "functions/ingest/src/lib.rs",
+        file: "functions/ingest/src/create.rs",
         what: "replace match guard charge.order.merchant == request.order.merchant with true in charge_refused",
         line: "Some(charge) if charge.order.merchant == request.order.merchant => {",
         reason: "A charge's id is made of its merchant, so that nobody else's is found by it.",

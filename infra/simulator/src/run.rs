@@ -81,10 +81,16 @@ pub fn policy() -> Policy {
     }
 }
 
+/// How often a message may be put back in runs whose messages are dead-lettered soon.
+const HEALS_OF_SHORT_LAPS: u32 = 100;
+
 impl Faults {
     /// The policy of a run with these faults.
     pub(crate) fn policy(&self) -> Policy {
-        Policy { key_window_ms: self.key_window_ms, ..policy() }
+        // A deployment's number is for its receive count, 60: where a message is dead-lettered after a few receives, a lap is
+        // seconds, and as many laps would be used up by what only waits.
+        let max_heals = if self.max_receive_count >= 60 { policy().max_heals } else { HEALS_OF_SHORT_LAPS };
+        Policy { key_window_ms: self.key_window_ms, max_heals, ..policy() }
     }
 }
 
