@@ -8,11 +8,11 @@ use payments::id::{ClaimId, MerchantId, OrderId, PaymentId};
 use payments::message::{LATE_SEND_MS, Message};
 use payments::payment::{Heal, Kind, Payment, Reason, State};
 use payments::time::Timestamp;
+use payments::transition::triage::delay_seconds;
 use payments::transition::{
     Event, HEAL_PAUSE_MS, HEAL_WAITED_MS, Kept, LOST_IN_BUSY_LANE_MS, LOST_IN_EMPTY_LANE_MS, Moment, Recovery,
     Replaced, Step, has_lost_its_message, is_overdue, transition,
 };
-use payments::triage::delay_seconds;
 
 use crate::contract::samples::{
     NOW, accepted, held, in_state, message, moment, nonce, order, policy, reference, sending, step,
@@ -41,7 +41,7 @@ fn the_stated_times_are_these() {
     assert_eq!((LOST_IN_EMPTY_LANE_MS, LOST_IN_BUSY_LANE_MS), (180_000, 3_600_000));
     assert_eq!(payments::transition::REPEAT_HEAL_MS, 10_000);
     assert_eq!(payments::transition::PAYMENT_RETRY_AFTER_MAX_MS, 900_000);
-    assert_eq!(payments::triage::DELAY_SECONDS_MAX, 900);
+    assert_eq!(payments::transition::triage::DELAY_SECONDS_MAX, 900);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use pacing::breaker::Mode;
 use pacing::gate::Healing;
 use payments::case::CaseResolution;
-use payments::triage::Triage;
+use payments::transition::triage::Triage;
 use providers::callback::Distrust;
 
 use crate::contract::samples::NOW;

@@ -8,8 +8,8 @@ use payments::answer::{Found, ProviderText, QueryAnswer, SendAnswer};
 use payments::payment::{Payment, State};
 use payments::policy::Policy;
 use payments::time::Timestamp;
+use payments::transition::triage::{Triage, triage};
 use payments::transition::{Event, Kept, Moment, Step, transition};
-use payments::triage::{Triage, triage};
 use payments::write::SendClaim;
 
 #[test]

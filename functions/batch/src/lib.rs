@@ -6,7 +6,7 @@
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use payments::time::Timestamp;
-use ports::{EventName, Queue, Source};
+use ports::{EventName, Queue, Source, StoreError};
 use tracing::warn;
 
 /// Longest time for which a message is hidden, in seconds. SQS counts its 12 hours from the receive ("Amazon SQS visibility
@@ -45,6 +45,11 @@ impl Record {
             body: message.body.unwrap_or_default(),
         }
     }
+
+    /// Whether it was sent less than this long ago, in ms: what it names, an item or newer code, may be on its way.
+    pub fn is_younger_than(&self, grace_ms: u64, now: Timestamp) -> bool {
+        now.since_ms(self.sent_timestamp) < grace_ms
+    }
 }
 
 /// The records of a batch.
@@ -71,6 +76,15 @@ pub enum Verdict {
 const PASS_ON_SECONDS: u32 = 1;
 
 impl Verdict {
+    /// Of a message whose table or queue gave no answer: it comes again after this time. One whose item cannot be read goes on
+    /// to people, because no time mends that.
+    pub const fn port_down(error: &StoreError, seconds: u32) -> Self {
+        match error {
+            StoreError::Refused(_) | StoreError::Unresolved(_) => Self::Again { seconds },
+            StoreError::Corrupt(_) => Self::PassOn,
+        }
+    }
+
     /// To come again at `at`, as well as SQS can do it: in whole seconds, rounded up, at least one.
     pub fn again_at(at: Timestamp, now: Timestamp) -> Self {
         let seconds = at.since_ms(now).div_ceil(1_000).clamp(1, HIDE_SECONDS_MAX);

@@ -10,7 +10,7 @@ use payments::id::{ClaimId, Nonce};
 use payments::message::Message;
 use payments::payment::{Claim, Payment, State};
 use payments::time::Timestamp;
-use payments::transition::{Event, Kept, PAYMENT_RETRY_AFTER_MAX_MS};
+use payments::transition::{Event, Kept, PAYMENT_RETRY_AFTER_MAX_MS, may_be_written};
 use payments::write::{SendClaim, Written};
 use ports::{Connection, EventName, GateStore, Ledger, Outcome, Provider, Store, StoreError, Trace};
 use tracing::{error, info, warn};
@@ -220,9 +220,7 @@ impl<L: Ledger, G: GateStore, P: Provider> Consumer<L, G, P> {
             self.sleep_until_us(slot.start_us).await;
             let now_us = self.ledger.now_us();
             let now = Timestamp::from_us(now_us);
-            let too_late_to_start = now > latest;
-            let too_late_to_pay = held.claim.from == State::Queued && held.payment.is_expired(now);
-            if too_late_to_start || too_late_to_pay || !self.may_send(slot) {
+            if !may_be_written(&held.payment, &held.claim, now, latest) || !self.may_send(slot) {
                 return false;
             }
             if now_us <= slot.start_us.saturating_add(slot.of.margin_us) {
@@ -317,8 +315,7 @@ impl<L: Ledger, G: GateStore, P: Provider> Consumer<L, G, P> {
     }
 
     fn missing(&self, record: &Record, message: &Message) -> Verdict {
-        let age_ms = self.ledger.now().since_ms(record.sent_timestamp);
-        if age_ms < self.ledger.policy().missing_item_grace_ms {
+        if record.is_younger_than(self.ledger.policy().missing_item_grace_ms, self.ledger.now()) {
             return Verdict::Again { seconds: MISSING_ITEM_SECONDS };
         }
         warn!(
@@ -352,8 +349,5 @@ fn store_down(record: &Record, message: &Message, error: &StoreError) -> Verdict
         payment_id = message.payment_id.as_str(),
         %error,
     );
-    match error {
-        StoreError::Refused(_) | StoreError::Unresolved(_) => Verdict::Again { seconds: STORE_DOWN_SECONDS },
-        StoreError::Corrupt(_) => Verdict::PassOn,
-    }
+    Verdict::port_down(error, STORE_DOWN_SECONDS)
 }

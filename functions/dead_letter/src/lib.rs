@@ -13,8 +13,8 @@ use payments::message::{Message, NotOurs};
 use payments::payment::Payment;
 use payments::policy::{MISSING_ITEM_LOOK_SECONDS, OPERATION_TIMEOUT_MS};
 use payments::time::Timestamp;
+use payments::transition::triage::{Triage, delay_seconds, triage};
 use payments::transition::{Event, Kept, Replaced};
-use payments::triage::{Triage, delay_seconds, triage};
 use ports::{EventName, Ledger, Outcome, Queue, Store, StoreError};
 use tracing::{error, info, warn};
 
@@ -211,8 +211,7 @@ impl<L: Ledger> DeadLetter<L> {
     }
 
     fn missing(&self, record: &Record, message: &Message) -> Verdict {
-        let age_ms = self.ledger.now().since_ms(record.sent_timestamp);
-        if age_ms < self.ledger.policy().missing_item_grace_ms {
+        if record.is_younger_than(self.ledger.policy().missing_item_grace_ms, self.ledger.now()) {
             return Verdict::Again { seconds: MISSING_ITEM_LOOK_SECONDS };
         }
         if self.is_first(record) {
@@ -229,8 +228,5 @@ impl<L: Ledger> DeadLetter<L> {
 
 fn port_down(record: &Record, error: &StoreError) -> Verdict {
     error!(event = EventName::TriageFailed.as_str(), message_id = record.message_id, %error);
-    match error {
-        StoreError::Refused(_) | StoreError::Unresolved(_) => Verdict::Again { seconds: PORT_DOWN_SECONDS },
-        StoreError::Corrupt(_) => Verdict::PassOn,
-    }
+    Verdict::port_down(error, PORT_DOWN_SECONDS)
 }

@@ -28,5 +28,4 @@ pub mod request;
 pub mod state;
 pub mod time;
 pub mod transition;
-pub mod triage;
 pub mod write;

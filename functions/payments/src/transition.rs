@@ -7,10 +7,12 @@ mod accepted;
 mod answered;
 mod draft;
 mod forgotten;
+mod last_look;
 mod lost;
 mod operator;
 mod overdue;
 mod restored;
+pub mod triage;
 
 use crate::answer::{Found, QueryAnswer, SendAnswer};
 use crate::backoff::Dice;
@@ -27,6 +29,7 @@ use answered::{called_back, query_answered, send_answered};
 use draft::Draft;
 pub use draft::PAYMENT_RETRY_AFTER_MAX_MS;
 use forgotten::forget;
+pub use last_look::may_be_written;
 use lost::heal;
 pub use lost::{
     HEAL_PAUSE_MS, HEAL_WAITED_MS, LOST_IN_BUSY_LANE_MS, LOST_IN_EMPTY_LANE_MS, REPEAT_HEAL_MS, has_lost_its_message,

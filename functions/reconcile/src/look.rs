@@ -26,7 +26,7 @@ pub(crate) struct Lanes {
 
 /// What was found and done.
 #[derive(Clone, Copy, Debug, Default)]
-#[allow(clippy::struct_excessive_bools, reason = "each is counted by itself; several may be so at once")]
+#[expect(clippy::struct_excessive_bools, reason = "each is counted by itself; several may be so at once")]
 pub(crate) struct Seen {
     pub(crate) healed: bool,
     pub(crate) stuck: bool,

@@ -2,7 +2,7 @@
 
 use payments::payment::State;
 use payments::transition::Kept;
-use payments::triage::Triage;
+use payments::transition::triage::Triage;
 
 use crate::action::{Action, DeadLetterAct, Landing, MessageAct};
 use crate::item::{MessageId, at};

@@ -4,8 +4,8 @@
 use payments::payment::Payment;
 use payments::policy::Policy;
 use payments::time::Timestamp;
+use payments::transition::triage::{Triage, triage};
 use payments::transition::{Event, Moment, Step, transition};
-use payments::triage::{Triage, triage};
 use payments::write::SendClaim;
 
 /// The functions that the model's actors ask.

@@ -3,6 +3,7 @@
 use crate::{Edit, Mutant};
 
 const JOB: &str = "functions/consumer/src/job.rs";
+const LAST_LOOK: &str = "functions/payments/src/transition/last_look.rs";
 
 pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
@@ -44,9 +45,9 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         harm: "who was frozen past its lease writes its request while another may be sending",
         edits: &[
             Edit {
-                file: JOB,
-                text: "            let too_late_to_start = now > latest;",
-                instead: "            let too_late_to_start = false;",
+                file: LAST_LOOK,
+                text: "    let too_late_to_start = now > latest;",
+                instead: "    let too_late_to_start = now > latest && latest.ms() == 0;",
             },
             // A slot that was missed is replaced only by one within the lease, which would save it.
             Edit {
@@ -60,9 +61,9 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         name: "expiry-not-looked-at-before-the-call",
         harm: "a customer who left is charged",
         edits: &[Edit {
-            file: JOB,
-            text: "            let too_late_to_pay = held.claim.from == State::Queued && held.payment.is_expired(now);",
-            instead: "            let too_late_to_pay = false;",
+            file: LAST_LOOK,
+            text: "    let too_late_to_pay = claim.from == State::Queued && payment.is_expired(now);",
+            instead: "    let too_late_to_pay = claim.from == State::Sending && payment.is_expired(now);",
         }],
     },
     Mutant {

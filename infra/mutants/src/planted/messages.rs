@@ -3,7 +3,7 @@
 use crate::{Edit, Mutant};
 
 const DEAD_LETTER: &str = "functions/dead_letter/src/lib.rs";
-const TRIAGE: &str = "functions/payments/src/triage.rs";
+const TRIAGE: &str = "functions/payments/src/transition/triage.rs";
 
 pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
@@ -57,8 +57,8 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         harm: "a dead letter whose item could not be read is deleted",
         edits: &[Edit {
             file: DEAD_LETTER,
-            text: "        StoreError::Refused(_) | StoreError::Unresolved(_) => Verdict::Again { seconds: PORT_DOWN_SECONDS },",
-            instead: "        StoreError::Refused(_) | StoreError::Unresolved(_) => Verdict::Done,",
+            text: "Verdict::port_down(error, PORT_DOWN_SECONDS)",
+            instead: "match error { StoreError::Refused(_) | StoreError::Unresolved(_) | StoreError::Corrupt(_) => Verdict::Done }",
         }],
     },
     Mutant {

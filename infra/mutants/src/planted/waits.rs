@@ -9,7 +9,7 @@ const DEAD_LETTER: &str = "functions/dead_letter/src/lib.rs";
 const RECONCILE: &str = "functions/reconcile/src/lib.rs";
 const LOST: &str = "functions/payments/src/transition/lost.rs";
 const QUEUE: &str = "functions/aws/src/queue.rs";
-const TRIAGE: &str = "functions/payments/src/triage.rs";
+const TRIAGE: &str = "functions/payments/src/transition/triage.rs";
 const OPEN: &str = "functions/aws/src/open.rs";
 const ADMISSION: &str = "functions/ingest/src/admission.rs";
 
@@ -17,7 +17,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "store-down-waits-for-minutes",
         harm: "a table that is down for a moment costs each of its payments minutes",
-        edits: &[Edit { file: JOB, text: "        StoreError::Refused(_) | StoreError::Unresolved(_) => Verdict::Again { seconds: STORE_DOWN_SECONDS },", instead: "        StoreError::Refused(_) | StoreError::Unresolved(_) => Verdict::Again { seconds: STORE_DOWN_SECONDS * 100 }," }, ],
+        edits: &[Edit { file: JOB, text: "Verdict::port_down(error, STORE_DOWN_SECONDS)", instead: "Verdict::port_down(error, STORE_DOWN_SECONDS * 100)" }, ],
     },
     Mutant {
         name: "missing-item-waits-for-minutes",
@@ -42,7 +42,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "gate-not-looked-at-in-the-slot",
         harm: "a call is made in a slot from before the breaker opened, which the batch's other calls have just opened",
-        edits: &[Edit { file: JOB, text: "too_late_to_start || too_late_to_pay || !self.may_send(slot)", instead: "too_late_to_start || too_late_to_pay" }, ],
+        edits: &[Edit { file: JOB, text: "if !may_be_written(&held.payment, &held.claim, now, latest) || !self.may_send(slot) {", instead: "if !may_be_written(&held.payment, &held.claim, now, latest) {" }, ],
     },
     Mutant {
         name: "due-message-hidden-without-the-cap",
@@ -90,12 +90,12 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "dead-letter-waits-for-a-table-for-hours",
         harm: "one throttled read costs a payment in the DLQ hours",
-        edits: &[Edit { file: DEAD_LETTER, text: "        StoreError::Refused(_) | StoreError::Unresolved(_) => Verdict::Again { seconds: PORT_DOWN_SECONDS },", instead: "        StoreError::Refused(_) | StoreError::Unresolved(_) => Verdict::Again { seconds: PORT_DOWN_SECONDS * 60 }," }, ],
+        edits: &[Edit { file: DEAD_LETTER, text: "Verdict::port_down(error, PORT_DOWN_SECONDS)", instead: "Verdict::port_down(error, PORT_DOWN_SECONDS * 60)" }, ],
     },
     Mutant {
         name: "dead-letter-looks-again-at-once",
         harm: "a table that is down uses up the receives of every dead letter, so that people get them",
-        edits: &[Edit { file: DEAD_LETTER, text: "        StoreError::Refused(_) | StoreError::Unresolved(_) => Verdict::Again { seconds: PORT_DOWN_SECONDS },", instead: "        StoreError::Refused(_) | StoreError::Unresolved(_) => Verdict::PassOn," }, ],
+        edits: &[Edit { file: DEAD_LETTER, text: "Verdict::port_down(error, PORT_DOWN_SECONDS)", instead: "match error { StoreError::Refused(_) | StoreError::Unresolved(_) | StoreError::Corrupt(_) => Verdict::PassOn }" }, ],
     },
     Mutant {
         name: "lane-in-flight-counted-as-empty",
