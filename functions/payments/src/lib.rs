@@ -1,7 +1,7 @@
 //! The core of Sluice: what a payment is, what may happen to it and what an answer means.
 //!
 //! This room decides and does nothing: no AWS, no tokio, no clock and no randomness of its own may enter.
-//! Time and dice are arguments; the world is reached through the traits in [`ports`].
+//! Time and dice are arguments; the world is reached through the traits of the room `ports`.
 
 pub mod answer;
 pub mod backoff;

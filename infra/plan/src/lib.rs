@@ -3,7 +3,7 @@
 //!
 //! Everything here is arithmetic in whole numbers. What AWS allows stands in [`quota`], what it asks in [`price`], each
 //! formula with its reason in [`formula`], and what has to hold between numbers in [`rules`]. [`template`] reads the same
-//! numbers out of a template and holds them to these rules; [`print`] writes a plan for a person.
+//! numbers out of a template and holds them to these rules; [`mod@print`] writes a plan for a person.
 
 pub mod cost;
 pub mod deployment;
