@@ -238,7 +238,7 @@ def api_key(aws):
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
     }
-    command = [DEV, "merchant", "add-key", "shop-a", "--stack", STACK]
+    command = [DEV, "sluice", "merchants", "add-key", "shop-a", "--stack", STACK]
     said = subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
     return re.search(r"\bsk_[a-z0-9]+\b", said).group(0)
 
